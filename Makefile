@@ -1,0 +1,62 @@
+# The developer's commands. `make help` lists them; Meson and the scripts in tools/ do the work.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all run test lint analyze format asan tsan coverage bench docs install clean help
+
+all: ## build/taskyard: install what is missing, build
+	@tools/packages build
+	@tools/build release
+
+run: all ## build, then run a server on 127.0.0.1:8503 and the demo worker; Ctrl-C stops both
+	@tools/run
+
+test: ## everything that must hold; `make test ONLY=claim` runs the tests with that in their name
+	@tools/packages test
+	@tools/run-tests
+
+lint: ## the house rules, the formatting, cppcheck, stale generated files
+	@tools/packages test
+	@tools/lint
+
+analyze: ## clang-tidy and gcc -fanalyzer over what changed since the last time
+	@tools/packages test
+	@tools/build release
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 -f tools/analyze.mk
+
+format: ## clang-format, in place
+	@tools/packages test
+	@tools/sources | xargs clang-format -i
+
+asan: ## the unit and API tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@tools/packages test
+	@tools/run-tests unit-asan api-asan
+
+tsan: ## the unit tests under ThreadSanitizer
+	@tools/packages test
+	@tools/run-tests unit-tsan
+
+coverage: ## line coverage of src/ by unit and API tests; fails under 85 %
+	@tools/packages test
+	@tools/coverage
+
+bench: ## the fixed load profiles; bench/RESULTS.md explains the figures
+	@tools/packages build
+	@tools/build release
+	@bench/run
+
+docs: all ## write the generated documents again
+	@tools/generate-docs
+
+install: all ## copy program and documents below $(DESTDIR)$(PREFIX)
+	@meson configure build -Dprefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+
+clean: ## remove everything that was built
+	@rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1#/p' Makefile | \
+	  while IFS='#' read -r name text; do printf '  make %-10s%s\n' "$$name" "$$text"; done

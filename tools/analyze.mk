@@ -1,0 +1,20 @@
+# Run by `make analyze`: clang-tidy and gcc -fanalyzer, once for each source since its last change.
+# Tests are left out: they are run. The stamp of a source depends on all the headers it includes, as
+# the compiler lists them.
+
+SOURCES := $(filter-out tests/% %_test.c,$(filter %.c,$(shell tools/sources)))
+OUT := build/analyze
+FLAGS := -std=gnu17 -D_GNU_SOURCE -DTASKYARD_VERSION='""' -Isrc -I. -Itools/tidy -Ibuild/src \
+  -isystem /usr/share/include/llhttp -Wall -Wextra
+
+all: $(SOURCES:%.c=$(OUT)/%.ok)
+
+$(OUT)/%.ok: %.c .clang-tidy tools/analyze.mk
+	@mkdir -p $(@D)
+	@echo "analyze $<"
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(FLAGS) 2>$(@:.ok=.log) || \
+	  { cat $(@:.ok=.log); exit 1; }
+	@gcc $(FLAGS) -O1 -fanalyzer -Werror -MMD -MF $(@:.ok=.d) -MT $@ -c -o /dev/null $<
+	@touch $@
+
+-include $(SOURCES:%.c=$(OUT)/%.d)
