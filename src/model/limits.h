@@ -1,0 +1,51 @@
+// limits.h: every bound of the product, each named once, with its reason.
+#ifndef MODEL_LIMITS_H
+#define MODEL_LIMITS_H
+
+enum limits {
+  // Names that become keys of indexes and labels of metrics: short, and one line on a screen.
+  LIMIT_NAME_BYTES = 128,       // type, queue, worker id, step, key name, tag name
+  LIMIT_TITLE_BYTES = 200,      // name of a task
+  LIMIT_TEXT_BYTES = 2000,      // description, step description, error message
+  LIMIT_REFERENCE_BYTES = 200,  // projectId, subject, uniqueKey, Idempotency-Key
+  LIMIT_TAGS_BYTES = 4096,      // the tags object as sent
+  LIMIT_TAGS_COUNT = 32,
+  LIMIT_METADATA_BYTES = 16384,  // lives in the task's row, which is rewritten by each change
+  LIMIT_ERROR_DETAIL_BYTES = 16384,
+
+  // One request.
+  LIMIT_BODY_BYTES = 1 << 20,           // default of body_max
+  LIMIT_BODY_BYTES_CEILING = 64 << 20,  // body_max cannot be set higher: a body is held in memory
+  LIMIT_BATCH_ITEMS = 1000,             // tasks in one create, claim or completion
+  LIMIT_PAGE_DEFAULT = 50,
+  LIMIT_PAGE_ITEMS = 1000,
+  LIMIT_WAIT_MS = 60000,         // long polls end before the idle time of common proxies
+  LIMIT_CLAIM_BYTES = 32 << 20,  // payload bytes in one claim's answer; the rest stays ready
+  LIMIT_FILTER_NAMES = 32,       // types or queues named by one claim or list
+  LIMIT_SCAN_ROWS = 200000,      // rows one page of a list examines before it returns a cursor
+
+  // One task.
+  LIMIT_PRIORITY = 1000000,  // ±
+  LIMIT_ATTEMPTS = 1000,
+  LIMIT_LOG_LINES = 1000,       // the newest are kept
+  LIMIT_LOG_LINE_BYTES = 4096,  // longer lines are cut, with a mark
+  LIMIT_LOG_LINES_REQUEST = 100,
+  LIMIT_LEASE_MS_MIN = 1000,
+  LIMIT_LEASE_MS = 24 * 3600 * 1000,
+
+  // The server.
+  LIMIT_UNIT_ITEMS = 2000,       // items in one unit of work: bounds the wait of its first order
+  LIMIT_ORDERS_WAITING = 20000,  // past it 503: more than a lane does in a second
+  LIMIT_PARKED = 20000,          // parked long polls; past it 429
+  LIMIT_CHANNELS = 10000,        // (queue, type) pairs of one store; past it 429
+  LIMIT_WORKERS = 10000,         // worker ids remembered for GET /workers; the oldest go
+  LIMIT_KEYS = 10000,
+  LIMIT_CONNECTIONS = 12000,
+  LIMIT_SWEEP_ITEMS = 500,  // due timers in one unit of work
+};
+
+// 400 days: farther away than any sane schedule, near enough that arithmetic cannot overflow.
+#define LIMIT_DELAY_MS (400LL * 24 * 3600 * 1000)
+#define LIMIT_IDEMPOTENCY_MS (24LL * 3600 * 1000)  // how long an Idempotency-Key is remembered
+
+#endif

@@ -1,0 +1,80 @@
+// nouns.h: the smaller nouns: events, log lines, queues, types, keys, tenants, principals, tallies.
+#ifndef MODEL_NOUNS_H
+#define MODEL_NOUNS_H
+
+#include "model/task.h"
+
+// One thing that happened. The events of a task form a chain through `previous`.
+struct event {
+  int64_t tenant;
+  int64_t seq;       // per tenant, rising; given by the store when it is applied
+  int64_t previous;  // seq of the same task's event before this one; 0: the first
+  enum event_kind kind;
+  int64_t at;
+  struct id task;  // none for events of queues, types and keys
+  struct str queue, type;
+  int64_t attempt;
+  int64_t progress;   // of progress events
+  struct str actor;   // who did it: "key:…", "local", "system"
+  struct str worker;  // workerId, of claims and what follows from them
+  struct str note;    // an error's code, a step's name, a queue's, type's or key's name
+  struct str text;    // an error's message, a step's description
+};
+
+struct log_line {
+  int64_t number;  // from 1, per task
+  int64_t at;
+  struct str text;
+};
+
+struct queue {
+  int64_t tenant;
+  struct str name;
+  bool paused;
+};
+
+// Defaults for tasks of one type. 0 or NONE: the built-in default holds.
+struct type {
+  int64_t tenant;
+  struct str name;
+  struct str queue;
+  struct str description;
+  int64_t priority;  // VERSION_NONE: absent
+  int64_t attempts_max;
+  struct backoff backoff;  // delay_ms 0: absent
+  int64_t lease_ms;
+  int64_t timeout_ms;  // -1: absent
+};
+
+struct tenant {
+  int64_t number;  // 1 is "default"
+  struct str name;
+};
+
+struct api_key {
+  struct str id;  // the public part of the key
+  int64_t tenant;
+  struct str name;   // for people
+  unsigned roles;    // bits of enum role
+  uint8_t hash[32];  // SHA-256 of the whole key
+  int64_t created_at;
+  int64_t revoked_at;  // 0: valid
+};
+
+// Who asks. Made by api/ from a credential; the engine takes only tenant and actor from it.
+struct principal {
+  int64_t tenant;
+  struct str tenant_name;
+  unsigned roles;
+  struct str actor;
+};
+
+// How many tasks of one (queue, type) pair are in which status.
+struct tally {
+  int64_t tenant;
+  struct str queue, type;
+  int64_t count[TASK_STATUS_COUNT];
+  int64_t ready;  // pending and waiting for a worker
+};
+
+#endif
