@@ -1,0 +1,254 @@
+// conn.c: one connection to SQLite: its settings, its named statements, and what its errors mean.
+#include "store/sqlite/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "model/words.h"
+
+enum {
+  STEPS_PER_LOOK = 20000,   // instructions of SQLite between two looks at the clock: about a ms
+  JOURNAL_BYTES = 64 << 20, // what stays of a WAL that has grown larger
+};
+
+static const char *const query_texts[] = {
+#define SQL(name, text) text,
+#include "store/sqlite/queries.def"
+#undef SQL
+};
+
+// --- lists in statements ----------------------------------------------------------------------------
+
+#define COMMA(text) text ", "
+#define IF_STATE(text) text
+#define IF_INPUT(text)
+
+// Each list ends in ", ", which `expand` cuts off.
+static const struct list {
+  const char *name, *text;
+} lists[] = {
+    {"task_columns",
+#define COLUMN(column, field, kind, group, meaning) COMMA(#column)
+#include "store/task.def"
+#undef COLUMN
+    },
+    {"task_columns_t",
+#define COLUMN(column, field, kind, group, meaning) COMMA("t." #column)
+#include "store/task.def"
+#undef COLUMN
+    },
+    {"task_binds",
+#define COLUMN(column, field, kind, group, meaning) COMMA("?")
+#include "store/task.def"
+#undef COLUMN
+    },
+    {"task_sets",
+#define COLUMN(column, field, kind, group, meaning) IF_##group(COMMA(#column " = ?"))
+#include "store/task.def"
+#undef COLUMN
+    },
+    {"status_columns",
+#define STATUS(name, word, final, meaning) COMMA(word)
+#include "model/task_status.def"
+#undef STATUS
+    },
+    {"status_binds",
+#define STATUS(name, word, final, meaning) COMMA("?")
+#include "model/task_status.def"
+#undef STATUS
+    },
+};
+
+static struct str list_find(struct str name) {
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    if (str_eq(str_of(lists[i].name), name))
+      return (struct str){lists[i].text, strlen(lists[i].text) - strlen(", ")};
+  assert(!"a statement names a list that does not exist");
+  return STR_NONE;
+}
+
+void sqlite_conn_expand(struct buf *out, const char *sql) {
+  struct str rest = str_of(sql);
+  while (!str_is_none(rest)) {
+    buf_put(out, str_cut(&rest, '@'));
+    if (!str_is_none(rest)) buf_put(out, list_find(str_cut(&rest, '@')));
+  }
+}
+
+// --- errors -----------------------------------------------------------------------------------------
+
+static bool is_full(int os_error) {
+  return os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG;
+}
+
+enum err sqlite_err(int code, int os_error) {
+  switch (code) {
+  case SQLITE_CONSTRAINT_UNIQUE:
+  case SQLITE_CONSTRAINT_PRIMARYKEY:
+  case SQLITE_CONSTRAINT_ROWID: return ERR_CONFLICT;
+  // A failed sync may have lost pages that the kernel now calls clean; never try again.
+  case SQLITE_IOERR_FSYNC:
+  case SQLITE_IOERR_DIR_FSYNC: return ERR_STORE_BROKEN;
+  default: break;
+  }
+  switch (code & 0xff) {
+  case SQLITE_OK:
+  case SQLITE_ROW:
+  case SQLITE_DONE: return ERR_OK;
+  case SQLITE_FULL: return ERR_DISK_FULL;
+  case SQLITE_INTERRUPT: return ERR_SCAN_LIMIT;
+  case SQLITE_IOERR: return is_full(os_error) ? ERR_DISK_FULL : ERR_STORE_BROKEN;
+  case SQLITE_CORRUPT:
+  case SQLITE_NOTADB: return ERR_STORE_BROKEN;
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED:
+  case SQLITE_CANTOPEN:
+  case SQLITE_READONLY:
+  case SQLITE_PERM:
+  case SQLITE_AUTH: return ERR_UNAVAILABLE;
+  default: return ERR_INTERNAL;
+  }
+}
+
+enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
+  int code = sqlite3_extended_errcode(c->db);
+  enum err err = sqlite_err(code, sqlite3_system_errno(c->db));
+  assert(err != ERR_OK);
+  switch (err) {
+  case ERR_DISK_FULL:
+    return fault_set(why, err, "the disk that holds the store is full; nothing was changed");
+  case ERR_SCAN_LIMIT:
+    return fault_set(why, err, "the query read too long and was stopped; narrow its filter");
+  default:
+    return fault_set(why, err, "sqlite: %s (code %d)", sqlite3_errmsg(c->db), code);
+  }
+}
+
+// --- opening ----------------------------------------------------------------------------------------
+
+static int deadline_passed(void *conn) { return sqlite_conn_late(conn); }
+
+bool sqlite_conn_late(const struct conn *c) {
+  return c->limit_us > 0 && clock_mono_us() > c->limit_us;
+}
+
+void sqlite_conn_limit(struct conn *c, int64_t ms) {
+  c->limit_us = ms > 0 ? clock_mono_us() + ms * 1000 : 0;
+  sqlite3_progress_handler(c->db, ms > 0 ? STEPS_PER_LOOK : 0, deadline_passed, c);
+}
+
+enum err sqlite_conn_exec(struct conn *c, const char *sql, struct fault *why) {
+  if (sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK) return ERR_OK;
+  return sqlite_conn_fail(c, why);
+}
+
+// id_text(key, salt): the id of a task as people know it.
+static void id_text_of(sqlite3_context *call, int count, sqlite3_value **values) {
+  assert(count == 2);
+  uint64_t salt = (uint64_t)sqlite3_value_int64(values[1]);
+  char text[ID_TEXT_BYTES];
+  id_text(id_from_key(sqlite3_value_int64(values[0]), salt), text);
+  sqlite3_result_text(call, text, sizeof text, SQLITE_TRANSIENT);
+}
+
+// Settings that hold for the connection, not for the file. `secure_delete` is on in Debian's build and
+// would overwrite with zeros whatever an update leaves behind.
+static enum err configure(struct conn *c, enum conn_kind kind, int64_t cache_kib,
+                          struct fault *why) {
+  sqlite3_extended_result_codes(c->db, 1);
+  sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+  sqlite3_busy_timeout(c->db, CONN_BUSY_MS);
+  sqlite3_create_function_v2(c->db, "id_text", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                             id_text_of, NULL, NULL, NULL);
+  char sql[512];
+  snprintf(sql, sizeof sql,
+           "PRAGMA cache_size = -%lld; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+           "PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d;"
+           "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = OFF;"
+           "PRAGMA query_only = %d;",
+           (long long)cache_kib, JOURNAL_BYTES, kind == CONN_READ);
+  return sqlite_conn_exec(c, sql, why);
+}
+
+enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
+                          int64_t cache_kib, struct fault *why) {
+  *c = (struct conn){0};
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  flags |= kind == CONN_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  if (kind == CONN_MEMORY) path = ":memory:";
+  int code = sqlite3_open_v2(path, &c->db, flags, NULL);
+  enum err err = ERR_OK;
+  if (code != SQLITE_OK)
+    err = fault_set(why, sqlite_err(code, sqlite3_system_errno(c->db)), "cannot open %s: %s", path,
+                    sqlite3_errmsg(c->db));
+  if (err == ERR_OK) err = configure(c, kind, cache_kib, why);
+  if (err != ERR_OK && (sqlite3_errcode(c->db) & 0xff) == SQLITE_NOTADB)
+    err = fault_set(why, ERR_INVALID, "%s is not a store of taskyard; it was left as it is", path);
+  if (err != ERR_OK) sqlite_conn_close(c);
+  return err;
+}
+
+void sqlite_conn_borrow(struct conn *c, const struct conn *of) {
+  *c = (struct conn){.db = of->db, .borrowed = true};
+}
+
+void sqlite_conn_rollback(struct conn *c) {
+  // SQLite has already rolled back by itself after some errors.
+  if (!sqlite3_get_autocommit(c->db)) sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+void sqlite_conn_close(struct conn *c) {
+  for (size_t i = 0; i < QUERY_COUNT; i++) sqlite3_finalize(c->statements[i]);
+  if (!c->borrowed) {
+    int code = sqlite3_close(c->db);
+    assert(code == SQLITE_OK);  // else a statement was left open
+    (void)code;
+  }
+  *c = (struct conn){0};
+}
+
+// --- running a statement ----------------------------------------------------------------------------
+
+static sqlite3_stmt *prepare(struct conn *c, const char *text) {
+  struct buf sql;
+  buf_init(&sql, 1 << 16);
+  sqlite_conn_expand(&sql, text);
+  assert(!sql.overflow);
+  sqlite3_stmt *statement = NULL;
+  sqlite3_prepare_v3(c->db, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+  buf_fini(&sql);
+  return statement;
+}
+
+struct use sqlite_use(struct conn *c, enum query query) {
+  if (!c->statements[query]) c->statements[query] = prepare(c, query_texts[query]);
+  return (struct use){.conn = c, .statement = c->statements[query]};
+}
+
+void sqlite_use_end(struct use *u) {
+  if (u->statement) sqlite3_reset(u->statement);
+  u->bound = 0;
+}
+
+enum err sqlite_use_row(struct use *u, bool *row, struct fault *why) {
+  if (u->statement && u->failed == 0) {
+    int code = sqlite3_step(u->statement);
+    u->column = 0;
+    *row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE) return ERR_OK;
+  }
+  enum err err = sqlite_conn_fail(u->conn, why);
+  sqlite_use_end(u);
+  return err;
+}
+
+enum err sqlite_use_run(struct use *u, struct fault *why) {
+  bool row = false;
+  TRY(sqlite_use_row(u, &row, why));
+  assert(!row);
+  sqlite_use_end(u);
+  return ERR_OK;
+}

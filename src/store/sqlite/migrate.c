@@ -1,0 +1,66 @@
+// migrate.c: the schema's version: brings an older file up to date, refuses a newer or foreign one.
+#include <assert.h>
+#include <stdio.h>
+
+#include "store/sqlite/internal.h"
+
+// In the order of their names: step n makes version n.
+static const char *const steps[] = {
+#define SQL(name, text) text,
+#include "store/sqlite/schema.def"
+#undef SQL
+};
+
+enum {
+  VERSION = sizeof steps / sizeof *steps,
+  APPLICATION = 0x54736b79,  // "Tsky", set by the first step
+};
+
+// One number that a statement gives.
+static enum err number(struct conn *c, const char *sql, int64_t *out, struct fault *why) {
+  sqlite3_stmt *statement = NULL;
+  int code = sqlite3_prepare_v2(c->db, sql, -1, &statement, NULL);
+  if (code == SQLITE_OK) code = sqlite3_step(statement);
+  if (code == SQLITE_ROW) *out = sqlite3_column_int64(statement, 0);
+  enum err err = code == SQLITE_ROW ? ERR_OK : sqlite_conn_fail(c, why);
+  sqlite3_finalize(statement);
+  return err;
+}
+
+// Each step is one transaction, so that a crash leaves a whole version behind.
+static enum err step_run(struct conn *c, int64_t version, struct fault *why) {
+  char done[64];
+  snprintf(done, sizeof done, "PRAGMA user_version = %lld; COMMIT", (long long)version);
+  enum err err = sqlite_conn_exec(c, "BEGIN IMMEDIATE", why);
+  if (err == ERR_OK) err = sqlite_conn_exec(c, steps[version - 1], why);
+  if (err == ERR_OK) err = sqlite_conn_exec(c, done, why);
+  if (err != ERR_OK) sqlite_conn_rollback(c);
+  return err;
+}
+
+static enum err refuse_foreign(const char *path, struct fault *why) {
+  return fault_set(why, ERR_INVALID, "%s is not a store of taskyard; it was left as it is", path);
+}
+
+static enum err refuse_version(const char *path, int64_t version, struct fault *why) {
+  if (version > VERSION)
+    return fault_set(why, ERR_INVALID, "%s was written by a newer taskyard (schema %lld, this one "
+                     "knows %d); install the newer version", path, (long long)version, VERSION);
+  return fault_set(why, ERR_INVALID, "%s has the older schema %lld; start the server once to bring "
+                   "it to %d", path, (long long)version, VERSION);
+}
+
+enum err sqlite_migrate(struct conn *c, const char *path, bool read_only, struct fault *why) {
+  int64_t application = 0, version = 0, objects = 0;
+  TRY(number(c, "SELECT count(*) FROM sqlite_schema", &objects, why));
+  TRY(number(c, "PRAGMA application_id", &application, why));
+  TRY(number(c, "PRAGMA user_version", &version, why));
+  bool empty = application == 0 && version == 0 && objects == 0;
+  if (application != APPLICATION && !(empty && !read_only)) return refuse_foreign(path, why);
+  if (version > VERSION || (version < VERSION && read_only))
+    return refuse_version(path, version, why);
+  // Readers beside the writer need WAL; a file remembers it. (In memory there is no such mode.)
+  if (!read_only) TRY(sqlite_conn_exec(c, "PRAGMA journal_mode = WAL", why));
+  while (version < VERSION) TRY(step_run(c, ++version, why));
+  return ERR_OK;
+}

@@ -1,0 +1,93 @@
+// open.c: opens and closes the store, and the tables of its calls.
+#include <assert.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/sqlite/internal.h"
+
+// Measured with bench/store_bench.c: a larger cache brings nothing over the kernel's own.
+enum { CHECKPOINT_PAGES = 4000, CACHE_KIB = 8 << 10, READ_DEADLINE_MS = 5000 };
+
+static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
+
+// Counting each allocation takes a lock that all connections share.
+static void sqlite_setup(void) {
+  sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  sqlite3_initialize();
+}
+
+static struct sqlite_settings settings_filled(const struct sqlite_settings *given) {
+  struct sqlite_settings s = given ? *given : (struct sqlite_settings){0};
+  if (s.checkpoint_pages <= 0) s.checkpoint_pages = CHECKPOINT_PAGES;
+  if (s.cache_kib <= 0) s.cache_kib = CACHE_KIB;
+  if (s.read_deadline_ms <= 0) s.read_deadline_ms = READ_DEADLINE_MS;
+  return s;
+}
+
+static enum err open_file(struct sqlite_store *s, struct fault *why) {
+  enum conn_kind kind = s->settings.read_only ? CONN_READ : CONN_WRITE;
+  TRY(sqlite_file_check(s->path, why));
+  if (!s->settings.read_only) {
+    TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
+    TRY(sqlite_file_create(s->path, why));
+  }
+  return sqlite_conn_open(&s->conn, s->path, kind, s->settings.cache_kib, why);
+}
+
+enum err sqlite_store_open(const char *path, const struct sqlite_settings *settings,
+                           struct store **out, struct fault *why) {
+  pthread_once(&sqlite_once, sqlite_setup);
+  struct sqlite_store *s = mem_zero(sizeof *s);
+  s->store.ops = path ? &sqlite_file_ops : &sqlite_memory_ops;
+  s->settings = settings_filled(settings);
+  s->path = path ? sqlite_file_plain(path) : NULL;
+  s->lock_fd = -1;
+  enum err err = path ? open_file(s, why)
+                      : sqlite_conn_open(&s->conn, NULL, CONN_MEMORY, s->settings.cache_kib, why);
+  if (err == ERR_OK)
+    err = sqlite_migrate(&s->conn, path ? path : "memory", path && s->settings.read_only, why);
+  if (err == ERR_OK) *out = &s->store;
+  else s->store.ops->close(&s->store);
+  return err;
+}
+
+static void store_close(struct store *store) {
+  if (!store) return;
+  struct sqlite_store *s = (struct sqlite_store *)store;
+  assert(!s->lane_open);
+  sqlite_conn_close(&s->conn);  // the last to close: copies the WAL into the file and removes it
+  if (s->lock_fd >= 0) close(s->lock_fd);
+  mem_free(s->path);
+  mem_free(s);
+}
+
+#define OPS(store_name, reads)                                                                     \
+  {                                                                                                \
+      .name = store_name,                                                                          \
+      .lane_reads = reads,                                                                         \
+      .catalog = sqlite_catalog_read,                                                              \
+      .last_id = sqlite_last_id,                                                                   \
+      .lane_max = sqlite_lane_max,                                                                 \
+      .lane_open = sqlite_lane_open,                                                               \
+      .lane_close = sqlite_lane_close,                                                             \
+      .load = sqlite_load,                                                                         \
+      .apply = sqlite_apply,                                                                       \
+      .abandon = sqlite_lane_abandon,                                                              \
+      .wake_next = sqlite_lane_wake_next,                                                          \
+      .tend = sqlite_lane_tend,                                                                    \
+      .reader_open = sqlite_reader_open,                                                           \
+      .reader_close = sqlite_reader_close,                                                         \
+      .read_task = sqlite_read_task,                                                               \
+      .read_tasks = sqlite_read_tasks,                                                             \
+      .read_events = sqlite_read_events,                                                           \
+      .read_logs = sqlite_read_logs,                                                               \
+      .read_tallies = sqlite_read_tallies,                                                         \
+      .backup = sqlite_backup,                                                                     \
+      .check = sqlite_check,                                                                       \
+      .close = store_close,                                                                        \
+  }
+
+const struct store_ops sqlite_file_ops = OPS("sqlite", false);
+const struct store_ops sqlite_memory_ops = OPS("memory", true);

@@ -1,0 +1,21 @@
+// sqlite.h: opens the embedded store: SQLite in WAL mode, one writing connection. The only header
+// of this folder that others include.
+#ifndef STORE_SQLITE_SQLITE_H
+#define STORE_SQLITE_SQLITE_H
+
+#include "store/store.h"
+
+struct sqlite_settings {
+  bool read_only;            // for check and backup beside a running server; no lane can be opened
+  int64_t checkpoint_pages;  // checkpoint when the WAL has grown by this many pages; 0: the default
+  int64_t cache_kib;         // page cache of the writing connection; 0: the default
+  int64_t read_deadline_ms;  // a read is interrupted after this; 0: the default
+};
+
+// `path` NULL: a store in memory, gone when closed. Creates and migrates the file as needed.
+// Refuses, with a sentence that says what to do: a file that is not ours, one of a newer version,
+// one that another server has open (a lock file beside it), one on a network file system.
+enum err sqlite_store_open(const char *path, const struct sqlite_settings *settings,
+                           struct store **out, struct fault *why);
+
+#endif
