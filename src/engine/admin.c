@@ -1,0 +1,88 @@
+// admin.c: what an operator decides: queues, types and keys.
+#include "engine/inside.h"
+
+static struct event *admin_event(struct unit *u, struct order *order, enum event_kind kind,
+                                 struct str name) {
+  struct event *event = unit_event(u, order, NULL, kind);
+  event->note = name;
+  return event;
+}
+
+void pause_plan(struct unit *u, struct order *order) {
+  (void)u;
+  (void)order;
+}
+
+enum verdict pause_decide(struct unit *u, struct order *order) {
+  const struct queue *queue = &order->in.queue;
+  if (engine_queue_paused(u->e, order->tenant, queue->name) == queue->paused) return ANSWERED;
+  *LIST_PUSH(&u->arena, &u->queues, struct queue) = *queue;
+  admin_event(u, order, queue->paused ? EVENT_QUEUE_PAUSED : EVENT_QUEUE_RESUMED, queue->name)
+      ->queue = queue->name;
+  return ANSWERED;
+}
+
+void type_plan(struct unit *u, struct order *order) {
+  (void)u;
+  (void)order;
+}
+
+enum verdict type_decide(struct unit *u, struct order *order) {
+  *LIST_PUSH(&u->arena, &u->types, struct type) = order->in.type;
+  admin_event(u, order, EVENT_TYPE_CHANGED, order->in.type.name)->type = order->in.type.name;
+  return ANSWERED;
+}
+
+void key_plan(struct unit *u, struct order *order) {
+  (void)u;
+  (void)order;
+}
+
+// A key for a tenant that nobody has named yet makes the tenant.
+static int64_t tenant_of(struct unit *u, struct str name) {
+  int64_t number = catalog_tenant(u->e, name);
+  if (number) return number;
+  for (size_t i = 0; i < u->tenants.count; i++) {
+    struct tenant *added = LIST_AT(u->tenants, struct tenant, i);
+    if (str_eq(added->name, name)) return added->number;
+  }
+  number = catalog_tenant_next(u->e) + (int64_t)u->tenants.count;
+  *LIST_PUSH(&u->arena, &u->tenants, struct tenant) =
+      (struct tenant){.number = number, .name = name};
+  return number;
+}
+
+enum verdict key_decide(struct unit *u, struct order *order) {
+  struct api_key *key = &order->in.key.key;
+  if (u->e->catalog.key_count + u->keys.count >= LIMIT_KEYS) {
+    order->err = fault_set(&order->fault, ERR_TOO_MANY, "there are %d keys already; revoke some",
+                           LIMIT_KEYS);
+    return ANSWERED;
+  }
+  key->tenant = str_is_none(order->in.key.tenant_name) ? order->tenant
+                                                       : tenant_of(u, order->in.key.tenant_name);
+  key->created_at = u->now;
+  *LIST_PUSH(&u->arena, &u->keys, struct api_key) = *key;
+  admin_event(u, order, EVENT_KEY_CREATED, key->id)->text = key->name;
+  return ANSWERED;
+}
+
+void revoke_plan(struct unit *u, struct order *order) {
+  (void)u;
+  (void)order;
+}
+
+enum verdict revoke_decide(struct unit *u, struct order *order) {
+  struct api_key key;
+  if (!catalog_key(u->e, order->tenant, order->in.key.key.id, &u->arena, &key)) {
+    order->err = fault_set(&order->fault, ERR_NOT_FOUND, "there is no such key");
+    return ANSWERED;
+  }
+  if (key.revoked_at == 0) {
+    key.revoked_at = u->now;
+    *LIST_PUSH(&u->arena, &u->keys, struct api_key) = key;
+    admin_event(u, order, EVENT_KEY_REVOKED, key.id)->text = key.name;
+  }
+  order->in.key.key = key;
+  return ANSWERED;
+}

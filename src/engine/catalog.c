@@ -1,0 +1,317 @@
+// catalog.c: tenants, keys, queues and types, kept in memory. The lane writes after each commit;
+// everybody reads. Texts are owned here and copied out under the lock.
+#include "base/hash.h"
+#include "base/mem.h"
+#include "engine/inside.h"
+
+static struct str own(struct str s) {
+  return str_is_none(s) ? s : (struct str){mem_copy(s.at, s.len), s.len};
+}
+
+static void disown(struct str s) { mem_free((char *)s.at); }
+
+static void *grown(void *items, size_t count, size_t item_bytes) {
+  // Powers of two only, so that adding one by one stays linear.
+  if (count & (count - 1)) return items;
+  return mem_resize(items, item_bytes * (count ? count * 2 : 1));
+}
+
+// --- one of each
+// -----------------------------------------------------------------------------------
+
+static struct queue *find_queue(struct catalog_memory *c, int64_t tenant, struct str name) {
+  for (size_t i = 0; i < c->queue_count; i++)
+    if (c->queues[i].tenant == tenant && str_eq(c->queues[i].name, name)) return &c->queues[i];
+  return NULL;
+}
+
+static struct type *find_type(struct catalog_memory *c, int64_t tenant, struct str name) {
+  for (size_t i = 0; i < c->type_count; i++)
+    if (c->types[i].tenant == tenant && str_eq(c->types[i].name, name)) return &c->types[i];
+  return NULL;
+}
+
+static struct api_key *find_key(struct catalog_memory *c, struct str id) {
+  for (size_t i = 0; i < c->key_count; i++)
+    if (str_eq(c->keys[i].id, id)) return &c->keys[i];
+  return NULL;
+}
+
+static void put_queue(struct catalog_memory *c, const struct queue *queue) {
+  struct queue *old = find_queue(c, queue->tenant, queue->name);
+  if (old == NULL) {
+    c->queues = grown(c->queues, c->queue_count, sizeof *c->queues);
+    old = &c->queues[c->queue_count++];
+    *old = (struct queue){.tenant = queue->tenant, .name = own(queue->name)};
+  }
+  if (old->paused != queue->paused) {
+    if (queue->paused)
+      atomic_fetch_add(&c->paused_count, 1);
+    else
+      atomic_fetch_sub(&c->paused_count, 1);
+  }
+  old->paused = queue->paused;
+}
+
+static void put_type(struct catalog_memory *c, const struct type *type) {
+  struct type *old = find_type(c, type->tenant, type->name);
+  if (old == NULL) {
+    c->types = grown(c->types, c->type_count, sizeof *c->types);
+    old = &c->types[c->type_count++];
+    atomic_store(&c->known_types, c->type_count);
+  } else {
+    disown(old->name);
+    disown(old->queue);
+    disown(old->description);
+  }
+  *old = *type;
+  old->name = own(type->name);
+  old->queue = own(type->queue);
+  old->description = own(type->description);
+}
+
+static void put_key(struct catalog_memory *c, const struct api_key *key) {
+  struct api_key *old = find_key(c, key->id);
+  if (old == NULL) {
+    c->keys = grown(c->keys, c->key_count, sizeof *c->keys);
+    old = &c->keys[c->key_count++];
+  } else {
+    disown(old->id);
+    disown(old->name);
+  }
+  *old = *key;
+  old->id = own(key->id);
+  old->name = own(key->name);
+}
+
+static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
+  c->tenants = grown(c->tenants, c->tenant_count, sizeof *c->tenants);
+  c->tenants[c->tenant_count++] =
+      (struct tenant){.number = tenant->number, .name = own(tenant->name)};
+}
+
+// --- lifetime
+// --------------------------------------------------------------------------------------
+
+static void put_all(struct catalog_memory *c, const struct catalog *all) {
+  for (size_t i = 0; i < all->tenant_count; i++) put_tenant(c, &all->tenants[i]);
+  for (size_t i = 0; i < all->key_count; i++) put_key(c, &all->keys[i]);
+  for (size_t i = 0; i < all->queue_count; i++) put_queue(c, &all->queues[i]);
+  for (size_t i = 0; i < all->type_count; i++) put_type(c, &all->types[i]);
+}
+
+enum err catalog_open(struct engine *e, struct fault *why) {
+  pthread_rwlock_init(&e->catalog.lock, NULL);
+  struct arena a;
+  arena_init(&a, 64 * 1024);
+  struct catalog all = {0};
+  enum err err = e->store->ops->catalog(e->store, &a, &all, why);
+  if (err == ERR_OK) put_all(&e->catalog, &all);
+  arena_fini(&a);
+  return err;
+}
+
+void catalog_close(struct engine *e) {
+  struct catalog_memory *c = &e->catalog;
+  for (size_t i = 0; i < c->tenant_count; i++) disown(c->tenants[i].name);
+  for (size_t i = 0; i < c->queue_count; i++) disown(c->queues[i].name);
+  for (size_t i = 0; i < c->key_count; i++) {
+    disown(c->keys[i].id);
+    disown(c->keys[i].name);
+  }
+  for (size_t i = 0; i < c->type_count; i++) {
+    disown(c->types[i].name);
+    disown(c->types[i].queue);
+    disown(c->types[i].description);
+  }
+  mem_free(c->tenants);
+  mem_free(c->queues);
+  mem_free(c->keys);
+  mem_free(c->types);
+  pthread_rwlock_destroy(&c->lock);
+}
+
+void catalog_absorb(struct unit *u) {
+  if (!u->queues.count && !u->types.count && !u->keys.count && !u->tenants.count) return;
+  struct catalog_memory *c = &u->e->catalog;
+  struct catalog all = {.tenants = u->tenants.at,
+                        .tenant_count = u->tenants.count,
+                        .keys = u->keys.at,
+                        .key_count = u->keys.count,
+                        .queues = u->queues.at,
+                        .queue_count = u->queues.count,
+                        .types = u->types.at,
+                        .type_count = u->types.count};
+  pthread_rwlock_wrlock(&c->lock);
+  put_all(c, &all);
+  pthread_rwlock_unlock(&c->lock);
+  // Tasks of a resumed queue are ready again: those who wait look anew.
+  for (size_t i = 0; i < u->queues.count; i++) {
+    const struct queue *queue = LIST_AT(u->queues, struct queue, i);
+    if (!queue->paused) park_kick(u->e, queue->tenant);
+  }
+}
+
+// --- queues
+// ----------------------------------------------------------------------------------------
+
+bool engine_queue_paused(struct engine *e, int64_t tenant, struct str name) {
+  struct catalog_memory *c = &e->catalog;
+  if (atomic_load_explicit(&c->paused_count, memory_order_relaxed) == 0) return false;
+  pthread_rwlock_rdlock(&c->lock);
+  const struct queue *queue = find_queue(c, tenant, name);
+  bool paused = queue && queue->paused;
+  pthread_rwlock_unlock(&c->lock);
+  return paused;
+}
+
+size_t engine_queues(struct engine *e, int64_t tenant, struct arena *a, struct queue **out) {
+  struct catalog_memory *c = &e->catalog;
+  size_t count = 0;
+  pthread_rwlock_rdlock(&c->lock);
+  *out = ARENA_ARRAY(a, struct queue, c->queue_count + 1);
+  for (size_t i = 0; i < c->queue_count; i++) {
+    if (c->queues[i].tenant != tenant) continue;
+    (*out)[count] = c->queues[i];
+    (*out)[count++].name = arena_dup(a, c->queues[i].name);
+  }
+  pthread_rwlock_unlock(&c->lock);
+  return count;
+}
+
+size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names) {
+  *names = NULL;
+  if (atomic_load_explicit(&e->catalog.paused_count, memory_order_relaxed) == 0) return 0;
+  struct queue *queues;
+  size_t all = engine_queues(e, tenant, a, &queues), count = 0;
+  *names = ARENA_ARRAY(a, struct str, all + 1);
+  for (size_t i = 0; i < all; i++)
+    if (queues[i].paused) (*names)[count++] = queues[i].name;
+  return count;
+}
+
+// --- types
+// -----------------------------------------------------------------------------------------
+
+static struct type type_copy(struct arena *a, const struct type *type) {
+  struct type copy = *type;
+  copy.name = arena_dup(a, type->name);
+  copy.queue = arena_dup(a, type->queue);
+  copy.description = arena_dup(a, type->description);
+  return copy;
+}
+
+bool catalog_type(struct engine *e, int64_t tenant, struct str name, struct arena *a,
+                  struct type *out) {
+  struct catalog_memory *c = &e->catalog;
+  if (atomic_load_explicit(&c->known_types, memory_order_relaxed) == 0) return false;
+  pthread_rwlock_rdlock(&c->lock);
+  const struct type *type = find_type(c, tenant, name);
+  if (type) *out = type_copy(a, type);
+  pthread_rwlock_unlock(&c->lock);
+  return type != NULL;
+}
+
+bool engine_type(struct engine *e, int64_t tenant, struct str name, struct arena *a,
+                 struct type *out) {
+  return catalog_type(e, tenant, name, a, out);
+}
+
+size_t engine_types(struct engine *e, int64_t tenant, struct arena *a, struct type **out) {
+  struct catalog_memory *c = &e->catalog;
+  size_t count = 0;
+  pthread_rwlock_rdlock(&c->lock);
+  *out = ARENA_ARRAY(a, struct type, c->type_count + 1);
+  for (size_t i = 0; i < c->type_count; i++)
+    if (c->types[i].tenant == tenant) (*out)[count++] = type_copy(a, &c->types[i]);
+  pthread_rwlock_unlock(&c->lock);
+  return count;
+}
+
+// --- keys and tenants
+// ------------------------------------------------------------------------------
+
+static struct api_key key_copy(struct arena *a, const struct api_key *key) {
+  struct api_key copy = *key;
+  copy.id = arena_dup(a, key->id);
+  copy.name = arena_dup(a, key->name);
+  return copy;
+}
+
+bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
+                 struct api_key *out) {
+  struct catalog_memory *c = &e->catalog;
+  pthread_rwlock_rdlock(&c->lock);
+  const struct api_key *key = find_key(c, id);
+  bool found = key && key->tenant == tenant;
+  if (found) *out = key_copy(a, key);
+  pthread_rwlock_unlock(&c->lock);
+  return found;
+}
+
+size_t engine_keys(struct engine *e, int64_t tenant, struct arena *a, struct api_key **out) {
+  struct catalog_memory *c = &e->catalog;
+  size_t count = 0;
+  pthread_rwlock_rdlock(&c->lock);
+  *out = ARENA_ARRAY(a, struct api_key, c->key_count + 1);
+  for (size_t i = 0; i < c->key_count; i++)
+    if (c->keys[i].tenant == tenant) (*out)[count++] = key_copy(a, &c->keys[i]);
+  pthread_rwlock_unlock(&c->lock);
+  return count;
+}
+
+bool engine_has_keys(struct engine *e) {
+  bool any = false;
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  for (size_t i = 0; i < e->catalog.key_count && !any; i++)
+    any = e->catalog.keys[i].revoked_at == 0;
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return any;
+}
+
+static struct str tenant_name(const struct catalog_memory *c, int64_t number) {
+  for (size_t i = 0; i < c->tenant_count; i++)
+    if (c->tenants[i].number == number) return c->tenants[i].name;
+  return STR("default");
+}
+
+bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
+                      struct principal *out) {
+  struct catalog_memory *c = &e->catalog;
+  pthread_rwlock_rdlock(&c->lock);
+  const struct api_key *key = find_key(c, id);
+  bool good = key && hash_equal(key->hash, hash, SHA256_BYTES) && key->revoked_at == 0;
+  if (good) {
+    *out = (struct principal){.tenant = key->tenant,
+                              .roles = key->roles,
+                              .tenant_name = arena_dup(a, tenant_name(c, key->tenant)),
+                              .actor = arena_printf(a, "key:%.*s", STR_FMT(key->id))};
+  }
+  pthread_rwlock_unlock(&c->lock);
+  return good;
+}
+
+struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a) {
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  struct str name = arena_dup(a, tenant_name(&e->catalog, tenant));
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return name;
+}
+
+int64_t catalog_tenant(struct engine *e, struct str name) {
+  int64_t number = 0;
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  for (size_t i = 0; i < e->catalog.tenant_count && !number; i++)
+    if (str_eq(e->catalog.tenants[i].name, name)) number = e->catalog.tenants[i].number;
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return number;
+}
+
+int64_t catalog_tenant_next(struct engine *e) {
+  int64_t highest = 1;
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  for (size_t i = 0; i < e->catalog.tenant_count; i++)
+    if (e->catalog.tenants[i].number > highest) highest = e->catalog.tenants[i].number;
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return highest + 1;
+}

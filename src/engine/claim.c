@@ -1,0 +1,185 @@
+// claim.c: who gets which task next.
+#include "engine/inside.h"
+
+#include "base/rand.h"
+
+static bool listed(const struct str *names, size_t count, struct str name) {
+  if (count == 0) return true;
+  for (size_t i = 0; i < count; i++)
+    if (str_eq(names[i], name)) return true;
+  return false;
+}
+
+bool claim_fits(const struct claim_filter *f, const struct task *task) {
+  return listed(f->types, f->type_count, task->type) &&
+         listed(f->queues, f->queue_count, task->queue);
+}
+
+// --- planning
+// --------------------------------------------------------------------------------------
+
+static bool same_names(const struct str *a, size_t an, const struct str *b, size_t bn) {
+  if (an != bn) return false;
+  for (size_t i = 0; i < an; i++)
+    if (!str_eq(a[i], b[i])) return false;
+  return true;
+}
+
+static bool same_filter(const struct pick *pick, const struct order *order) {
+  const struct claim_filter *f = &order->claim;
+  return pick->tenant == order->tenant &&
+         same_names(pick->types, pick->type_count, f->types, f->type_count) &&
+         same_names(pick->queues, pick->queue_count, f->queues, f->queue_count);
+}
+
+// Claims of one filter share their candidates. Those of different filters may name the same tasks,
+// so each must see as many as all of the tenant's claims together can take.
+static void want_candidates(struct unit *u, struct order *order) {
+  size_t others = 0;
+  struct pick_slot *mine = NULL;
+  for (size_t i = 0; i < u->slots.count; i++) {
+    struct pick_slot *slot = *LIST_AT(u->slots, struct pick_slot *, i);
+    if (slot->pick.tenant != order->tenant) continue;
+    others = slot->pick.limit > others ? slot->pick.limit : others;
+    slot->pick.limit += order->claim.limit;
+    if (same_filter(&slot->pick, order)) mine = slot;
+  }
+  if (mine == NULL) {
+    mine = ARENA_NEW(&u->arena, struct pick_slot);
+    mine->pick = (struct pick){.tenant = order->tenant,
+                               .limit = others + order->claim.limit,
+                               .types = order->claim.types,
+                               .type_count = order->claim.type_count,
+                               .queues = order->claim.queues,
+                               .queue_count = order->claim.queue_count,
+                               .bytes_max = LIMIT_CLAIM_BYTES};
+    struct str *paused = NULL;
+    mine->pick.not_queue_count = catalog_paused(u->e, order->tenant, &u->arena, &paused);
+    mine->pick.not_queues = paused;
+    *LIST_PUSH(&u->arena, &u->slots, struct pick_slot *) = mine;
+  }
+  order->slot = mine;
+}
+
+void claim_plan(struct unit *u, struct order *order) { want_candidates(u, order); }
+
+void claim_one_plan(struct unit *u, struct order *order) {
+  unit_want(u, order->tenant, order->id, PART_PAYLOAD);
+}
+
+// --- deciding
+// --------------------------------------------------------------------------------------
+
+static int64_t lease_end(const struct task *task, int64_t now) {
+  int64_t end = now + task->lease_length_ms;
+  int64_t stop = task->timeout_ms ? task->claimed_at + task->timeout_ms : INT64_MAX;
+  return end < stop ? end : stop;
+}
+
+static int64_t new_lease(void) {
+  int64_t lease;
+  do lease = (int64_t)(rand_u64() >> 1);
+  while (lease == 0);
+  return lease;
+}
+
+static void start_attempt(struct unit *u, struct task *task, const struct claim_filter *f) {
+  task->attempt++;
+  task->lease = new_lease();
+  task->lease_length_ms = f->lease_ms ? f->lease_ms : task->lease_ms;
+  task->claimed_at = u->now;
+  if (task->started_at == 0) task->started_at = u->now;
+  task->lease_expires_at = lease_end(task, u->now);
+  task->worker = f->worker;
+  task->progress = 0;
+  task->step = task->step_description = STR_NONE;
+}
+
+void claim_take(struct unit *u, struct order *order, struct row *row) {
+  bool borrowed = row->fresh || row->dirty;  // texts may live with another request
+  enum err err = unit_move(u, row, MOVE_CLAIM, WAIT_NONE, NULL);
+  if (err != ERR_OK) return;  // callers take ready tasks only
+  start_attempt(u, &row->task, &order->claim);
+  unit_reschedule(u, row);
+  struct event *event = unit_event(u, order, row, EVENT_CLAIMED);
+  event->worker = order->claim.worker;
+  if (order->claimed == NULL)
+    order->claimed = arena_alloc(&u->arena, sizeof *order->claimed * order->claim.limit);
+  order->claimed[order->claimed_count++] = *unit_snapshot(&u->arena, &row->task, borrowed);
+}
+
+static struct row *next_ready(struct unit *u, const struct order *order, size_t *from) {
+  struct row **all = u->ready.at;
+  while (u->ready_head < u->ready.count && !task_is_ready(&all[u->ready_head]->task))
+    u->ready_head++;
+  if (*from < u->ready_head) *from = u->ready_head;
+  for (; *from < u->ready.count; ++*from) {
+    const struct task *task = &all[*from]->task;
+    if (all[*from]->gone || task->tenant != order->tenant || !task_is_ready(task)) continue;
+    if (claim_fits(&order->claim, task) && !engine_queue_paused(u->e, task->tenant, task->queue))
+      return all[*from];
+  }
+  return NULL;
+}
+
+static struct row *next_picked(struct pick_slot *slot) {
+  for (; slot && slot->next < slot->pick.row_count; slot->next++) {
+    struct row *row = slot->pick.rows[slot->next];
+    if (!row->gone && task_is_ready(&row->task)) return row;
+  }
+  return NULL;
+}
+
+static struct row *better(struct row *a, struct row *b) {
+  if (a == NULL || b == NULL) return a ? a : b;
+  if (a->task.priority != b->task.priority) return a->task.priority > b->task.priority ? a : b;
+  return id_key(a->task.id) <= id_key(b->task.id) ? a : b;
+}
+
+static size_t take_best(struct unit *u, struct order *order, struct pick_slot *slot) {
+  size_t from = u->ready_head, bytes = 0;
+  while (order->claimed_count < order->claim.limit) {
+    struct row *row = better(next_picked(slot), next_ready(u, order, &from));
+    if (row == NULL) break;
+    bytes += row->task.payload.len;
+    if (order->claimed_count && bytes > LIMIT_CLAIM_BYTES) break;
+    claim_take(u, order, row);
+  }
+  workers_seen(u->e, order->tenant, order->claim.worker, u->now, order->claimed_count);
+  return order->claimed_count;
+}
+
+size_t claim_from_ready(struct unit *u, struct order *order) { return take_best(u, order, NULL); }
+
+// Candidates may have been cut off by their size, and taken by others: then there may be more.
+static bool slot_was_cut(const struct pick_slot *slot) {
+  return slot->bytes >= slot->pick.bytes_max && slot->pick.row_count < slot->pick.limit;
+}
+
+enum verdict claim_decide(struct unit *u, struct order *order) {
+  order->claimed = NULL;
+  order->claimed_count = 0;
+  if (order->claim.limit == 0 || take_best(u, order, order->slot) > 0) return ANSWERED;
+  if (slot_was_cut(order->slot)) return AGAIN;
+  return order->wait_ms > 0 && !order->expired ? WAITS : ANSWERED;
+}
+
+enum verdict claim_one_decide(struct unit *u, struct order *order) {
+  struct row *row = unit_find(u, order->tenant, order->id);
+  order->claimed = NULL;
+  order->claimed_count = 0;
+  if (row == NULL) {
+    order->err = fault_set(&order->fault, ERR_NOT_FOUND, "there is no such task");
+  } else if (!task_is_ready(&row->task)) {
+    order->err = fault_set(&order->fault, ERR_WRONG_STATUS,
+                           "the task is %s and cannot be claimed now; GET its /explain for why",
+                           task_status_word(row->task.status).at);
+  } else if (engine_queue_paused(u->e, order->tenant, row->task.queue)) {
+    order->err = fault_set(&order->fault, ERR_WRONG_STATUS, "the task's queue is paused");
+  } else {
+    order->claim.limit = 1;
+    claim_take(u, order, row);
+    workers_seen(u->e, order->tenant, order->claim.worker, u->now, 1);
+  }
+  return ANSWERED;
+}

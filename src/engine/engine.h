@@ -1,0 +1,92 @@
+// engine.h: every rule of the product behind one door. The only header of this folder for others.
+//
+// Callers make an order, submit it, and are told when its answer is durable. Reading goes through
+// queries, which run on reader threads. The engine owns its threads: one a lane, and the readers.
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/clock.h"
+#include "engine/order.h"
+
+struct engine;
+
+struct engine_settings {
+  const struct clock *clock;
+  int64_t lease_ms;  // defaults for tasks whose type says nothing
+  int64_t attempts_max;
+  struct backoff backoff;
+  size_t readers;  // reader threads
+  void *self;
+  void (*wake)(void *self);  // from any thread: answers wait for engine_collect
+  void (*broken)(void *self, const struct fault *why);  // the store is broken: end the process now
+};
+
+enum err engine_open(struct store *store, const struct engine_settings *settings,
+                     struct engine **out, struct fault *why);
+enum err engine_start(struct engine *e, struct fault *why);  // starts the threads
+void engine_drain(struct engine *e);  // any thread: answers all who wait, now and from now on
+void engine_stop(struct engine *e);  // ends the threads; what is queued is answered ERR_UNAVAILABLE
+void engine_close(
+    struct engine *e);  // after engine_stop; does not close the store. NULL is allowed
+
+// Hands over an order; never blocks. Refused orders (too much waits) are answered like any other.
+void engine_submit(struct engine *e, struct order *order);
+// Nobody waits for this order's answer any more: a parked one is let go, so that no task is leased
+// to a client that went away. `done` is still called.
+void engine_withdraw(struct engine *e, struct order *order);
+// Calls `done` of everything answered. On the thread that owns the callers' memory.
+void engine_collect(struct engine *e);
+
+// A read. `run` is called on a reader's thread and leaves its result in the query's own memory;
+// then `done` is called from engine_collect.
+struct query {
+  void (*run)(struct query *q, const struct store_ops *ops, struct store_reader *reader);
+  void (*done)(struct query *q);
+  void *context;
+  enum err err;
+  struct fault fault;
+  struct query *next;  // the engine's own
+};
+void engine_query(struct engine *e, struct query *query);
+
+// --- what is kept in memory; safe from any thread ------------------------------------------------
+
+// Finds the key's row: false when there is none. `hash` is of the whole key that was sent; it is
+// compared in constant time.
+bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
+                      struct principal *out);
+bool engine_has_keys(struct engine *e);
+struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a);
+bool engine_queue_paused(struct engine *e, int64_t tenant, struct str queue);
+size_t engine_queues(struct engine *e, int64_t tenant, struct arena *a, struct queue **out);
+size_t engine_types(struct engine *e, int64_t tenant, struct arena *a, struct type **out);
+bool engine_type(struct engine *e, int64_t tenant, struct str name, struct arena *a,
+                 struct type *out);
+size_t engine_keys(struct engine *e, int64_t tenant, struct arena *a, struct api_key **out);
+
+struct worker_info {
+  struct str worker;
+  int64_t seen_at;  // latest call
+  int64_t claimed;  // tasks claimed since this server started
+  bool waiting;     // has a parked claim
+};
+size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct worker_info **out);
+
+struct engine_stats {
+  uint64_t units, commits, orders, items, parked_claims, watching, queued;
+  int64_t commit_us_max;  // since the last call
+  bool draining;
+  enum err store;  // how the latest unit ended: ERR_OK, ERR_DISK_FULL, …
+};
+struct engine_stats engine_stats(struct engine *e);
+
+// How long a task waits before its next attempt (model/task.h has the formula). Pure but for
+// `random`, in [0, 1).
+int64_t engine_backoff_ms(const struct backoff *backoff, int64_t attempt, double random);
+
+// For tests with a clock of their own: runs one unit of work on the caller's thread, instead of
+// engine_start. False when there was nothing to do. `*next_at` is when to call again (0: not by
+// time).
+bool engine_turn(struct engine *e, int64_t *next_at);
+
+#endif

@@ -1,0 +1,81 @@
+// unit.h: the unit of work: the rows it loaded, what they become, and the change that makes it so.
+// Private to engine/.
+#ifndef ENGINE_UNIT_H
+#define ENGINE_UNIT_H
+
+#include "engine/lifecycle.h"
+#include "engine/order.h"
+
+// An array that grows in an arena.
+struct list {
+  void *at;
+  size_t count, cap;
+};
+void *list_push(struct arena *a, struct list *l, size_t item_bytes);  // cleared
+#define LIST_PUSH(arena, list, type) ((type *)list_push((arena), (list), sizeof(type)))
+#define LIST_AT(list, type, index) (&((type *)(list).at)[index])
+
+// The candidates for all claims of one filter in one unit.
+struct pick_slot {
+  struct pick pick;
+  size_t next;   // first candidate not looked at yet
+  size_t bytes;  // payload bytes among them
+};
+
+struct unit {
+  struct engine *e;
+  struct unit *next;   // in the list of free ones
+  struct arena arena;  // lives until all answers are encoded
+  uint64_t turn;       // its number
+  int64_t now;
+  struct order *orders;  // in order of arrival
+  struct order *fed;     // parked claims that got something in this unit
+  _Atomic size_t holds;  // answers that engine_collect has not seen yet, and the lane's own
+
+  struct list want_ids, want_uniques, want_replays, slots;
+  struct row **due;
+  size_t due_count;
+
+  struct row **table;  // the working set by id: open addressing, a power of two
+  size_t table_cap, table_count;
+  struct want_unique **uniques;  // the same by unique key
+  size_t unique_cap;
+
+  struct list rows, events, logs, replays, queues, types, keys, tenants;  // the change
+  struct list ready;  // struct row *: became ready in this unit, best first
+  size_t ready_head;  // those before it are taken
+  int64_t wake_min;   // smallest wake_at among what changed; 0: none
+};
+
+void unit_begin(struct unit *u, struct engine *e, int64_t now);
+
+// Planning: what is to be loaded.
+void unit_want(struct unit *u, int64_t tenant, struct id id, unsigned parts);
+void unit_want_unique(struct unit *u, int64_t tenant, struct str key);
+
+// The working set. unit_find returns NULL for a task that is absent, gone, or of another tenant.
+struct row *unit_adopt(struct unit *u, struct row *row);
+struct row *unit_find(struct unit *u, int64_t tenant, struct id id);
+struct row *unit_find_unique(struct unit *u, int64_t tenant, struct str key);
+void unit_adopt_all(struct unit *u);  // everything that the load brought
+
+// Deciding.
+struct row *unit_add(struct unit *u, const struct task *task);  // a fresh row
+void unit_touch(struct unit *u, struct row *row);  // it will change: next revision, updated_at
+struct event *unit_event(struct unit *u, const struct order *order, struct row *row,
+                         enum event_kind kind);
+// Makes the move, or answers ERR_WRONG_STATUS and changes nothing. Sets waiting (for MOVE targets
+// that are pending: `waiting`), the times and the wake-up that follow from the new status.
+enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting waiting,
+                   struct fault *why);
+void unit_reschedule(struct unit *u, struct row *row);  // after a change of times: wake_at, ready
+bool unit_has_change(const struct unit *u);
+struct change unit_change(const struct unit *u);
+
+// A copy of a task for an answer. Deep: texts too, when they may not live as long as the arena.
+struct task *unit_snapshot(struct arena *a, const struct task *task, bool deep);
+
+bool task_is_ready(const struct task *task);
+int64_t task_wake_at(const struct task *task);
+
+#endif

@@ -1,0 +1,105 @@
+// workers.c: which workers were seen lately. In memory only: after a restart they show up again
+// with their next call. Bounded: the one unseen for longest makes room.
+#include "base/mem.h"
+#include "engine/inside.h"
+
+#include "base/hash.h"
+
+struct worker_entry {
+  uint64_t hash;
+  int64_t tenant;
+  struct str worker;
+  int64_t seen_at, claimed;
+  int64_t waiting;  // parked claims
+};
+
+void workers_open(struct engine *e) { pthread_mutex_init(&e->workers.lock, NULL); }
+
+void workers_close(struct engine *e) {
+  for (size_t i = 0; i < e->workers.count; i++) mem_free((char *)e->workers.entries[i].worker.at);
+  mem_free(e->workers.entries);
+  pthread_mutex_destroy(&e->workers.lock);
+}
+
+static bool is_entry(const struct worker_entry *entry, int64_t tenant, struct str worker,
+                     uint64_t hash) {
+  return entry->hash == hash && entry->tenant == tenant && str_eq(entry->worker, worker);
+}
+
+// The hint is where an entry of this hash was found last; a wrong one costs a scan.
+static struct worker_entry *find(struct worker_memory *w, int64_t tenant, struct str worker,
+                                 uint64_t hash) {
+  uint32_t *hint = &w->hints[hash % WORKER_HINTS];
+  if (*hint < w->count && is_entry(&w->entries[*hint], tenant, worker, hash))
+    return &w->entries[*hint];
+  for (size_t i = 0; i < w->count; i++) {
+    if (!is_entry(&w->entries[i], tenant, worker, hash)) continue;
+    *hint = (uint32_t)i;
+    return &w->entries[i];
+  }
+  return NULL;
+}
+
+static struct worker_entry *oldest(struct worker_memory *w) {
+  struct worker_entry *best = &w->entries[0];
+  for (size_t i = 1; i < w->count; i++)
+    if (w->entries[i].seen_at < best->seen_at) best = &w->entries[i];
+  mem_free((char *)best->worker.at);
+  return best;
+}
+
+static struct worker_entry *add(struct worker_memory *w) {
+  if (w->count >= LIMIT_WORKERS) return oldest(w);
+  if (w->count == w->cap) {
+    w->cap = w->cap ? w->cap * 2 : 16;
+    w->entries = mem_resize(w->entries, sizeof *w->entries * w->cap);
+  }
+  return &w->entries[w->count++];
+}
+
+static struct worker_entry *entry_for(struct worker_memory *w, int64_t tenant, struct str worker) {
+  uint64_t hash = hash_fast(worker);
+  struct worker_entry *entry = find(w, tenant, worker, hash);
+  if (entry) return entry;
+  entry = add(w);
+  *entry = (struct worker_entry){
+      .hash = hash, .tenant = tenant, .worker = {mem_copy(worker.at, worker.len), worker.len}};
+  return entry;
+}
+
+void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t now,
+                  size_t claimed) {
+  if (str_is_none(worker)) return;
+  pthread_mutex_lock(&e->workers.lock);
+  struct worker_entry *entry = entry_for(&e->workers, tenant, worker);
+  entry->seen_at = now;
+  entry->claimed += (int64_t)claimed;
+  pthread_mutex_unlock(&e->workers.lock);
+}
+
+void workers_waiting(struct engine *e, int64_t tenant, struct str worker, bool waiting) {
+  if (str_is_none(worker)) return;
+  pthread_mutex_lock(&e->workers.lock);
+  struct worker_entry *entry = entry_for(&e->workers, tenant, worker);
+  entry->waiting += waiting ? 1 : -1;
+  if (entry->waiting < 0) entry->waiting = 0;  // its entry made room meanwhile
+  entry->seen_at = clock_now(&e->clock);
+  pthread_mutex_unlock(&e->workers.lock);
+}
+
+size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct worker_info **out) {
+  struct worker_memory *w = &e->workers;
+  size_t count = 0;
+  pthread_mutex_lock(&w->lock);
+  *out = ARENA_ARRAY(a, struct worker_info, w->count + 1);
+  for (size_t i = 0; i < w->count; i++) {
+    const struct worker_entry *entry = &w->entries[i];
+    if (entry->tenant != tenant) continue;
+    (*out)[count++] = (struct worker_info){.worker = arena_dup(a, entry->worker),
+                                           .seen_at = entry->seen_at,
+                                           .claimed = entry->claimed,
+                                           .waiting = entry->waiting > 0};
+  }
+  pthread_mutex_unlock(&w->lock);
+  return count;
+}
