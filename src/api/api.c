@@ -1,0 +1,287 @@
+// api.c: a request's way through the API: route, identity, handler; then the answer's way back.
+#include "api/api.h"
+
+#include "api/call.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+// A page of tasks with payloads may be large; past this the caller is told to ask for fewer.
+static const size_t ANSWER_BYTES_MAX = (size_t)128 << 20;
+// What the scratch buffer may keep between answers.
+static const size_t SCRATCH_KEPT_BYTES = (size_t)4 << 20;
+
+enum { READ_ARENA_BYTES = 16 * 1024 };
+
+// --- answers
+// ---------------------------------------------------------------------------------------
+
+static void put_field_faults(struct buf *b, const struct fault *fault) {
+  BUF_LIT(b, ",\"errors\":[");
+  for (unsigned i = 0; i < fault->field_count; i++) {
+    if (i) buf_char(b, ',');
+    BUF_LIT(b, "{\"pointer\":");
+    buf_json_str(b, str_of(fault->fields[i].pointer));
+    BUF_LIT(b, ",\"code\":\"invalid_field\",\"detail\":");
+    buf_json_str(b, str_of(fault->fields[i].detail));
+    buf_char(b, '}');
+  }
+  buf_char(b, ']');
+}
+
+void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id) {
+  struct str detail = str_of(fault->detail[0] ? fault->detail : err_title(err));
+  buf_printf(b, "{\"type\":\"/docs/errors#%s\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+             err_code(err), err_title(err), err_http_status(err));
+  buf_json_str(b, detail);
+  buf_printf(b, ",\"success\":false,\"code\":\"%s\",\"error\":", err_code(err));
+  buf_json_str(b, detail);
+  BUF_LIT(b, ",\"requestId\":");
+  buf_json_str(b, request_id);
+  put_field_faults(b, fault);
+  buf_char(b, '}');
+}
+
+static void access_log(const struct call *c, int status) {
+  if (!c->api->settings.access_log) return;
+  int64_t took = clock_mono_us() - c->http->started_us;
+  log_event(LOG_INFO, "request", LOG_STR("path", c->http->path), LOG_I64("status", status),
+            LOG_I64("us", took), LOG_STR("requestId", c->http->id), LOG_STR("peer", c->http->peer));
+}
+
+void call_send(struct call *c, int status, struct str body, const struct http_header *extra) {
+  struct http_answer answer = {
+      .status = status, .content_type = STR("application/json"), .body = body};
+  size_t n = 0;
+  for (; extra && n < 6 && !str_is_none(extra[n].name); n++) answer.extra[n] = extra[n];
+  if (c->minimal)
+    answer.extra[n++] = (struct http_header){STR("Preference-Applied"), STR("return=minimal")};
+  else if (c->waited)
+    answer.extra[n++] = (struct http_header){STR("Preference-Applied"), STR("wait")};
+  access_log(c, status);
+  http_respond(c->http, &answer);
+}
+
+static struct http_header retry_after(struct call *c) {
+  int seconds = c->fault.retry_after_s > 0 ? c->fault.retry_after_s : 1;
+  return (struct http_header){STR("Retry-After"), arena_printf(c->arena, "%d", seconds)};
+}
+
+void call_fail(struct call *c, enum err err) {
+  struct buf *b = &c->api->scratch;
+  buf_clear(b);
+  call_problem(b, &c->fault, err, c->http->id);
+  int status = err_http_status(err);
+  struct http_answer answer = {
+      .status = status, .content_type = STR("application/problem+json"), .body = buf_str(b)};
+  if (status == 401) answer.extra[0] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+  if (status == 429 || status == 503 || err == ERR_IN_PROGRESS) answer.extra[0] = retry_after(c);
+  if (status >= 500)
+    log_event(LOG_ERROR, "request failed", LOG_STR("code", str_of(err_code(err))),
+              LOG_STR("detail", str_of(c->fault.detail)), LOG_STR("path", c->http->path),
+              LOG_STR("requestId", c->http->id));
+  access_log(c, status);
+  http_respond(c->http, &answer);
+}
+
+static void finish(struct call *c, int status) {
+  struct buf *b = &c->api->scratch;
+  if (b->overflow) {
+    fault_set(&c->fault, ERR_BODY_TOO_LARGE, "the answer is over its limit; ask for fewer at once");
+    call_fail(c, ERR_BODY_TOO_LARGE);
+    return;
+  }
+  struct http_header extra[3] = {{STR_NONE, STR_NONE}};
+  size_t n = 0;
+  const struct order *order = &c->order;
+  if (order->task_count == 1 && order->tasks && c->who.tenant) {
+    struct str tag = arena_printf(c->arena, "\"%lld\"", (long long)order->tasks[0].revision);
+    extra[n++] = (struct http_header){STR("ETag"), tag};
+    if (status == 201) {
+      char id[ID_TEXT_BYTES];
+      id_text(order->tasks[0].id, id);
+      extra[n++] = (struct http_header){
+          STR("Location"), arena_printf(c->arena, "/api/v1/tasks/%.*s", ID_TEXT_BYTES, id)};
+    }
+  }
+  call_send(c, status, buf_str(b), extra);
+}
+
+// --- orders
+// ----------------------------------------------------------------------------------------
+
+static void start_answer(struct api *api) {
+  if (api->scratch.cap > SCRATCH_KEPT_BYTES) {
+    buf_fini(&api->scratch);
+    buf_init(&api->scratch, ANSWER_BYTES_MAX);
+  }
+  buf_clear(&api->scratch);
+}
+
+static int render_order(struct order *order, struct buf *body) {
+  struct call *c = order->context;
+  return c->render(c, body);
+}
+
+static void send_replay(struct call *c, const struct replay *replay) {
+  struct http_header extra[] = {{STR("Idempotent-Replayed"), STR("true")}, {STR_NONE, STR_NONE}};
+  call_send(c, (int)replay->status, replay->body, extra);
+}
+
+static void order_done(struct order *order) {
+  struct call *c = order->context;
+  if (order->err != ERR_OK) {
+    c->fault = order->fault;
+    call_fail(c, order->err);
+  } else if (order->replayed) {
+    send_replay(c, order->replayed);
+  } else {
+    start_answer(c->api);
+    finish(c, c->render(c, &c->api->scratch));
+  }
+}
+
+static enum err take_replay_key(struct call *c) {
+  struct str key = str_trim(http_header(c->http, STR("idempotency-key")));
+  if (str_is_none(key) || c->http->method != HTTP_METHOD_POST) return ERR_OK;
+  if (key.len >= 2 && key.at[0] == '"' && key.at[key.len - 1] == '"')
+    key = (struct str){key.at + 1, key.len - 2};
+  if (key.len == 0 || key.len > LIMIT_REFERENCE_BYTES)
+    return fault_set(&c->fault, ERR_BAD_REQUEST, "Idempotency-Key must have 1 to %d bytes",
+                     LIMIT_REFERENCE_BYTES);
+  struct str actor = c->who.actor;
+  c->order.replay_key = arena_printf(c->arena, "%.*s %.*s %.*s", STR_FMT(actor),
+                                     STR_FMT(c->http->path), STR_FMT(key));
+  hash_sha256(c->http->body, c->order.fingerprint);
+  return ERR_OK;
+}
+
+enum err call_order(struct call *c, enum order_kind kind,
+                    int (*render)(struct call *, struct buf *)) {
+  struct order *order = &c->order;
+  order->kind = kind;
+  order->tenant = c->who.tenant;
+  order->actor = c->who.actor;
+  order->arena = c->arena;
+  order->id = c->id;
+  order->render = render_order;
+  order->done = order_done;
+  order->context = c;
+  c->render = render;
+  TRY(take_replay_key(c));
+  engine_submit(c->api->settings.engine, order);
+  return ERR_OK;
+}
+
+// --- queries
+// ---------------------------------------------------------------------------------------
+
+static void query_done(struct query *query) {
+  struct call *c = query->context;
+  struct arena read = c->read;  // the call is gone once it is answered
+  c->fault = query->fault;
+  if (query->err == ERR_OK) {
+    start_answer(c->api);
+    finish(c, c->render(c, &c->api->scratch));
+  } else {
+    call_fail(c, query->err);
+  }
+  arena_fini(&read);
+}
+
+enum err call_query(struct call *c,
+                    void (*run)(struct query *, const struct store_ops *, struct store_reader *),
+                    int (*render)(struct call *, struct buf *)) {
+  arena_init(&c->read, READ_ARENA_BYTES);
+  c->query = (struct query){.run = run, .done = query_done, .context = c};
+  c->render = render;
+  engine_query(c->api->settings.engine, &c->query);
+  return ERR_OK;
+}
+
+enum err call_now(struct call *c, int (*render)(struct call *, struct buf *)) {
+  start_answer(c->api);
+  finish(c, render(c, &c->api->scratch));
+  return ERR_OK;
+}
+
+// --- requests
+// --------------------------------------------------------------------------------------
+
+static enum err handle_call(struct call *c, struct str *allow) {
+  TRY(route_find(c, allow));
+  TRY(auth_check(c));
+  TRY(call_read_body(c));
+  call_preferences(c);
+  return c->route->handle(c);
+}
+
+static void fail_method(struct call *c, struct str allow) {
+  struct buf *b = &c->api->scratch;
+  buf_clear(b);
+  call_problem(b, &c->fault, ERR_METHOD_NOT_ALLOWED, c->http->id);
+  struct http_answer answer = {.status = 405,
+                               .content_type = STR("application/problem+json"),
+                               .body = buf_str(b),
+                               .extra = {{STR("Allow"), allow}}};
+  access_log(c, 405);
+  http_respond(c->http, &answer);
+}
+
+static void handle(void *self, struct http_request *r) {
+  struct call *c = ARENA_NEW(&r->arena, struct call);
+  c->api = self;
+  c->http = r;
+  c->arena = &r->arena;
+  c->order.if_revision = ABSENT;
+  r->context = c;
+  struct str allow = STR_NONE;
+  enum err err = handle_call(c, &allow);
+  if (err == ERR_OK) return;
+  if (err == ERR_METHOD_NOT_ALLOWED)
+    fail_method(c, allow);
+  else
+    call_fail(c, err);
+}
+
+static void gone(void *self, struct http_request *r) {
+  struct api *api = self;
+  struct call *c = r->context;
+  if (c && c->order.done) engine_withdraw(api->settings.engine, &c->order);
+}
+
+static void wake(void *self) {
+  struct api *api = self;
+  engine_collect(api->settings.engine);
+}
+
+static void refuse(void *self, enum err err, const char *detail, struct str request_id,
+                   struct buf *body) {
+  (void)self;
+  struct fault fault = {0};
+  fault_set(&fault, err, "%s", detail);
+  call_problem(body, &fault, err, request_id);
+}
+
+struct api *api_open(const struct api_settings *settings) {
+  struct api *api = mem_zero(sizeof *api);
+  api->settings = *settings;
+  api->started_us = clock_mono_us();
+  api->has_admin_key = settings->admin_key.len > 0;
+  if (api->has_admin_key) hash_sha256(settings->admin_key, api->admin_hash);
+  buf_init(&api->scratch, ANSWER_BYTES_MAX);
+  return api;
+}
+
+void api_close(struct api *api) {
+  if (api == NULL) return;
+  buf_fini(&api->scratch);
+  mem_free(api);
+}
+
+struct http_hooks api_hooks(struct api *api) {
+  return (struct http_hooks){
+      .self = api, .handle = handle, .gone = gone, .wake = wake, .refuse = refuse};
+}
+
+void api_attach(struct api *api, struct http_server *server) { api->server = server; }

@@ -1,0 +1,58 @@
+// auth.c: who asks, by API key; and whether the route's roles allow it.
+//
+// A key is "tk_" + 8 characters of id + "_" + 43 characters of secret. The store keeps the SHA-256
+// of the whole; with 256 random bits there is nothing to guess, so no slow hash is needed.
+#include "api/call.h"
+#include "base/hash.h"
+
+enum { KEY_ID_BYTES = 8 };
+
+static struct str credential(const struct http_request *r) {
+  struct str bearer = http_header(r, STR("authorization"));
+  struct str scheme = str_cut(&bearer, ' ');
+  if (str_eq_nocase(scheme, STR("bearer"))) return str_trim(bearer);
+  return http_header(r, STR("x-api-key"));
+}
+
+static struct str key_id(struct str key) {
+  bool ours = str_starts(key, STR("tk_")) && key.len > 4 + KEY_ID_BYTES;
+  return ours ? (struct str){key.at + 3, KEY_ID_BYTES} : STR_NONE;
+}
+
+static bool is_admin_key(const struct api *api, const uint8_t hash[SHA256_BYTES]) {
+  return api->has_admin_key && hash_equal(api->admin_hash, hash, SHA256_BYTES);
+}
+
+static struct principal local_user(void) {
+  return (struct principal){
+      .tenant = 1, .tenant_name = STR("default"), .roles = ROLE_ALL, .actor = STR("local")};
+}
+
+static bool identify(struct call *c, struct str key) {
+  uint8_t hash[SHA256_BYTES];
+  hash_sha256(key, hash);
+  if (is_admin_key(c->api, hash)) {
+    c->who = local_user();
+    c->who.actor = STR("key:API_KEY");
+    return true;
+  }
+  struct str id = key_id(key);
+  return !str_is_none(id) && engine_key_check(c->api->settings.engine, id, hash, c->arena, &c->who);
+}
+
+enum err auth_check(struct call *c) {
+  struct str key = credential(c->http);
+  bool open = c->route->roles == 0;
+  bool anonymous = !c->api->has_admin_key && !engine_has_keys(c->api->settings.engine);
+  if (anonymous)
+    c->who = local_user();
+  else if (!str_is_none(key) && !identify(c, key) && !open)
+    return fault_set(&c->fault, ERR_UNAUTHENTICATED, "the API key is not known, or was revoked");
+  if (open || anonymous) return ERR_OK;
+  if (str_is_none(key)) {
+    return fault_set(&c->fault, ERR_UNAUTHENTICATED,
+                     "send an API key as Authorization: Bearer KEY or x-api-key: KEY");
+  }
+  if (c->who.roles & (c->route->roles | ROLE_ADMIN)) return ERR_OK;
+  return fault_set(&c->fault, ERR_FORBIDDEN, "this key lacks the role for this route");
+}

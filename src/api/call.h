@@ -1,0 +1,123 @@
+// call.h: one request on its way through the API. Private to api/.
+//
+// A handler decodes the request into an order or a query and hands it to the engine; later, on the
+// loop's thread, the answer is rendered and sent. A handler that returns an error changed nothing.
+#ifndef API_CALL_H
+#define API_CALL_H
+
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "api/decode.h"
+#include "api/encode.h"
+#include "base/id.h"
+#include "model/limits.h"
+
+struct call;
+
+struct route {
+  enum http_method method;
+  const char *path;
+  enum err (*handle)(struct call *c);
+  unsigned roles;           // any of these; 0: open
+  const struct body *body;  // NULL: none
+  const char *roles_word, *body_word, *meaning;
+};
+extern const struct route ROUTES[];
+extern const size_t ROUTE_COUNT;
+
+// A kind of request body: its fields, for decoding and for the docs.
+struct body {
+  const char *name;
+  struct fields fields;
+};
+
+struct api {
+  struct api_settings settings;
+  struct http_server *server;
+  uint8_t admin_hash[32];
+  bool has_admin_key;
+  int64_t started_us;
+  struct buf scratch;  // answers are built here; the loop's thread only
+};
+
+struct call {
+  struct api *api;
+  struct http_request *http;
+  struct arena *arena;  // the request's
+  const struct route *route;
+  struct str param;  // what stood for {id} or {name}
+  struct id id;
+  struct principal who;
+  struct str body;  // checked JSON; STR_NONE: empty
+  bool minimal;     // Prefer: return=minimal
+  bool waited;      // Prefer: wait=N
+  struct fault fault;
+  struct order order;
+  struct query query;
+  // Of a query: what it asks for and what it brought. The arena is the query's own: it is filled on
+  // a reader's thread.
+  struct arena read;
+  void *input, *output;
+  // Writes the answer's body and returns its HTTP status.
+  int (*render)(struct call *c, struct buf *b);
+};
+
+// --- answering
+// -------------------------------------------------------------------------------------
+
+void call_fail(struct call *c, enum err err);  // with c->fault
+void call_send(struct call *c, int status, struct str body, const struct http_header *extra);
+void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id);
+
+// Hands c->order to the engine; `render` writes the answer.
+enum err call_order(struct call *c, enum order_kind kind,
+                    int (*render)(struct call *, struct buf *));
+// Hands c->query to a reader; `run` fills c->output, allocated in c->read.
+enum err call_query(struct call *c,
+                    void (*run)(struct query *, const struct store_ops *, struct store_reader *),
+                    int (*render)(struct call *, struct buf *));
+// At once, without engine.
+enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));
+
+// --- reading the request
+// ---------------------------------------------------------------------------
+
+enum err call_read_body(struct call *c);  // media type, JSON
+void call_preferences(struct call *c);    // Prefer
+enum err call_body(struct call *c, const struct body *body, void *out, uint64_t *seen,
+                   uint64_t *nulls);  // an empty body is {}
+enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
+enum err call_query_bool(struct call *c, const char *name, bool *out);
+enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
+enum err call_query_known(struct call *c, const char *const *names);  // refuses all others
+enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
+enum err call_if_match(struct call *c, int64_t *revision);
+
+struct encode_context call_encoding(const struct call *c);
+int render_task(struct call *c, struct buf *b);  // {"success":true,"task":…}
+// The backoff object of a body; `*out` stays as it is when `json` is absent.
+enum err call_backoff(struct call *c, struct str json, const struct where *where,
+                      struct backoff *out);
+
+// auth.c: who asks, and may they.
+enum err auth_check(struct call *c);
+// router.c
+enum err route_find(struct call *c, struct str *allow);
+
+#define ROUTE(method, path, handler, roles, body, meaning) enum err handler(struct call *c);
+#include "api/routes.def"
+#undef ROUTE
+
+// bodies.c
+struct token_input {
+  int64_t lease;
+};
+#define BODY(name) extern const struct body BODY_##name;
+BODY(create)
+BODY(edit) BODY(cancel) BODY(empty) BODY(claim) BODY(claim_one) BODY(heartbeat) BODY(progress)
+    BODY(logs) BODY(complete) BODY(fail) BODY(release) BODY(completions) BODY(completion_item)
+        BODY(type) BODY(key) BODY(backoff) BODY(error)
+#undef BODY
+
+#endif

@@ -1,0 +1,312 @@
+// claims.c: tasks as workers see them: claims, reports, and the ends of attempts.
+#include "api/call.h"
+#include "api/inputs.h"
+
+// --- claims
+// ----------------------------------------------------------------------------------------
+
+static void put_claimed(struct call *c, struct buf *b) {
+  struct encode_context x = call_encoding(c);
+  BUF_LIT(b, "\"tasks\":[");
+  for (size_t i = 0; i < c->order.claimed_count; i++) {
+    if (i) buf_char(b, ',');
+    encode_task(b, &x, &c->order.claimed[i], ENCODE_PAYLOAD | ENCODE_RESULT | ENCODE_LEASE);
+  }
+  buf_printf(b, "],\"count\":%zu", c->order.claimed_count);
+}
+
+static int render_claimed(struct call *c, struct buf *b) {
+  BUF_LIT(b, "{\"success\":true,");
+  put_claimed(c, b);
+  buf_char(b, '}');
+  return 200;
+}
+
+static int render_claimed_one(struct call *c, struct buf *b) {
+  struct encode_context x = call_encoding(c);
+  BUF_LIT(b, "{\"success\":true,\"task\":");
+  encode_task(b, &x, &c->order.claimed[0], ENCODE_PAYLOAD | ENCODE_RESULT | ENCODE_LEASE);
+  buf_char(b, '}');
+  return 200;
+}
+
+static enum err decode_claim(struct call *c, struct str json, const struct where *where) {
+  struct claim_body in = {.limit = 1};
+  TRY(decode_object(c->arena, json, BODY_claim.fields, where, &in, NULL, NULL, &c->fault));
+  c->order.claim = (struct claim_filter){.types = in.types.at,
+                                         .type_count = in.types.count,
+                                         .queues = in.queues.at,
+                                         .queue_count = in.queues.count,
+                                         .worker = in.worker,
+                                         .limit = (size_t)in.limit,
+                                         .lease_ms = in.lease_ms};
+  c->order.wait_ms = in.wait_ms;
+  return ERR_OK;
+}
+
+enum err claim_many(struct call *c) {
+  TRY(decode_claim(c, str_is_none(c->body) ? STR("{}") : c->body, NULL));
+  return call_order(c, ORDER_CLAIM, render_claimed);
+}
+
+enum err claim_one(struct call *c) {
+  struct claim_body in = {0};
+  TRY(call_body(c, &BODY_claim_one, &in, NULL, NULL));
+  c->order.claim = (struct claim_filter){.worker = in.worker, .lease_ms = in.lease_ms, .limit = 1};
+  return call_order(c, ORDER_CLAIM_ONE, render_claimed_one);
+}
+
+// --- reports
+// ---------------------------------------------------------------------------------------
+
+static int render_report(struct call *c, struct buf *b) {
+  BUF_LIT(b, "{\"success\":true,\"cancelRequested\":");
+  put_bool(b, c->order.cancel_requested);
+  BUF_LIT(b, ",\"leaseExpiresAt\":");
+  put_time_or_null(b, c->order.tasks[0].lease_expires_at);
+  buf_char(b, '}');
+  return 200;
+}
+
+static enum err take_token(struct call *c, struct worker_body *in) {
+  if (in->lease != 0) return ERR_OK;
+  struct str header = str_trim(http_header(c->http, STR("lease-token")));
+  if (str_is_none(header))
+    return fault_field(&c->fault, "/leaseToken",
+                       "leaseToken is missing: send it in the body or as header Lease-Token");
+  if (!token_parse(header, &in->lease)) in->lease = -1;
+  return ERR_OK;
+}
+
+static enum err decode_move(struct call *c, const struct body *body, struct worker_body *in) {
+  *in = (struct worker_body){
+      .progress = ABSENT, .retry = true, .retry_delay_ms = ABSENT, .delay_ms = ABSENT};
+  TRY(call_body(c, body, in, NULL, NULL));
+  return take_token(c, in);
+}
+
+static enum err send_report(struct call *c, const struct worker_body *in) {
+  c->order.in.report = (struct report_input){.lease = in->lease,
+                                             .progress = in->progress,
+                                             .step = in->step,
+                                             .step_description = in->step_description,
+                                             .lines = in->lines.at,
+                                             .line_count = in->lines.count};
+  return call_order(c, ORDER_REPORT, render_report);
+}
+
+enum err report_heartbeat(struct call *c) {
+  struct worker_body in;
+  TRY(decode_move(c, &BODY_heartbeat, &in));
+  return send_report(c, &in);
+}
+
+enum err report_progress(struct call *c) {
+  struct worker_body in;
+  TRY(decode_move(c, &BODY_progress, &in));
+  return send_report(c, &in);
+}
+
+// Cut at a character's border, with a mark.
+static struct str cut_line(struct arena *a, struct str line) {
+  static const struct str MARK = {" …", sizeof " …" - 1};
+  if (line.len <= LIMIT_LOG_LINE_BYTES) return line;
+  size_t keep = LIMIT_LOG_LINE_BYTES - MARK.len;
+  while (keep > 0 && ((unsigned char)line.at[keep] & 0xc0) == 0x80) keep--;
+  return arena_printf(a, "%.*s%.*s", (int)keep, line.at, STR_FMT(MARK));
+}
+
+static enum err split_text(struct call *c, struct str text, struct names *lines) {
+  struct str *all = ARENA_ARRAY(c->arena, struct str, LIMIT_LOG_LINES_REQUEST);
+  size_t count = 0;
+  while (!str_is_none(text)) {
+    struct str line = str_cut(&text, '\n');
+    if (str_is_none(text) && line.len == 0) break;  // the last line end ends a line
+    if (count == LIMIT_LOG_LINES_REQUEST)
+      return fault_field(&c->fault, "/text", "text must have at most %d lines",
+                         LIMIT_LOG_LINES_REQUEST);
+    all[count++] = line;
+  }
+  *lines = (struct names){all, count};
+  return ERR_OK;
+}
+
+enum err report_logs(struct call *c) {
+  struct worker_body in;
+  TRY(decode_move(c, &BODY_logs, &in));
+  if (!str_is_none(in.text) && in.lines.at)
+    return fault_field(&c->fault, "/text", "send lines or text, not both");
+  if (!str_is_none(in.text)) TRY(split_text(c, in.text, &in.lines));
+  if (in.lines.count == 0)
+    return fault_field(&c->fault, "/lines", "lines is missing: send at least one line");
+  for (size_t i = 0; i < in.lines.count; i++) in.lines.at[i] = cut_line(c->arena, in.lines.at[i]);
+  return send_report(c, &in);
+}
+
+// --- ends of attempts
+// ------------------------------------------------------------------------------
+
+static enum err decode_error(struct call *c, struct str json, const struct where *where,
+                             struct settle_item *item) {
+  item->error_code = STR("failed");
+  if (str_is_none(json) || json_kind(json) == JSON_NULL) return ERR_OK;
+  struct error_body in = {.code = item->error_code};
+  if (json_kind(json) == JSON_STRING) {
+    bool nul = false;
+    in.message = json_string(c->arena, json, &nul);
+    if (nul || in.message.len > LIMIT_TEXT_BYTES)
+      return fault_field(&c->fault, where_pointer(c->arena, where, NULL).at,
+                         "error must have at most %d bytes and no U+0000", LIMIT_TEXT_BYTES);
+  } else {
+    TRY(decode_object(c->arena, json, BODY_error.fields, where, &in, NULL, NULL, &c->fault));
+  }
+  if (in.detail.len > LIMIT_ERROR_DETAIL_BYTES)
+    return fault_field(&c->fault, where_pointer(c->arena, where, "detail").at,
+                       "detail must have at most %d bytes", LIMIT_ERROR_DETAIL_BYTES);
+  item->error_code = in.code;
+  item->error_message = in.message;
+  item->error_detail = in.detail;
+  return ERR_OK;
+}
+
+static struct settle_item *one_item(struct call *c, const struct worker_body *in,
+                                    enum settle_verb verb) {
+  struct settle_item *item = ARENA_NEW(c->arena, struct settle_item);
+  *item = (struct settle_item){.id = c->id,
+                               .lease = in->lease,
+                               .verb = verb,
+                               .result = in->result,
+                               .no_retry = !in->retry,
+                               .delay_ms = in->retry_delay_ms};
+  c->order.in.settle.items = item;
+  c->order.in.settle.count = 1;
+  return item;
+}
+
+static int render_settled(struct call *c, struct buf *b) {
+  const struct settle_item *item = &c->order.in.settle.items[0];
+  struct encode_context x = call_encoding(c);
+  BUF_LIT(b, "{\"success\":true,\"task\":");
+  encode_task(b, &x, item->task, c->minimal ? ENCODE_MINIMAL : 0);
+  if (c->order.claim.limit) {
+    buf_char(b, ',');
+    put_claimed(c, b);
+  }
+  buf_char(b, '}');
+  return 200;
+}
+
+static enum err send_settle(struct call *c) {
+  c->order.in.settle.single = true;
+  return call_order(c, ORDER_SETTLE, render_settled);
+}
+
+static enum err decode_next_claim(struct call *c, struct str json) {
+  if (str_is_none(json) || json_kind(json) == JSON_NULL) return ERR_OK;
+  const struct where where = {.key = "claim"};
+  return decode_claim(c, json, &where);
+}
+
+enum err settle_complete(struct call *c) {
+  struct worker_body in;
+  TRY(decode_move(c, &BODY_complete, &in));
+  TRY(decode_next_claim(c, in.claim));
+  one_item(c, &in, SETTLE_COMPLETE);
+  return send_settle(c);
+}
+
+enum err settle_fail(struct call *c) {
+  struct worker_body in;
+  const struct where where = {.key = "error"};
+  TRY(decode_move(c, &BODY_fail, &in));
+  TRY(decode_error(c, in.error, &where, one_item(c, &in, SETTLE_FAIL)));
+  return send_settle(c);
+}
+
+enum err settle_release(struct call *c) {
+  struct worker_body in;
+  TRY(decode_move(c, &BODY_release, &in));
+  one_item(c, &in, SETTLE_RELEASE)->delay_ms = in.delay_ms;
+  return send_settle(c);
+}
+
+// --- many at once
+// ----------------------------------------------------------------------------------
+
+static void put_outcome(struct buf *b, const struct settle_item *item) {
+  BUF_LIT(b, "{\"id\":");
+  put_id(b, item->id);
+  if (item->err == ERR_OK) {
+    BUF_LIT(b, ",\"success\":true,\"status\":");
+    buf_json_str(b, task_status_word(item->task->status));
+  } else {
+    BUF_LIT(b, ",\"success\":false,\"code\":");
+    buf_json_str(b, str_of(err_code(item->err)));
+    BUF_LIT(b, ",\"error\":");
+    buf_json_str(b, item->why);
+  }
+  buf_char(b, '}');
+}
+
+static int render_completions(struct call *c, struct buf *b) {
+  BUF_LIT(b, "{\"success\":true,\"items\":[");
+  for (size_t i = 0; i < c->order.in.settle.count; i++) {
+    if (i) buf_char(b, ',');
+    put_outcome(b, &c->order.in.settle.items[i]);
+  }
+  BUF_LIT(b, "],");
+  if (c->order.claim.limit)
+    put_claimed(c, b);
+  else
+    buf_printf(b, "\"count\":%zu", c->order.in.settle.count);
+  buf_char(b, '}');
+  return 200;
+}
+
+static enum err decode_completion(struct call *c, struct str json, const struct where *where,
+                                  struct settle_item *item) {
+  struct worker_body in = {.retry = true, .retry_delay_ms = ABSENT};
+  TRY(decode_object(c->arena, json, BODY_completion_item.fields, where, &in, NULL, NULL,
+                    &c->fault));
+  bool fails = !str_is_none(in.error) && json_kind(in.error) != JSON_NULL;
+  *item = (struct settle_item){.id = in.id,
+                               .lease = in.lease,
+                               .result = in.result,
+                               .verb = fails ? SETTLE_FAIL : SETTLE_COMPLETE,
+                               .no_retry = !in.retry,
+                               .delay_ms = in.retry_delay_ms};
+  if (!fails) return ERR_OK;
+  if (!str_is_none(in.result))
+    return fault_field(&c->fault, where_pointer(c->arena, where, "error").at,
+                       "send result or error, not both");
+  const struct where at = {.up = where, .key = "error"};
+  return decode_error(c, in.error, &at, item);
+}
+
+static enum err decode_completions(struct call *c, struct str array) {
+  static const struct where ITEMS = {.key = "items"};
+  struct json_walk w = json_walk(array);
+  struct str key, value;
+  struct settle_item *items = ARENA_ARRAY(c->arena, struct settle_item, LIMIT_BATCH_ITEMS);
+  size_t count = 0;
+  enum err err = ERR_OK;
+  while (json_next(&w, &key, &value)) {
+    const struct where where = {.up = &ITEMS, .index = count};
+    if (count == LIMIT_BATCH_ITEMS)
+      return fault_field(&c->fault, "/items", "items must have at most %d elements",
+                         LIMIT_BATCH_ITEMS);
+    enum err one = decode_completion(c, value, &where, &items[count++]);
+    if (one != ERR_OK) err = one;
+  }
+  c->order.in.settle.items = items;
+  c->order.in.settle.count = count;
+  return err;
+}
+
+enum err settle_many(struct call *c) {
+  struct worker_body in = {0};
+  TRY(call_body(c, &BODY_completions, &in, NULL, NULL));
+  TRY(decode_completions(c, in.items));
+  TRY(decode_next_claim(c, in.claim));
+  return call_order(c, ORDER_SETTLE, render_completions);
+}

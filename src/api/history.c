@@ -1,0 +1,183 @@
+// history.c: what happened: events, attempts and log lines.
+#include "api/call.h"
+
+struct history_call {
+  struct event_filter filter;
+  struct event_page events;
+  struct log_page logs;
+  struct task *task;
+};
+
+static enum err take_paging(struct call *c, struct history_call *h) {
+  int64_t limit = LIMIT_PAGE_DEFAULT;
+  TRY(call_query_int(c, "after", 0, INT64_MAX >> 1, &h->filter.after));
+  TRY(call_query_int(c, "limit", 1, LIMIT_PAGE_ITEMS, &limit));
+  h->filter.limit = (size_t)limit;
+  h->filter.tenant = c->who.tenant;
+  return ERR_OK;
+}
+
+static enum err start(struct call *c, struct history_call **out) {
+  struct history_call *h = ARENA_NEW(c->arena, struct history_call);
+  c->input = *out = h;
+  return take_paging(c, h);
+}
+
+// --- events
+// ----------------------------------------------------------------------------------------
+
+static void run_events(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  struct history_call *h = c->input;
+  q->err = ops->read_events(reader, &c->read, &h->filter, &h->events, &q->fault);
+}
+
+static void put_next(struct buf *b, size_t count, bool more, int64_t last) {
+  buf_printf(b, "],\"count\":%zu,\"nextAfter\":", count);
+  if (more)
+    buf_i64(b, last);
+  else
+    BUF_LIT(b, "null");
+  buf_char(b, '}');
+}
+
+static int render_events(struct call *c, struct buf *b) {
+  const struct event_page *page = &((struct history_call *)c->input)->events;
+  BUF_LIT(b, "{\"success\":true,\"events\":[");
+  for (size_t i = 0; i < page->count; i++) {
+    if (i) buf_char(b, ',');
+    encode_event(b, &page->events[i]);
+  }
+  put_next(b, page->count, page->more, page->count ? page->events[page->count - 1].seq : 0);
+  return 200;
+}
+
+enum err task_events(struct call *c) {
+  static const char *const KNOWN[] = {"after", "limit", NULL};
+  struct history_call *h;
+  TRY(call_query_known(c, KNOWN));
+  TRY(start(c, &h));
+  h->filter.task = c->id;
+  return call_query(c, run_events, render_events);
+}
+
+enum err event_list(struct call *c) {
+  static const char *const KNOWN[] = {"after", "limit", "taskId", "type", "queue", NULL};
+  struct history_call *h;
+  struct str id = STR_NONE;
+  TRY(call_query_known(c, KNOWN));
+  TRY(start(c, &h));
+  TRY(call_query_text(c, "type", LIMIT_NAME_BYTES, &h->filter.type));
+  TRY(call_query_text(c, "queue", LIMIT_NAME_BYTES, &h->filter.queue));
+  TRY(call_query_text(c, "taskId", 64, &id));
+  if (!str_is_none(id) && !id_parse(id, &h->filter.task))
+    return fault_field(&c->fault, "?taskId", "taskId must be a task's id");
+  return call_query(c, run_events, render_events);
+}
+
+// --- attempts
+// -------------------------------------------------------------------------------------- Not kept
+// anywhere: an attempt is what stands between two events.
+
+enum { ATTEMPT_EVENTS_MAX = 5000 };
+
+static void run_attempts(struct query *q, const struct store_ops *ops,
+                         struct store_reader *reader) {
+  struct call *c = q->context;
+  struct history_call *h = c->input;
+  h->filter =
+      (struct event_filter){.tenant = c->who.tenant, .task = c->id, .limit = ATTEMPT_EVENTS_MAX};
+  q->err = ops->read_events(reader, &c->read, &h->filter, &h->events, &q->fault);
+}
+
+// The word for how an attempt ended; STR_NONE for events that end none.
+static struct str outcome_of(enum event_kind kind) {
+  switch (kind) {
+  case EVENT_COMPLETED: return STR("completed");
+  case EVENT_ATTEMPT_FAILED:
+  case EVENT_FAILED: return STR("failed");
+  case EVENT_RELEASED: return STR("released");
+  case EVENT_LEASE_LOST:
+  case EVENT_ABANDONED: return STR("lease_lost");
+  case EVENT_CANCELLED: return STR("cancelled");
+  default: return STR_NONE;
+  }
+}
+
+static void put_attempt(struct buf *b, const struct event *claim, const struct event *end) {
+  buf_printf(b, "{\"attempt\":%lld,\"worker\":", (long long)claim->attempt);
+  put_text_or_null(b, claim->worker);
+  buf_printf(b, ",\"startedAt\":%lld,\"endedAt\":", (long long)claim->at);
+  put_time_or_null(b, end ? end->at : 0);
+  BUF_LIT(b, ",\"outcome\":");
+  buf_json_str(b, end ? outcome_of(end->kind) : STR("running"));
+  BUF_LIT(b, ",\"error\":");
+  if (end && !str_is_none(end->note)) {
+    BUF_LIT(b, "{\"code\":");
+    buf_json_str(b, end->note);
+    BUF_LIT(b, ",\"message\":");
+    put_text_or_null(b, end->text);
+    buf_char(b, '}');
+  } else {
+    BUF_LIT(b, "null");
+  }
+  buf_char(b, '}');
+}
+
+static int render_attempts(struct call *c, struct buf *b) {
+  const struct event_page *page = &((struct history_call *)c->input)->events;
+  const struct event *claim = NULL;
+  size_t count = 0;
+  BUF_LIT(b, "{\"success\":true,\"attempts\":[");
+  for (size_t i = 0; i <= page->count; i++) {
+    const struct event *event = i < page->count ? &page->events[i] : NULL;
+    bool ends = event == NULL || !str_is_none(outcome_of(event->kind));
+    if (claim && ends) {
+      if (count++) buf_char(b, ',');
+      put_attempt(b, claim, event);
+      claim = NULL;
+    }
+    if (event && event->kind == EVENT_CLAIMED) claim = event;
+  }
+  buf_printf(b, "],\"count\":%zu}", count);
+  return 200;
+}
+
+enum err task_attempts(struct call *c) {
+  struct history_call *h;
+  TRY(start(c, &h));
+  return call_query(c, run_attempts, render_attempts);
+}
+
+// --- logs
+// ------------------------------------------------------------------------------------------
+
+static void run_logs(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  struct history_call *h = c->input;
+  q->err = ops->read_logs(reader, &c->read, c->who.tenant, c->id, h->filter.after, h->filter.limit,
+                          &h->logs, &q->fault);
+}
+
+static int render_logs(struct call *c, struct buf *b) {
+  const struct log_page *page = &((struct history_call *)c->input)->logs;
+  BUF_LIT(b, "{\"success\":true,\"logs\":[");
+  for (size_t i = 0; i < page->count; i++) {
+    const struct log_line *line = &page->lines[i];
+    if (i) buf_char(b, ',');
+    buf_printf(b, "{\"number\":%lld,\"at\":%lld,\"text\":", (long long)line->number,
+               (long long)line->at);
+    buf_json_str(b, line->text);
+    buf_char(b, '}');
+  }
+  put_next(b, page->count, page->more, page->count ? page->lines[page->count - 1].number : 0);
+  return 200;
+}
+
+enum err task_logs(struct call *c) {
+  static const char *const KNOWN[] = {"after", "limit", NULL};
+  struct history_call *h;
+  TRY(call_query_known(c, KNOWN));
+  TRY(start(c, &h));
+  return call_query(c, run_logs, render_logs);
+}

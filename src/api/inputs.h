@@ -1,0 +1,64 @@
+// inputs.h: what request bodies decode into. Private to api/.
+#ifndef API_INPUTS_H
+#define API_INPUTS_H
+
+#include "api/decode.h"
+#include "base/id.h"
+
+struct backoff_input {
+  struct str type;
+  int64_t delay_ms, max_delay_ms, jitter;
+};
+
+struct create_input {
+  struct str type, payload, name, description, queue;
+  int64_t priority, run_at, delay_ms, attempts_max;
+  struct str backoff;
+  int64_t lease_ms, timeout_ms, expires_at, version;
+  struct str tags, metadata, project, subject, unique_key;
+  bool auto_start;
+};
+
+struct edit_body {
+  int64_t priority, run_at, expires_at;
+  struct str tags, metadata;
+};
+
+struct cancel_body {
+  struct str reason;
+  int64_t grace_ms;
+};
+
+struct claim_body {
+  struct names types, queues;
+  struct str worker;
+  int64_t limit, lease_ms, wait_ms;
+};
+
+struct worker_body {  // all of a worker's moves share it
+  int64_t lease;      // 0: not in the body
+  int64_t progress;
+  struct str step, step_description;
+  struct names lines;
+  struct str text;
+  struct str result, error, claim, items;
+  bool retry;
+  int64_t retry_delay_ms, delay_ms;
+  struct id id;  // of an item of /completions
+};
+
+struct error_body {
+  struct str code, message, detail;
+};
+
+struct type_body {
+  struct str queue, description, backoff;
+  int64_t priority, attempts_max, lease_ms, timeout_ms;
+};
+
+struct key_body {
+  struct str name, tenant;
+  struct names roles;
+};
+
+#endif

@@ -1,0 +1,215 @@
+// lists.c: lists of tasks: filters from the query, pages by an opaque cursor.
+#include "api/call.h"
+#include "base/hash.h"
+
+struct list_call {
+  struct task_filter filter;
+  struct task_page page;
+  uint64_t fingerprint;  // of the filter, so that a cursor is only good for its own list
+};
+
+// --- cursors
+// --------------------------------------------------------------------------------------- 16
+// hexadecimal digits each: the id's halves, the priority, and a check over them and the filter. The
+// check finds mistakes; it is no secret, since a forged cursor shows nothing that the list does
+// not.
+
+enum { CURSOR_WORDS = 4, CURSOR_BYTES = CURSOR_WORDS * 16 };
+
+static uint64_t cursor_check(const uint64_t words[3], uint64_t fingerprint) {
+  uint64_t all[] = {words[0], words[1], words[2], fingerprint, 0x7461736b79617264};
+  uint8_t digest[SHA256_BYTES];
+  hash_sha256((struct str){(const char *)all, sizeof all}, digest);
+  uint64_t check;
+  memcpy(&check, digest, sizeof check);
+  return check;
+}
+
+static void put_cursor(struct buf *b, const struct list_call *list) {
+  const struct task_page *page = &list->page;
+  if (!page->more) {
+    BUF_LIT(b, "null");
+    return;
+  }
+  uint64_t words[CURSOR_WORDS] = {page->last.hi, page->last.lo, (uint64_t)page->last_priority, 0};
+  words[3] = cursor_check(words, list->fingerprint);
+  buf_char(b, '"');
+  for (int i = 0; i < CURSOR_WORDS; i++) buf_printf(b, "%016llx", (unsigned long long)words[i]);
+  buf_char(b, '"');
+}
+
+static enum err take_cursor(struct call *c, struct list_call *list) {
+  struct str text = STR_NONE;
+  TRY(call_query_text(c, "cursor", CURSOR_BYTES * 2, &text));
+  if (str_is_none(text)) return ERR_OK;
+  int64_t words[CURSOR_WORDS] = {0};
+  bool good = text.len == CURSOR_BYTES;
+  for (int i = 0; good && i < CURSOR_WORDS; i++)
+    good = token_parse((struct str){text.at + i * 16, 16}, &words[i]);
+  uint64_t first[3] = {(uint64_t)words[0], (uint64_t)words[1], (uint64_t)words[2]};
+  if (!good || cursor_check(first, list->fingerprint) != (uint64_t)words[3])
+    return fault_set(&c->fault, ERR_BAD_CURSOR,
+                     "the cursor is not from this list with this filter; start without one");
+  list->filter.before = (struct id){first[0], first[1]};
+  list->filter.before_priority = words[2];
+  return ERR_OK;
+}
+
+static uint64_t filter_fingerprint(struct call *c) {
+  struct buf b;
+  buf_init(&b, 64 * 1024);
+  buf_put(&b, c->http->path);
+  buf_i64(&b, c->who.tenant);
+  struct str cursor = c->http->query, name, value;
+  bool bad = false;
+  while (http_query_next(c->http, &cursor, &name, &value, &bad)) {
+    if (str_eq(name, STR("cursor")) || str_eq(name, STR("limit"))) continue;
+    buf_char(&b, '\n');
+    buf_put(&b, name);
+    buf_char(&b, '=');
+    buf_put(&b, value);
+  }
+  uint64_t fingerprint = hash_fast(buf_str(&b));
+  buf_fini(&b);
+  return fingerprint;
+}
+
+// --- filters
+// ---------------------------------------------------------------------------------------
+
+static enum err take_names(struct call *c, const char *param, const struct str **out,
+                           size_t *count) {
+  struct str all = STR_NONE;
+  TRY(call_query_text(c, param, 4096, &all));
+  struct str *names = ARENA_ARRAY(c->arena, struct str, LIMIT_FILTER_NAMES);
+  *out = names;
+  while (!str_is_none(all)) {
+    struct str name = str_cut(&all, ',');
+    struct str at = arena_printf(c->arena, "?%s", param);
+    if (!name_is_good(name))
+      return fault_field(&c->fault, at.at, "%s must be names of A-Z a-z 0-9 . _ : / -", param);
+    if (*count == LIMIT_FILTER_NAMES)
+      return fault_field(&c->fault, at.at, "%s must have at most %d names", param,
+                         LIMIT_FILTER_NAMES);
+    names[(*count)++] = name;
+  }
+  return ERR_OK;
+}
+
+static enum err take_statuses(struct call *c, unsigned *out) {
+  struct str all = STR_NONE;
+  TRY(call_query_text(c, "status", 200, &all));
+  while (!str_is_none(all)) {
+    struct str word = str_cut(&all, ',');
+    enum task_status status;
+    if (!task_status_parse(word, &status))
+      return fault_field(
+          &c->fault, "?status",
+          "status must be pending, running, completed, failed, cancelled or abandoned");
+    *out |= 1u << status;
+  }
+  return ERR_OK;
+}
+
+static enum err take_tag(struct call *c, struct task_filter *f) {
+  struct str cursor = c->http->query, name, value;
+  bool bad = false;
+  while (http_query_next(c->http, &cursor, &name, &value, &bad)) {
+    if (!str_starts(name, STR("tag."))) continue;
+    if (!str_is_none(f->tag_name)) return fault_field(&c->fault, "?tag", "one tag at a time");
+    f->tag_name = str_from(name, 4);
+    f->tag_value = value;
+    if (f->tag_name.len == 0 || f->tag_name.len > LIMIT_NAME_BYTES)
+      return fault_field(&c->fault, "?tag", "a tag's name must have 1 to 128 bytes");
+  }
+  return ERR_OK;
+}
+
+static enum err take_include(struct call *c, unsigned *parts) {
+  struct str all = STR_NONE;
+  TRY(call_query_text(c, "include", 100, &all));
+  while (!str_is_none(all)) {
+    struct str word = str_cut(&all, ',');
+    if (str_eq(word, STR("payload")))
+      *parts |= PART_PAYLOAD;
+    else if (str_eq(word, STR("result")))
+      *parts |= PART_RESULT;
+    else
+      return fault_field(&c->fault, "?include", "include must be payload, result or both");
+  }
+  return ERR_OK;
+}
+
+static enum err take_page(struct call *c, struct list_call *list) {
+  int64_t limit = LIMIT_PAGE_DEFAULT;
+  TRY(call_query_int(c, "limit", 1, LIMIT_PAGE_ITEMS, &limit));
+  list->filter.limit = (size_t)limit;
+  list->filter.tenant = c->who.tenant;
+  list->fingerprint = filter_fingerprint(c);
+  return take_cursor(c, list);
+}
+
+static enum err take_filter(struct call *c, struct task_filter *f) {
+  static const int64_t TIME_MAX = (1LL << 47) - 1;  // what an id's 48 bits of milliseconds hold
+  TRY(take_statuses(c, &f->statuses));
+  TRY(take_names(c, "type", &f->types, &f->type_count));
+  TRY(take_names(c, "queue", &f->queues, &f->queue_count));
+  TRY(take_tag(c, f));
+  TRY(take_include(c, &f->parts));
+  TRY(call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &f->project));
+  TRY(call_query_text(c, "subject", LIMIT_REFERENCE_BYTES, &f->subject));
+  TRY(call_query_text(c, "worker", LIMIT_NAME_BYTES, &f->worker));
+  TRY(call_query_text(c, "uniqueKey", LIMIT_REFERENCE_BYTES, &f->unique_key));
+  TRY(call_query_text(c, "q", LIMIT_REFERENCE_BYTES, &f->text));
+  TRY(call_query_int(c, "createdAfter", 0, TIME_MAX, &f->created_after));
+  return call_query_int(c, "createdBefore", 0, TIME_MAX, &f->created_before);
+}
+
+// --- routes
+// ----------------------------------------------------------------------------------------
+
+static void run_list(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  struct list_call *list = c->input;
+  q->err = ops->read_tasks(reader, &c->read, &list->filter, &list->page, &q->fault);
+}
+
+static int render_list(struct call *c, struct buf *b) {
+  const struct list_call *list = c->input;
+  struct encode_context x = call_encoding(c);
+  BUF_LIT(b, "{\"success\":true,\"tasks\":[");
+  for (size_t i = 0; i < list->page.count; i++) {
+    if (i) buf_char(b, ',');
+    encode_task(b, &x, list->page.tasks[i], list->filter.parts);
+  }
+  buf_printf(b, "],\"count\":%zu,\"nextCursor\":", list->page.count);
+  put_cursor(b, list);
+  buf_char(b, '}');
+  return 200;
+}
+
+enum err task_list(struct call *c) {
+  static const char *const KNOWN[] = {"status",       "type",          "queue",  "tag.*",
+                                      "projectId",    "subject",       "worker", "uniqueKey",
+                                      "createdAfter", "createdBefore", "q",      "limit",
+                                      "cursor",       "include",       NULL};
+  struct list_call *list = ARENA_NEW(c->arena, struct list_call);
+  c->input = list;
+  TRY(call_query_known(c, KNOWN));
+  TRY(take_filter(c, &list->filter));
+  TRY(take_page(c, list));
+  return call_query(c, run_list, render_list);
+}
+
+enum err task_pending(struct call *c) {
+  static const char *const KNOWN[] = {"type", "queue", "limit", "cursor", "include", NULL};
+  struct list_call *list = ARENA_NEW(c->arena, struct list_call);
+  c->input = list;
+  list->filter.ready_only = true;
+  TRY(call_query_known(c, KNOWN));
+  TRY(take_names(c, "type", &list->filter.types, &list->filter.type_count));
+  TRY(take_names(c, "queue", &list->filter.queues, &list->filter.queue_count));
+  TRY(take_include(c, &list->filter.parts));
+  TRY(take_page(c, list));
+  return call_query(c, run_list, render_list);
+}

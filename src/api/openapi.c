@@ -1,0 +1,139 @@
+// openapi.c: the API described to programs, as OpenAPI 3.1, from the route and body tables.
+#include "api/call.h"
+
+static const char *const METHODS[] = {"get", "head", "post", "put", "patch", "delete"};
+
+static const char *json_type(enum field_kind kind) {
+  switch (kind) {
+  case FIELD_INT: return "\"integer\"";
+  case FIELD_FRACTION: return "\"number\"";
+  case FIELD_BOOL: return "\"boolean\"";
+  case FIELD_OBJECT:
+  case FIELD_TAGS: return "\"object\"";
+  case FIELD_NAMES:
+  case FIELD_TEXTS:
+  case FIELD_ARRAY: return "\"array\"";
+  case FIELD_JSON: return NULL;
+  case FIELD_TEXT:
+  case FIELD_NAME:
+  case FIELD_ID:
+  case FIELD_TOKEN: break;
+  }
+  return "\"string\"";
+}
+
+static void put_bounds(struct buf *b, const struct field *f) {
+  if (f->kind == FIELD_INT)
+    buf_printf(b, ",\"minimum\":%lld,\"maximum\":%lld", (long long)f->min, (long long)f->max);
+  if (f->kind == FIELD_TEXT || f->kind == FIELD_NAME)
+    buf_printf(b, ",\"minLength\":%lld,\"maxLength\":%lld", (long long)f->min, (long long)f->max);
+  if (f->kind == FIELD_ID) BUF_LIT(b, ",\"format\":\"uuid\"");
+  if (f->kind == FIELD_FRACTION) BUF_LIT(b, ",\"minimum\":0,\"maximum\":1");
+  if (f->kind == FIELD_TAGS) BUF_LIT(b, ",\"additionalProperties\":{\"type\":\"string\"}");
+  if (f->kind == FIELD_NAMES || f->kind == FIELD_TEXTS)
+    BUF_LIT(b, ",\"items\":{\"type\":\"string\"}");
+}
+
+static void put_field(struct buf *b, const struct field *f) {
+  const char *type = json_type(f->kind);
+  buf_json_str(b, str_of(f->name));
+  BUF_LIT(b, ":{\"description\":");
+  buf_json_str(b, str_of(f->meaning));
+  if (type) buf_printf(b, ",\"type\":[%s%s]", type, f->required ? "" : ",\"null\"");
+  put_bounds(b, f);
+  buf_char(b, '}');
+}
+
+static void put_schema(struct buf *b, const struct body *body) {
+  BUF_LIT(b, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+  for (size_t i = 0; i < body->fields.count; i++) {
+    if (i) buf_char(b, ',');
+    put_field(b, &body->fields.at[i]);
+  }
+  BUF_LIT(b, "},\"required\":[");
+  bool first = true;
+  for (size_t i = 0; i < body->fields.count; i++) {
+    if (!body->fields.at[i].required) continue;
+    if (!first) buf_char(b, ',');
+    first = false;
+    buf_json_str(b, str_of(body->fields.at[i].name));
+  }
+  BUF_LIT(b, "]}");
+}
+
+static void put_body(struct buf *b, const struct body *body) {
+  BUF_LIT(b, ",\"requestBody\":{\"content\":{\"application/json\":{\"schema\":");
+  if (body == &BODY_create) {
+    BUF_LIT(b, "{\"oneOf\":[");
+    put_schema(b, body);
+    BUF_LIT(b, ",{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":");
+    put_schema(b, body);
+    BUF_LIT(b, "}]}");
+  } else {
+    put_schema(b, body);
+  }
+  BUF_LIT(b, "}}}");
+}
+
+static void put_parameter(struct buf *b, const char *path) {
+  const char *open = strchr(path, '{');
+  if (open == NULL) return;
+  const char *close = strchr(open, '}');
+  buf_printf(b, ",\"parameters\":[{\"in\":\"path\",\"required\":true,\"name\":\"%.*s\"",
+             (int)(close - open - 1), open + 1);
+  BUF_LIT(b, ",\"schema\":{\"type\":\"string\"}}]");
+}
+
+static void put_operation(struct buf *b, const struct route *route) {
+  buf_printf(b, "\"%s\":{\"summary\":", METHODS[route->method]);
+  buf_json_str(b, str_of(route->meaning));
+  put_parameter(b, route->path);
+  if (route->body) put_body(b, route->body);
+  if (route->roles == 0) BUF_LIT(b, ",\"security\":[]");
+  BUF_LIT(b,
+          ",\"responses\":{\"2XX\":{\"description\":\"Done; durable.\"},"
+          "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"
+          "\"5XX\":{\"$ref\":\"#/components/responses/Problem\"}}}");
+}
+
+static void put_paths(struct buf *b) {
+  for (size_t i = 0; i < ROUTE_COUNT; i++) {
+    bool same = i > 0 && strcmp(ROUTES[i].path, ROUTES[i - 1].path) == 0;
+    if (!same) {
+      if (i) BUF_LIT(b, "},");
+      buf_json_str(b, str_of(ROUTES[i].path));
+      BUF_LIT(b, ":{");
+    } else {
+      buf_char(b, ',');
+    }
+    put_operation(b, &ROUTES[i]);
+  }
+  buf_char(b, '}');
+}
+
+static const char COMPONENTS[] =
+    "\"components\":{\"securitySchemes\":{"
+    "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
+    "\"header\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"x-api-key\"}},"
+    "\"responses\":{\"Problem\":{\"description\":\"RFC 9457 problem document\",\"content\":{"
+    "\"application/problem+json\":{\"schema\":{\"type\":\"object\",\"properties\":{"
+    "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+    "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
+    "\"success\":{\"const\":false},\"code\":{\"type\":\"string\"},"
+    "\"error\":{\"type\":\"string\"},\"requestId\":{\"type\":\"string\"},"
+    "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}}}}";
+
+static int render_openapi(struct call *c, struct buf *b) {
+  BUF_LIT(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Taskyard\",\"version\":");
+  buf_json_str(b, c->api->settings.version);
+  BUF_LIT(b,
+          ",\"license\":{\"name\":\"MIT\",\"identifier\":\"MIT\"}},"
+          "\"security\":[{\"bearer\":[]},{\"header\":[]}],\"paths\":{");
+  put_paths(b);
+  BUF_LIT(b, "},");
+  buf_put(b, (struct str){COMPONENTS, sizeof COMPONENTS - 1});
+  buf_char(b, '}');
+  return 200;
+}
+
+enum err openapi(struct call *c) { return call_now(c, render_openapi); }

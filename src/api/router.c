@@ -1,0 +1,106 @@
+// router.c: method and path to a row of routes.def.
+#include "api/call.h"
+
+#define OPEN 0
+#define READ (ROLE_PRODUCER | ROLE_WORKER | ROLE_READER | ROLE_ADMIN)
+#define PRODUCE (ROLE_PRODUCER | ROLE_ADMIN)
+#define WORK (ROLE_WORKER | ROLE_ADMIN)
+#define ADMIN ROLE_ADMIN
+#define BODY_OF_none NULL
+#define BODY_OF(name) BODY_OF_##name
+#define BODY_OF_create &BODY_create
+#define BODY_OF_edit &BODY_edit
+#define BODY_OF_cancel &BODY_cancel
+#define BODY_OF_empty &BODY_empty
+#define BODY_OF_claim &BODY_claim
+#define BODY_OF_claim_one &BODY_claim_one
+#define BODY_OF_heartbeat &BODY_heartbeat
+#define BODY_OF_progress &BODY_progress
+#define BODY_OF_logs &BODY_logs
+#define BODY_OF_complete &BODY_complete
+#define BODY_OF_fail &BODY_fail
+#define BODY_OF_release &BODY_release
+#define BODY_OF_completions &BODY_completions
+#define BODY_OF_type &BODY_type
+#define BODY_OF_key &BODY_key
+
+const struct route ROUTES[] = {
+#define ROUTE(method, path, handler, roles, body, meaning)                                         \
+  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), #roles, #body, meaning},
+#include "api/routes.def"
+#undef ROUTE
+};
+const size_t ROUTE_COUNT = sizeof ROUTES / sizeof *ROUTES;
+
+static const char *const METHOD_WORDS[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+
+static bool is_literal(struct str name) {
+  return str_eq(name, STR("stats")) || str_eq(name, STR("pending")) ||
+         str_eq(name, STR("cleanup")) || str_eq(name, STR("batch"));
+}
+
+// Matches segment by segment; `{…}` takes one whole segment.
+static bool path_fits(const char *pattern, struct str path, struct str *param) {
+  struct str left = str_of(pattern), have = path;
+  while (!str_is_none(left) && !str_is_none(have)) {
+    struct str want = str_cut(&left, '/'), got = str_cut(&have, '/');
+    if (want.len && want.at[0] == '{') {
+      if (got.len == 0) return false;
+      *param = got;
+    } else if (!str_eq(want, got)) {
+      return false;
+    }
+  }
+  return str_is_none(left) && str_is_none(have);
+}
+
+static enum http_method effective(enum http_method method) {
+  return method == HTTP_METHOD_HEAD ? HTTP_METHOD_GET : method;
+}
+
+static struct str allow_for(struct call *c, unsigned methods) {
+  struct buf b;
+  buf_init(&b, 128);
+  for (unsigned i = 0; i < sizeof METHOD_WORDS / sizeof *METHOD_WORDS; i++) {
+    if (!(methods & 1u << i)) continue;
+    if (b.len) BUF_LIT(&b, ", ");
+    buf_put(&b, str_of(METHOD_WORDS[i]));
+  }
+  struct str text = arena_dup(c->arena, buf_str(&b));
+  buf_fini(&b);
+  return text;
+}
+
+// `{name}` segments may be percent-encoded; ids never need it.
+static enum err take_param(struct call *c, const struct route *route, struct str param) {
+  if (str_is_none(param)) return ERR_OK;
+  c->param = param;
+  if (strstr(route->path, "{id}") == NULL) {
+    if (http_path_decode(c->arena, param, &c->param)) return ERR_OK;
+    return fault_set(&c->fault, ERR_BAD_REQUEST, "the path has a broken percent escape");
+  }
+  if (!is_literal(param) && id_parse(param, &c->id)) return ERR_OK;
+  return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such task");
+}
+
+enum err route_find(struct call *c, struct str *allow) {
+  unsigned methods = 0;
+  bool literal = false;
+  for (size_t i = 0; i < ROUTE_COUNT; i++) {
+    struct str param = STR_NONE;
+    if (!path_fits(ROUTES[i].path, c->http->path, &param)) continue;
+    // A literal word is never an id: once /tasks/stats fits, /tasks/{id} does not.
+    if (literal && !str_is_none(param)) continue;
+    literal = literal || str_is_none(param);
+    methods |= 1u << ROUTES[i].method;
+    if (ROUTES[i].method == HTTP_METHOD_GET) methods |= 1u << HTTP_METHOD_HEAD;
+    if (ROUTES[i].method != effective(c->http->method)) continue;
+    c->route = &ROUTES[i];
+    return take_param(c, &ROUTES[i], param);
+  }
+  if (methods == 0)
+    return fault_set(&c->fault, ERR_NOT_FOUND,
+                     "there is no such route; GET /openapi.json lists all");
+  *allow = allow_for(c, methods);
+  return fault_set(&c->fault, ERR_METHOD_NOT_ALLOWED, "this route takes %.*s", STR_FMT(*allow));
+}
