@@ -1,0 +1,261 @@
+// client_test.c: calls against a server of one thread that gives the answers a test wants.
+#include "client/client.h"
+
+#include "base/buf.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+// Answers each request of one connection with `answer`; with NULL it only takes them.
+struct fixture {
+  int listener;
+  char url[64];
+  const char *answer;
+  char request[4096];  // the latest
+  sem_t taken;         // a request has been read
+  pthread_t thread;
+  struct arena arena;
+  struct client *client;
+};
+
+static bool read_request(struct fixture *f, int fd) {
+  size_t len = 0;
+  while (len < sizeof f->request - 1) {
+    ssize_t got = read(fd, f->request + len, sizeof f->request - 1 - len);
+    if (got <= 0) return false;
+    len += (size_t)got;
+    f->request[len] = '\0';
+    const char *head_end = strstr(f->request, "\r\n\r\n");
+    const char *length = strcasestr(f->request, "content-length: ");
+    if (!head_end) continue;
+    int64_t body = 0;
+    if (length) {
+      struct str rest = str_of(length + 16);
+      if (!str_to_i64((struct str){rest.at, strcspn(rest.at, "\r")}, &body)) return false;
+    }
+    if (len >= (size_t)(head_end + 4 - f->request) + (size_t)body) return true;
+  }
+  return false;
+}
+
+static void *serve(void *self) {
+  struct fixture *f = self;
+  int fd = accept(f->listener, NULL, NULL);
+  while (fd >= 0 && read_request(f, fd)) {
+    sem_post(&f->taken);
+    if (f->answer && write(fd, f->answer, strlen(f->answer)) < 0) break;
+  }
+  if (fd >= 0) close(fd);
+  return NULL;
+}
+
+static int a_client_of_a_server(void **state) {
+  struct fixture *f = calloc(1, sizeof *f);
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof at;
+  f->listener = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(bind(f->listener, (struct sockaddr *)&at, size), 0);
+  assert_int_equal(listen(f->listener, 4), 0);
+  assert_int_equal(getsockname(f->listener, (struct sockaddr *)&at, &size), 0);
+  snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d/", ntohs(at.sin_port));
+  sem_init(&f->taken, 0, 0);
+  arena_init(&f->arena, 1 << 12);
+  struct client_settings settings = {.url = str_of(f->url), .key = STR("tk_secret")};
+  struct fault why;
+  assert_int_equal(client_open(&settings, &f->client, &why), ERR_OK);
+  assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+  *state = f;
+  return 0;
+}
+
+static int both_ended(void **state) {
+  struct fixture *f = *state;
+  client_close(f->client);
+  shutdown(f->listener, SHUT_RDWR);
+  pthread_join(f->thread, NULL);
+  close(f->listener);
+  sem_destroy(&f->taken);
+  arena_fini(&f->arena);
+  free(f);
+  return 0;
+}
+
+static const struct client_call post_call = {
+    .method = "POST",
+    .path = {"/api/v1/tasks", 13},
+    .body = {"{\"type\":\"t\"}", 12},
+    .idempotency_key = {"k1", 2},
+    .minimal = true,
+};
+static const struct client_call get_call = {.method = "GET", .path = {"/x?limit=5", 10}};
+
+static void a_call_carries_its_parts_and_brings_the_answer(void **state) {
+  struct fixture *f = *state;
+  f->answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}";
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_expect(f->client, &f->arena, &post_call, &reply, &why), ERR_OK);
+  assert_int_equal(reply.status, 201);
+  assert_string_equal(reply.body.at, "{}");
+  assert_non_null(strstr(f->request, "POST /api/v1/tasks HTTP/1.1\r\n"));
+  assert_non_null(strstr(f->request, "\r\nAuthorization: Bearer tk_secret\r\n"));
+  assert_non_null(strstr(f->request, "\r\nContent-Type: application/json\r\n"));
+  assert_non_null(strstr(f->request, "\r\nIdempotency-Key: \"k1\"\r\n"));
+  assert_non_null(strstr(f->request, "\r\nPrefer: return=minimal\r\n"));
+  assert_non_null(strstr(f->request, "\r\n\r\n{\"type\":\"t\"}"));
+}
+
+static void the_connection_is_kept_and_nothing_sticks_to_the_next_call(void **state) {
+  struct fixture *f = *state;
+  f->answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull";
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_send(f->client, &f->arena, &post_call, &reply, &why), ERR_OK);
+  assert_int_equal(client_send(f->client, &f->arena, &get_call, &reply, &why), ERR_OK);
+  assert_int_equal(strncmp(f->request, "GET /x?limit=5 HTTP/1.1\r\n", 25), 0);
+  assert_null(strcasestr(f->request, "content-length"));
+  assert_null(strstr(f->request, "Idempotency-Key"));
+  assert_null(strstr(f->request, "Prefer"));
+}
+
+static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) {
+  struct fixture *f = *state;
+  f->answer =
+      "HTTP/1.1 422 X\r\nContent-Length: 143\r\nRetry-After: 3\r\n\r\n"
+      "{\"code\":\"invalid_field\",\"detail\":\"it is wrong\",\"success\":false,"
+      "\"errors\":[{\"pointer\":\"/priority\",\"code\":\"x\",\"detail\":\"not a number\"}, 1, {}] "
+      "}  ";
+  struct client_reply reply;
+  struct fault why = {0};
+  assert_int_equal(client_expect(f->client, &f->arena, &post_call, &reply, &why), ERR_INVALID);
+  assert_string_equal(why.detail, "it is wrong");
+  assert_int_equal(why.retry_after_s, 3);
+  assert_string_equal(why.fields[0].pointer, "/priority");
+  assert_string_equal(why.fields[0].detail, "not a number");
+}
+
+static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **state) {
+  struct fixture *f = *state;
+  f->answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>";
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_expect(f->client, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(why.detail, "502"));
+}
+
+static void *interrupt_once_taken(void *self) {
+  struct fixture *f = self;
+  sem_wait(&f->taken);
+  client_interrupt(f->client);
+  return NULL;
+}
+
+static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
+  struct fixture *f = *state;
+  pthread_t other;
+  assert_int_equal(pthread_create(&other, NULL, interrupt_once_taken, f), 0);
+  struct client_call call = get_call;
+  call.wait_ms = 60000;
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_send(f->client, &f->arena, &call, &reply, &why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(why.detail, "interrupted"));
+  pthread_join(other, NULL);
+  assert_int_equal(client_send(f->client, &f->arena, &call, &reply, &why), ERR_UNAVAILABLE);
+}
+
+static void no_server_gives_a_sentence_with_the_url(void **state) {
+  struct fixture *f = *state;
+  shutdown(f->listener, SHUT_RDWR);
+  close(f->listener);
+  f->listener = -1;
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_send(f->client, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(why.detail, "http://127.0.0.1:"));
+  assert_non_null(strstr(why.detail, "taskyard serve"));
+}
+
+static void a_server_that_says_nothing_is_given_up(void **state) {
+  struct fixture *f = *state;
+  struct client_settings settings = {.url = str_of(f->url), .timeout_ms = 50};
+  struct client *hasty = NULL;
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_open(&settings, &hasty, &why), ERR_OK);
+  assert_int_equal(client_send(hasty, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(why.detail, "did not answer within"));
+  client_close(hasty);
+}
+
+static void settings_that_cannot_work_are_refused_at_once(void **state) {
+  (void)state;
+  static const char *const rows[][2] = {
+      {"127.0.0.1:8503", NULL}, {"ftp://x", NULL},
+      {"http://", NULL},        {"", NULL},
+      {"http://u:p@x", NULL},   {"http://x/?a=1", NULL},
+      {"http://x", "a\r\nb"},   {"http://x", "two words"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct client_settings settings = {.url = str_of(rows[i][0]), .key = str_of(rows[i][1])};
+    struct client *c = NULL;
+    struct fault why;
+    assert_int_equal(client_open(&settings, &c, &why), ERR_INVALID);
+    assert_null(c);
+  }
+}
+
+static void names_are_escaped_for_a_path(void **state) {
+  (void)state;
+  struct arena a;
+  arena_init(&a, 1 << 10);
+  struct str text = client_escape(&a, STR("a/b c?ü\0~.-_Z9"));
+  assert_string_equal(text.at, "a%2Fb%20c%3F%C3%BC%00~.-_Z9");
+  arena_fini(&a);
+}
+
+static void a_key_file_holds_the_key_in_its_first_line(void **state) {
+  (void)state;
+  char path[] = "/tmp/client_test.XXXXXX";
+  int fd = mkstemp(path);
+  assert_int_equal(write(fd, " tk_1 \r\nrest\n", 13), 13);
+  struct arena a;
+  arena_init(&a, 1 << 10);
+  struct str key = STR_NONE;
+  struct fault why;
+  assert_int_equal(client_key_read(path, &a, &key, &why), ERR_OK);
+  assert_true(str_eq(key, STR("tk_1")));
+  assert_int_equal(ftruncate(fd, 0), 0);
+  assert_int_equal(client_key_read(path, &a, &key, &why), ERR_INVALID);
+  unlink(path);
+  assert_int_equal(client_key_read(path, &a, &key, &why), ERR_INVALID);
+  close(fd);
+  arena_fini(&a);
+}
+
+int main(void) {
+#define WITH_SERVER(name) cmocka_unit_test_setup_teardown(name, a_client_of_a_server, both_ended)
+  const struct CMUnitTest tests[] = {
+      WITH_SERVER(a_call_carries_its_parts_and_brings_the_answer),
+      WITH_SERVER(the_connection_is_kept_and_nothing_sticks_to_the_next_call),
+      WITH_SERVER(a_problem_becomes_its_error_with_the_servers_sentence),
+      WITH_SERVER(an_answer_of_somebody_else_becomes_the_error_of_its_status),
+      WITH_SERVER(an_interrupt_ends_a_blocked_call_and_all_later_ones),
+      WITH_SERVER(no_server_gives_a_sentence_with_the_url),
+      WITH_SERVER(a_server_that_says_nothing_is_given_up),
+      cmocka_unit_test(settings_that_cannot_work_are_refused_at_once),
+      cmocka_unit_test(names_are_escaped_for_a_path),
+      cmocka_unit_test(a_key_file_holds_the_key_in_its_first_line),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
