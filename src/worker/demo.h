@@ -1,0 +1,13 @@
+// demo.h: four kinds of task that only pretend to work, for trying things out. Private to worker/.
+#ifndef WORKER_DEMO_H
+#define WORKER_DEMO_H
+
+#include "worker/attempt.h"
+
+// The types, ended by NULL: "sample", "file-processing", "api-call", "batch".
+extern const char *const demo_types[];
+
+// An attempt_handler; `self` is not used.
+struct outcome demo_run(const void *self, const struct attempt *at);
+
+#endif

@@ -1,0 +1,88 @@
+// demo_payload_test.c: what the demo tasks take from their payloads, and what they refuse.
+#include "worker/demo_payload.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static struct arena a;
+
+static int a_fresh_arena(void **state) {
+  (void)state;
+  arena_init(&a, 1 << 12);
+  return 0;
+}
+
+static int the_arena_freed(void **state) {
+  (void)state;
+  arena_fini(&a);
+  return 0;
+}
+
+static void what_is_absent_or_null_keeps_its_default(void **state) {
+  (void)state;
+  static const char *const payloads[] = {"null", "{}",
+                                         "{\"delayMs\":null,\"items\":null,\"x\":[1]}"};
+  for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
+    struct demo_payload p;
+    const char *why = NULL;
+    assert_true(demo_payload_read(&a, str_of(payloads[i]), &p, &why));
+    assert_int_equal(p.delay_ms, DEMO_DELAY_MS_DEFAULT);
+    assert_int_equal(p.file_size, -1);
+    assert_null(p.file_path.at);
+    assert_null(p.items.at);
+    assert_string_equal(p.data.at, "null");
+  }
+}
+
+static void every_member_is_taken(void **state) {
+  (void)state;
+  struct str payload =
+      STR("{\"delayMs\":7,\"description\":\"\",\"filePath\":\"/a\\tb\",\"fileSize\":0,"
+          "\"endpoint\":\"e\",\"data\":{\"k\": 1},\"items\":[1,[2],\"3\"]}");
+  struct demo_payload p;
+  const char *why = NULL;
+  assert_true(demo_payload_read(&a, payload, &p, &why));
+  assert_int_equal(p.delay_ms, 7);
+  assert_int_equal(p.description.len, 0);
+  assert_non_null(p.description.at);
+  assert_true(str_eq(p.file_path, STR("/a\tb")));
+  assert_int_equal(p.file_size, 0);
+  assert_true(str_eq(p.endpoint, STR("e")));
+  assert_true(str_eq(p.data, STR("{\"k\": 1}")));
+  assert_true(str_eq(p.items, STR("[1,[2],\"3\"]")));
+  assert_int_equal(p.item_count, 3);
+}
+
+static void a_wrong_member_is_named(void **state) {
+  (void)state;
+  static const char *const rows[][2] = {
+      {"[]", "object"},
+      {"\"text\"", "object"},
+      {"{\"delayMs\":-1}", "delayMs"},
+      {"{\"delayMs\":600001}", "delayMs"},
+      {"{\"delayMs\":1.5}", "delayMs"},
+      {"{\"delayMs\":\"1\"}", "delayMs"},
+      {"{\"description\":1}", "description"},
+      {"{\"filePath\":\"\"}", "filePath"},
+      {"{\"fileSize\":-5}", "fileSize"},
+      {"{\"endpoint\":[]}", "endpoint"},
+      {"{\"items\":{}}", "items"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct demo_payload p;
+    const char *why = "";
+    assert_false(demo_payload_read(&a, str_of(rows[i][0]), &p, &why));
+    assert_non_null(strstr(why, rows[i][1]));
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_is_absent_or_null_keeps_its_default),
+      cmocka_unit_test(every_member_is_taken),
+      cmocka_unit_test(a_wrong_member_is_named),
+  };
+  return cmocka_run_group_tests(tests, a_fresh_arena, the_arena_freed);
+}
