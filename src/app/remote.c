@@ -1,0 +1,105 @@
+// remote.c: calls a server for a command.
+#include "app/remote.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+const struct option_spec REMOTE_OPTIONS[] = {
+    {"url", 0, "URL", "server to call; else TASKYARD_URL, else http://127.0.0.1:8503"},
+    {"key-file", 0, "FILE", "file whose first line is the API key; else TASKYARD_KEY"},
+    {"key", 0, "KEY",
+     "the API key itself; it shows in the list of processes, so prefer the others"},
+    {0}};
+
+enum { KEY_LINE_BYTES = 1024 };
+
+static enum err read_key_file(struct command *c, const char *path, struct str *key,
+                              struct fault *why) {
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return command_misused(c, why, "the key file %s cannot be read: %s", path, strerror(errno));
+  char *line = arena_alloc(&c->arena, KEY_LINE_BYTES);
+  bool found = fgets(line, KEY_LINE_BYTES, file) != NULL;
+  fclose(file);
+  if (found) line[strcspn(line, "\r\n")] = '\0';
+  if (!found || !*line)
+    return command_misused(c, why, "the key file %s has no key in its first line", path);
+  *key = str_trim(str_of(line));
+  return ERR_OK;
+}
+
+static enum err connect_server(struct command *c, struct fault *why) {
+  struct client_settings settings = client_settings_from_env();
+  const char *url = options_value(&c->given, "url");
+  const char *key = options_value(&c->given, "key");
+  const char *key_file = options_value(&c->given, "key-file");
+  if (url) settings.url = str_of(url);
+  if (key_file) TRY(read_key_file(c, key_file, &settings.key, why));
+  if (key) settings.key = str_of(key);
+  enum err err = client_open(&settings, &c->client, why);
+  if (err == ERR_INVALID) c->exit_code = EXIT_USAGE;
+  return err;
+}
+
+enum err remote_refuse_answer(struct fault *why) {
+  return fault_set(why, ERR_INTERNAL,
+                   "the answer is not what Taskyard answers; is one at this URL?");
+}
+
+enum err remote_call(struct command *c, struct arena *a, const struct client_call *call,
+                     struct str *document, struct fault *why) {
+  if (!c->client) TRY(connect_server(c, why));
+  struct client_reply reply;
+  TRY(client_expect(c->client, a, call, &reply, why));
+  struct json_error error;
+  struct str value;
+  if (!json_check(reply.body, &value, &error) || json_kind(value) != JSON_OBJECT)
+    return remote_refuse_answer(why);
+  if (document) *document = value;
+  return ERR_OK;
+}
+
+enum err remote_get(struct command *c, struct str path, struct str *document, struct fault *why) {
+  struct client_call call = {.method = "GET", .path = path};
+  return remote_call(c, &c->arena, &call, document, why);
+}
+
+enum err remote_post(struct command *c, struct str path, struct str body, struct str *document,
+                     struct fault *why) {
+  struct client_call call = {.method = "POST", .path = path, .body = body};
+  return remote_call(c, &c->arena, &call, document, why);
+}
+
+struct str remote_path(struct arena *a, const char *collection, const char *id,
+                       const char *suffix) {
+  struct str escaped = client_escape(a, str_of(id));
+  return arena_printf(a, "/api/v1/%s/%.*s%s", collection, STR_FMT(escaped), suffix);
+}
+
+struct str reply_raw(struct str object, const char *key) {
+  struct json_walk members = json_walk(object);
+  struct str name, value;
+  while (json_next(&members, &name, &value))
+    if (str_eq(name, str_of(key))) return json_kind(value) == JSON_NULL ? STR_NONE : value;
+  return STR_NONE;
+}
+
+struct str reply_text(struct arena *a, struct str object, const char *key) {
+  struct str value = reply_raw(object, key);
+  if (str_is_none(value) || json_kind(value) != JSON_STRING) return STR_NONE;
+  return json_string(a, value, NULL);
+}
+
+int64_t reply_i64(struct str object, const char *key) {
+  struct str value = reply_raw(object, key);
+  int64_t number = 0;
+  if (!str_is_none(value) && json_kind(value) == JSON_NUMBER) (void)json_integer(value, &number);
+  return number;
+}
+
+bool reply_bool(struct str object, const char *key) {
+  struct str value = reply_raw(object, key);
+  return !str_is_none(value) && json_kind(value) == JSON_TRUE;
+}

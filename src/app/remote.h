@@ -1,0 +1,34 @@
+// remote.h: commands that call a server: where it is, with which key, and what it answered.
+#ifndef APP_REMOTE_H
+#define APP_REMOTE_H
+
+#include "app/command.h"
+#include "client/client.h"
+
+// --url, --key and --key-file: the second table of every command that calls a server.
+extern const struct option_spec REMOTE_OPTIONS[];
+
+// A call that must succeed. Connects at the first one. `*document` is the answer, in the arena: a
+// JSON object. NULL when it is not wanted.
+enum err remote_call(struct command *c, struct arena *a, const struct client_call *call,
+                     struct str *document, struct fault *why);
+
+// GET of a path, and POST of a body; the answer lives as long as the command.
+enum err remote_get(struct command *c, struct str path, struct str *document, struct fault *why);
+enum err remote_post(struct command *c, struct str path, struct str body, struct str *document,
+                     struct fault *why);
+
+// An answer that lacks what it must have.
+enum err remote_refuse_answer(struct fault *why);
+
+// "/api/v1/tasks/ID", with `suffix` behind it ("/status", ""). The id is escaped.
+struct str remote_path(struct arena *a, const char *collection, const char *id, const char *suffix);
+
+// Members of an object of an answer. The raw value (STR_NONE when absent or null); a string; a
+// number (0 when absent).
+struct str reply_raw(struct str object, const char *key);
+struct str reply_text(struct arena *a, struct str object, const char *key);
+int64_t reply_i64(struct str object, const char *key);
+bool reply_bool(struct str object, const char *key);
+
+#endif

@@ -1,0 +1,194 @@
+// server.c: builds the server from its parts, runs it, and takes it apart again.
+//
+// Order of life: store, engine, api, http; down again in reverse. TERM and INT drain: no new
+// connections, long polls are answered, requests in flight are finished, then the store is closed.
+// A second one ends at once, which is as safe: whatever was acknowledged is on disk.
+#include "app/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "http/http.h"
+#include "store/sqlite/sqlite.h"
+
+enum { EXIT_STORE_BROKEN = 74 };  // EX_IOERR: a supervisor restarts it, and the store recovers
+
+struct server {
+  const struct settings *settings;
+  struct store *store;
+  struct engine *engine;
+  struct api *api;
+  struct http_server *http;
+  bool draining;
+};
+
+// --- hooks
+// -----------------------------------------------------------------------------------------
+
+static void on_answers(void *self) {
+  struct server *s = self;
+  if (s->http) http_wake(s->http);
+}
+
+static void on_broken(void *self, const struct fault *why) {
+  (void)self;
+  log_event(LOG_ERROR, "the store is broken; stopping so that it can recover",
+            LOG_STR("reason", str_of(why->detail)));
+  _exit(EXIT_STORE_BROKEN);
+}
+
+static void on_stop(void *self, int signal) {
+  struct server *s = self;
+  if (s->draining) {
+    log_event(LOG_WARN, "second signal: stopping at once");
+    _exit(128 + signal);
+  }
+  s->draining = true;
+  log_event(LOG_INFO, "draining", LOG_I64("signal", signal),
+            LOG_I64("graceMs", s->settings->drain_ms));
+  engine_drain(s->engine);
+  http_stop(s->http, s->settings->drain_ms);
+}
+
+// The log's level and file follow the settings; what needs new sockets or a new store does not.
+static void on_reload(void *self, int signal) {
+  struct server *s = self;
+  struct settings fresh;
+  struct fault why = {0};
+  (void)signal;
+  if (settings_load(&s->settings->source, &fresh, &why) != ERR_OK) {
+    log_event(LOG_ERROR, "reload refused; the old settings stay",
+              LOG_STR("reason", str_of(why.detail)));
+    return;
+  }
+  if (server_log_start(&fresh, &why) != ERR_OK)
+    log_event(LOG_ERROR, "the log stays where it is", LOG_STR("reason", str_of(why.detail)));
+  server_declare(s->engine, &fresh);
+  log_event(LOG_INFO, "reloaded");
+  settings_fini(&fresh);
+}
+
+static enum log_format log_format_of(enum log_choice choice, bool is_terminal) {
+  if (choice == LOG_CHOICE_AUTO) return is_terminal ? LOG_TEXT : LOG_JSON;
+  return choice == LOG_CHOICE_TEXT ? LOG_TEXT : LOG_JSON;
+}
+
+enum err server_log_start(const struct settings *s, struct fault *why) {
+  bool has_file = !str_is_none(s->log_file);
+  log_setup(s->log_level, log_format_of(s->log_format, !has_file && isatty(STDERR_FILENO) == 1));
+  if (!has_file || log_open(s->log_file.at)) return ERR_OK;
+  return fault_set(why, ERR_INVALID, "the log file %s cannot be opened for writing",
+                   s->log_file.at);
+}
+
+// --- building
+// --------------------------------------------------------------------------------------
+
+static enum err open_store(struct server *s, struct fault *why) {
+  const struct sqlite_settings settings = {.checkpoint_pages = s->settings->checkpoint_pages};
+  return sqlite_store_open(s->settings->store.path, &settings, &s->store, why);
+}
+
+static enum err open_engine(struct server *s, struct fault *why) {
+  const struct engine_settings settings = {.clock = clock_real(),
+                                           .lease_ms = s->settings->lease_ms,
+                                           .attempts_max = s->settings->attempts_max,
+                                           .backoff = {.kind = BACKOFF_EXPONENTIAL,
+                                                       .delay_ms = 1000,
+                                                       .delay_max_ms = 3600000,
+                                                       .jitter_percent = 20},
+                                           .readers = (size_t)s->settings->readers,
+                                           .self = s,
+                                           .wake = on_answers,
+                                           .broken = on_broken};
+  return engine_open(s->store, &settings, &s->engine, why);
+}
+
+static void open_api(struct server *s) {
+  const struct api_settings settings = {.engine = s->engine,
+                                        .version = STR(TASKYARD_VERSION),
+                                        .store_name = str_of(s->store->ops->name),
+                                        .service_name = s->settings->service_name,
+                                        .admin_key = s->settings->api_key,
+                                        .body_bytes_max = (size_t)s->settings->body_bytes_max,
+                                        .access_log = s->settings->access_log};
+  s->api = api_open(&settings);
+}
+
+static enum err open_http(struct server *s, struct fault *why) {
+  struct http_settings settings = HTTP_DEFAULTS;
+  settings.host = s->settings->listen.host;
+  settings.port = s->settings->listen.port;
+  settings.body_bytes_max = (size_t)s->settings->body_bytes_max;
+  settings.connections_max = (unsigned)s->settings->connections_max;
+  settings.head_timeout_ms = s->settings->head_timeout_ms;
+  settings.idle_timeout_ms = s->settings->idle_timeout_ms;
+  struct http_hooks hooks = api_hooks(s->api);
+  TRY(http_open(&settings, &hooks, &s->http, why));
+  api_attach(s->api, s->http);
+  http_on_signal(s->http, SIGTERM, on_stop, s);
+  http_on_signal(s->http, SIGINT, on_stop, s);
+  http_on_signal(s->http, SIGHUP, on_reload, s);
+  return ERR_OK;
+}
+
+// As many descriptors as connections need; what the system refuses, accept() will report.
+static void raise_descriptor_limit(int64_t connections) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlim_t want = (rlim_t)connections + 64;
+  if (limit.rlim_cur >= want) return;
+  limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum err build(struct server *s, struct fault *why) {
+  raise_descriptor_limit(s->settings->connections_max);
+  TRY(open_store(s, why));
+  TRY(open_engine(s, why));
+  TRY(settings_check_exposure(s->settings, engine_has_keys(s->engine), why));
+  open_api(s);
+  TRY(open_http(s, why));
+  TRY(engine_start(s->engine, why));
+  server_declare(s->engine, s->settings);
+  return ERR_OK;
+}
+
+static void take_apart(struct server *s) {
+  if (s->engine) engine_stop(s->engine);
+  if (s->engine) engine_collect(s->engine);
+  http_close(s->http);
+  s->http = NULL;
+  engine_close(s->engine);
+  api_close(s->api);
+  if (s->store) s->store->ops->close(s->store);
+}
+
+static void announce(const struct server *s) {
+  log_event(LOG_INFO, "listening", LOG_STR("host", s->settings->listen.host),
+            LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.text),
+            LOG_STR("version", STR(TASKYARD_VERSION)));
+  if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
+    log_event(
+        LOG_WARN,
+        "no API key is configured: everyone who can connect may do everything; set API_KEY or "
+        "make one with `taskyard key create`");
+}
+
+enum err server_run(const struct settings *settings, struct fault *why) {
+  struct server server = {.settings = settings};
+  signal(SIGPIPE, SIG_IGN);
+  enum err err = build(&server, why);
+  if (err == ERR_OK) {
+    announce(&server);
+    http_run(server.http);
+    log_event(LOG_INFO, "stopped");
+  }
+  take_apart(&server);
+  return err;
+}

@@ -1,0 +1,263 @@
+// settings.c: gathers the settings from defaults, file, environment and flags, in this order.
+#include "app/settings.h"
+
+#include "app/ini_file.h"
+#include "app/sections.h"
+#include "app/value.h"
+#include "base/options.h"
+#include "model/limits.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct setting SETTINGS[SETTINGS_COUNT] = {
+#define SETTING(field, name, kind, ...) {name, KIND_##kind, __VA_ARGS__},
+#define SETTING_ALIAS(...)
+#include "app/settings.def"
+#undef SETTING
+#undef SETTING_ALIAS
+};
+
+const struct setting_alias SETTING_ALIASES[] = {
+#define SETTING(...)
+#define SETTING_ALIAS(env, field, kind, meaning) {env, SETTING_INDEX_##field, KIND_##kind, meaning},
+#include "app/settings.def"
+#undef SETTING
+#undef SETTING_ALIAS
+};
+const size_t SETTING_ALIAS_COUNT = sizeof SETTING_ALIASES / sizeof SETTING_ALIASES[0];
+
+static const size_t FIELD_OFFSETS[SETTINGS_COUNT] = {
+#define SETTING(field, ...) offsetof(struct settings, field),
+#define SETTING_ALIAS(...)
+#include "app/settings.def"
+#undef SETTING
+#undef SETTING_ALIAS
+};
+
+static const char *const USUAL_FILES[] = {"taskyard.conf", "/etc/taskyard/taskyard.conf"};
+enum { USUAL_FILE_COUNT = 2, SETTINGS_BLOCK_BYTES = 4096 };
+
+static enum err load_defaults(struct settings *s);
+static enum err load_file(struct settings *s, struct fault *why);
+static enum err load_env(struct settings *s, struct fault *why);
+static enum err load_flags(struct settings *s, struct fault *why);
+static enum err load_key_file(struct settings *s, struct fault *why);
+
+enum err settings_load(const struct settings_source *source, struct settings *out,
+                       struct fault *why) {
+  struct settings s = {.source = *source};
+  arena_init(&s.arena, SETTINGS_BLOCK_BYTES);
+  enum err err = load_defaults(&s);
+  if (err == ERR_OK) err = load_file(&s, why);
+  if (err == ERR_OK) err = load_env(&s, why);
+  if (err == ERR_OK) err = load_flags(&s, why);
+  if (err == ERR_OK) err = load_key_file(&s, why);
+  if (err == ERR_OK)
+    *out = s;
+  else
+    settings_fini(&s);
+  return err;
+}
+
+void settings_fini(struct settings *s) { arena_fini(&s->arena); }
+
+// --- one value
+// ------------------------------------------------------------------------------------
+
+static void *field_of(struct settings *s, enum setting_index which) {
+  return (char *)s + FIELD_OFFSETS[which];
+}
+
+static bool is_part(enum setting_kind kind) {
+  return kind == KIND_LISTEN_HOST || kind == KIND_LISTEN_PORT;
+}
+
+// A part joins what is there, so its origin joins too: "taskyard.conf:1, PORT".
+static void note_origin(struct settings *s, enum setting_index which, enum setting_kind kind,
+                        struct str origin) {
+  struct str *noted = &s->origin[which];
+  if (is_part(kind) && !str_eq(*noted, STR("default")))
+    *noted = arena_printf(&s->arena, "%.*s, %.*s", STR_FMT(*noted), STR_FMT(origin));
+  else
+    *noted = arena_dup(&s->arena, origin);
+}
+
+// `where` begins the sentence of a refusal, `origin` is what `taskyard config` shows.
+static enum err set(struct settings *s, enum setting_index which, enum setting_kind kind,
+                    struct str text, const char *where, struct str origin, struct fault *why) {
+  struct value_rule rule = {kind, SETTINGS[which].min, SETTINGS[which].max};
+  if (!value_parse(&rule, text, &s->arena, field_of(s, which)))
+    return value_refuse(&rule, where, SETTINGS[which].name, text, why);
+  note_origin(s, which, kind, origin);
+  return ERR_OK;
+}
+
+static enum err load_defaults(struct settings *s) {
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    enum err err = set(s, (enum setting_index)i, SETTINGS[i].kind, str_of(SETTINGS[i].fallback),
+                       "settings.def", STR("default"), NULL);
+    assert(err == ERR_OK);
+  }
+  return ERR_OK;
+}
+
+// --- the file
+// -------------------------------------------------------------------------------------
+
+struct file_reading {
+  struct settings *settings;
+  struct sections sections;
+  bool seen[SETTINGS_COUNT];
+};
+
+static enum err refuse_key(struct str key, const char *where, struct fault *why) {
+  const char *names[SETTINGS_COUNT + 1] = {0};
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) names[i] = SETTINGS[i].name;
+  const char *nearest = options_nearest(key.at, names);
+  if (nearest)
+    return fault_set(why, ERR_INVALID, "%s: there is no setting %.*s; did you mean %s?", where,
+                     STR_FMT(key), nearest);
+  return fault_set(why, ERR_INVALID,
+                   "%s: there is no setting %.*s; `taskyard config` lists them all", where,
+                   STR_FMT(key));
+}
+
+static enum err read_section(void *self, struct str header, const char *where, struct fault *why) {
+  struct file_reading *r = self;
+  return sections_open(&r->sections, r->settings, header, where, why);
+}
+
+static enum err read_entry(void *self, struct str key, struct str value, const char *where,
+                           struct fault *why) {
+  struct file_reading *r = self;
+  if (r->sections.kind != SECTION_TOP)
+    return sections_set(&r->sections, r->settings, key, value, where, why);
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    if (!str_eq(key, str_of(SETTINGS[i].name))) continue;
+    if (r->seen[i])
+      return fault_set(why, ERR_INVALID, "%s: %s stands here a second time", where,
+                       SETTINGS[i].name);
+    r->seen[i] = true;
+    return set(r->settings, (enum setting_index)i, SETTINGS[i].kind, value, where, str_of(where),
+               why);
+  }
+  return refuse_key(key, where, why);
+}
+
+// An empty variable counts as absent: that is how compose files pass "not set".
+static const char *env_value(const struct settings *s, const char *name) {
+  const char *value = s->source.env ? s->source.env(name) : getenv(name);
+  return value && *value ? value : NULL;
+}
+
+static const char *find_file(const struct settings *s) {
+  if (s->source.config) return s->source.config;
+  const char *named = env_value(s, "TASKYARD_CONFIG");
+  if (named) return named;
+  for (size_t i = 0; i < USUAL_FILE_COUNT; i++)
+    if (access(USUAL_FILES[i], F_OK) == 0) return USUAL_FILES[i];
+  return NULL;
+}
+
+static enum err load_file(struct settings *s, struct fault *why) {
+  const char *path = find_file(s);
+  if (!path) return ERR_OK;
+  struct file_reading r = {.settings = s};
+  struct ini_file_hooks hooks = {&r, read_section, read_entry};
+  s->file = arena_dup(&s->arena, str_of(path));
+  TRY(ini_file_read(path, &hooks, why));
+  return sections_check(s, why);
+}
+
+// --- environment and flags
+// ------------------------------------------------------------------------
+
+// The documents' names come first, so that TASKYARD_… wins over them.
+static enum err load_env(struct settings *s, struct fault *why) {
+  for (size_t i = 0; i < SETTING_ALIAS_COUNT; i++) {
+    const struct setting_alias *alias = &SETTING_ALIASES[i];
+    const char *value = env_value(s, alias->env);
+    if (value)
+      TRY(set(s, alias->of, alias->kind, str_of(value), alias->env, str_of(alias->env), why));
+  }
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    const char *env = SETTINGS[i].env, *value = env_value(s, env);
+    if (value)
+      TRY(set(s, (enum setting_index)i, SETTINGS[i].kind, str_of(value), env, str_of(env), why));
+  }
+  return ERR_OK;
+}
+
+static enum err load_flags(struct settings *s, struct fault *why) {
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    const char *value = s->source.flags[i];
+    if (!value) continue;
+    struct str flag = arena_printf(&s->arena, "--%s", SETTINGS[i].flag);
+    TRY(set(s, (enum setting_index)i, SETTINGS[i].kind, str_of(value), flag.at, flag, why));
+  }
+  return ERR_OK;
+}
+
+static enum err read_first_line(const char *path, char *line, int room, struct fault *why) {
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return fault_set(why, ERR_INVALID, "the key file %s cannot be read: %s", path, strerror(errno));
+  bool found = fgets(line, room, file) != NULL;
+  fclose(file);
+  if (!found) line[0] = '\0';
+  line[strcspn(line, "\r\n")] = '\0';
+  return ERR_OK;
+}
+
+static enum err load_key_file(struct settings *s, struct fault *why) {
+  if (str_is_none(s->api_key_file)) return ERR_OK;
+  if (!str_is_none(s->api_key))
+    return fault_set(
+        why, ERR_INVALID, "both api_key (%.*s) and api_key_file (%.*s) are set; keep one",
+        STR_FMT(s->origin[SETTING_INDEX_api_key]), STR_FMT(s->origin[SETTING_INDEX_api_key_file]));
+  char line[LIMIT_REFERENCE_BYTES + 3];
+  TRY(read_first_line(s->api_key_file.at, line, (int)sizeof line, why));
+  struct str key = str_trim(str_of(line));
+  if (key.len == 0)
+    return fault_set(why, ERR_INVALID, "the key file %s has no key in its first line",
+                     s->api_key_file.at);
+  return set(s, SETTING_INDEX_api_key, KIND_SECRET, key, s->api_key_file.at, s->api_key_file, why);
+}
+
+// --- what follows from them
+// -----------------------------------------------------------------------
+
+bool settings_is_public(const struct settings *s) {
+  struct str host = s->listen.host;
+  struct in_addr address;
+  if (inet_pton(AF_INET, host.at, &address) == 1)
+    return ntohl(address.s_addr) >> 24 != IN_LOOPBACKNET;
+  return !str_eq(host, STR("localhost")) && !str_eq(host, STR("::1"));
+}
+
+enum err settings_check_exposure(const struct settings *s, bool key_exists, struct fault *why) {
+  if (!settings_is_public(s)) return ERR_OK;
+  struct str host = s->listen.host;
+  if (str_eq(s->api_key, STR("dev_api_key")) && !s->allow_default_key)
+    return fault_set(
+        why, ERR_INVALID,
+        "listening on %.*s with the well-known key dev_api_key would let everyone in; set "
+        "another API_KEY, or give --allow-default-key",
+        STR_FMT(host));
+  if (!key_exists && str_is_none(s->api_key) && !s->allow_public)
+    return fault_set(
+        why, ERR_INVALID,
+        "listening on %.*s without an API key would let everyone in; set API_KEY, listen "
+        "on 127.0.0.1, or give --allow-public",
+        STR_FMT(host));
+  return ERR_OK;
+}
+
+void settings_show(const struct settings *s, enum setting_index which, struct buf *out) {
+  value_show(SETTINGS[which].kind, (const char *)s + FIELD_OFFSETS[which], out);
+}

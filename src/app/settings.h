@@ -1,0 +1,130 @@
+// settings.h: how the server is set up, and where each value came from.
+//
+// Order: flags, environment, file, defaults. The rows are in settings.def.
+#ifndef APP_SETTINGS_H
+#define APP_SETTINGS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/nouns.h"
+
+struct listen {
+  struct str host;  // as written, without the brackets of IPv6; NUL-terminated
+  int port;         // 0: any free one
+};
+
+struct store_url {
+  struct str text;   // as written
+  const char *path;  // of the SQLite file; NULL: in memory
+};
+
+enum log_choice { LOG_CHOICE_AUTO, LOG_CHOICE_TEXT, LOG_CHOICE_JSON };
+
+// The kinds of settings.def. Texts are NUL-terminated; an empty TEXT, SECRET or PATH is STR_NONE.
+// Durations are milliseconds, sizes bytes.
+enum setting_kind {
+  KIND_LISTEN,
+  KIND_LISTEN_HOST,  // of an alias: sets only this part of a struct listen
+  KIND_LISTEN_PORT,  // the same
+  KIND_STORE,
+  KIND_TEXT,
+  KIND_SECRET,
+  KIND_PATH,
+  KIND_COUNT,
+  KIND_BYTES,
+  KIND_DURATION,
+  KIND_BOOL,
+  KIND_LOG_LEVEL,
+  KIND_LOG_FORMAT,
+  KIND_NAME,          // of sections, see sections.def
+  KIND_BACKOFF,       // the same
+  KIND_BACKOFF_KIND,  // the same
+  KIND_SHARE,         // the same; a percentage in int64_t
+};
+#define SETTING_TYPE_LISTEN struct listen
+#define SETTING_TYPE_STORE struct store_url
+#define SETTING_TYPE_TEXT struct str
+#define SETTING_TYPE_SECRET struct str
+#define SETTING_TYPE_PATH struct str
+#define SETTING_TYPE_COUNT int64_t
+#define SETTING_TYPE_BYTES int64_t
+#define SETTING_TYPE_DURATION int64_t
+#define SETTING_TYPE_BOOL bool
+#define SETTING_TYPE_LOG_LEVEL enum log_level
+#define SETTING_TYPE_LOG_FORMAT enum log_choice
+
+enum setting_index {
+#define SETTING(field, name, kind, ...) SETTING_INDEX_##field,
+#define SETTING_ALIAS(...)
+#include "app/settings.def"
+#undef SETTING
+#undef SETTING_ALIAS
+  SETTINGS_COUNT
+};
+
+// Where settings come from; kept, so that SIGHUP can load them again.
+struct settings_source {
+  const char *(*env)(const char *name);  // NULL: the process's environment
+  const char *config;                    // --config; NULL: TASKYARD_CONFIG or the usual places
+  const char *flags[SETTINGS_COUNT];     // value of each flag; NULL: not given
+};
+
+struct settings {
+#define SETTING(field, name, kind, ...) SETTING_TYPE_##kind field;
+#define SETTING_ALIAS(...)
+#include "app/settings.def"
+#undef SETTING
+#undef SETTING_ALIAS
+
+  struct type *types;  // [type NAME] sections
+  size_t type_count;
+  struct queue *queues;  // [queue NAME] sections
+  size_t queue_count;
+
+  struct str file;                    // the file that was read; STR_NONE: none
+  struct str origin[SETTINGS_COUNT];  // "default", "--listen", "TASKYARD_LISTEN", "taskyard.conf:3"
+  struct settings_source source;
+  struct arena arena;  // holds all of the above
+};
+
+// Reads files. On failure nothing is held; the sentence names the place and the range or nearest
+// name.
+MUST_USE enum err settings_load(const struct settings_source *source, struct settings *out,
+                                struct fault *why);
+void settings_fini(struct settings *s);
+
+// True when `listen` is reachable from other machines.
+bool settings_is_public(const struct settings *s);
+
+// Refuses to serve other machines without a key (`key_exists`: the store has one that is not
+// revoked; api_key counts by itself), or with the well-known one, unless a setting allows it.
+MUST_USE enum err settings_check_exposure(const struct settings *s, bool key_exists,
+                                          struct fault *why);
+
+// One row of settings.def, for those who print it.
+struct setting {
+  const char *name;
+  enum setting_kind kind;
+  const char *fallback;
+  int64_t min, max;
+  const char *env;
+  const char *flag;  // without the dashes; "": none
+  const char *meaning;
+};
+extern const struct setting SETTINGS[SETTINGS_COUNT];
+
+struct setting_alias {
+  const char *env;
+  enum setting_index of;
+  enum setting_kind kind;
+  const char *meaning;
+};
+extern const struct setting_alias SETTING_ALIASES[];
+extern const size_t SETTING_ALIAS_COUNT;
+
+// The present value as a person would write it; a secret is masked.
+void settings_show(const struct settings *s, enum setting_index which, struct buf *out);
+
+#endif

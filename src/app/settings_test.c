@@ -1,0 +1,477 @@
+// settings_test.c: where settings come from, which source wins, and what is refused.
+#include "app/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct settings settings;
+static struct fault why;
+static struct settings_source source;
+static char file[] = "taskyard-settings-XXXXXX";
+static const char *variables[8][2];
+
+static const char *read_env(const char *name) {
+  for (size_t i = 0; variables[i][0]; i++)
+    if (strcmp(variables[i][0], name) == 0) return variables[i][1];
+  return NULL;
+}
+
+static int start(void **state) {
+  (void)state;
+  memcpy(file, "taskyard-settings-XXXXXX", sizeof file);
+  int fd = mkstemp(file);
+  if (fd < 0 || close(fd) != 0) return -1;
+  memset(variables, 0, sizeof variables);
+  why = (struct fault){0};
+  source = (struct settings_source){.env = read_env, .config = file};
+  return 0;
+}
+
+static int stop(void **state) {
+  (void)state;
+  return unlink(file);
+}
+
+static void write_file(const char *content) {
+  FILE *out = fopen(file, "we");
+  assert_non_null(out);
+  assert_true(fputs(content, out) >= 0);
+  assert_int_equal(fclose(out), 0);
+}
+
+static void set_env(const char *name, const char *value) {
+  size_t i = 0;
+  while (variables[i][0]) i++;
+  variables[i][0] = name;
+  variables[i][1] = value;
+}
+
+static void load(void) {
+  enum err err = settings_load(&source, &settings, &why);
+  if (err != ERR_OK) print_error("%s\n", why.detail);
+  assert_int_equal(err, ERR_OK);
+}
+
+// `sentence` without the name of the file, which begins it.
+static void assert_refused(const char *sentence) {
+  assert_int_not_equal(settings_load(&source, &settings, &why), ERR_OK);
+  bool names_file = str_starts(str_of(why.detail), str_of(file));
+  assert_string_equal(names_file ? why.detail + strlen(file) : why.detail, sentence);
+}
+
+static void assert_origin(enum setting_index which, const char *expected) {
+  assert_string_equal(settings.origin[which].at, expected);
+}
+
+static void without_anything_the_defaults_hold(void **state) {
+  (void)state;
+  load();
+  assert_string_equal(settings.listen.host.at, "127.0.0.1");
+  assert_int_equal(settings.listen.port, 8503);
+  assert_string_equal(settings.store.path, "taskyard.db");
+  assert_true(str_is_none(settings.api_key));
+  assert_int_equal(settings.body_bytes_max, 1 << 20);
+  assert_int_equal(settings.lease_ms, 30000);
+  assert_int_equal(settings.attempts_max, 3);
+  assert_origin(SETTING_INDEX_listen, "default");
+  settings_fini(&settings);
+}
+
+static void the_file_beats_the_defaults(void **state) {
+  (void)state;
+  write_file("; ours\n\nlease = 5m\n  drain=1s  ; short\n");
+  load();
+  assert_int_equal(settings.lease_ms, 300000);
+  assert_int_equal(settings.drain_ms, 1000);
+  assert_true(strstr(settings.origin[SETTING_INDEX_lease_ms].at, ":3") != NULL);
+  settings_fini(&settings);
+}
+
+static void the_environment_beats_the_file(void **state) {
+  (void)state;
+  write_file("lease = 5m\n");
+  set_env("TASKYARD_LEASE", "7m");
+  load();
+  assert_int_equal(settings.lease_ms, 420000);
+  assert_origin(SETTING_INDEX_lease_ms, "TASKYARD_LEASE");
+  settings_fini(&settings);
+}
+
+static void a_flag_beats_the_environment(void **state) {
+  (void)state;
+  set_env("TASKYARD_LEASE", "7m");
+  source.flags[SETTING_INDEX_lease_ms] = "9m";
+  load();
+  assert_int_equal(settings.lease_ms, 540000);
+  assert_origin(SETTING_INDEX_lease_ms, "--lease");
+  settings_fini(&settings);
+}
+
+static void an_empty_variable_is_not_set(void **state) {
+  (void)state;
+  set_env("TASKYARD_LEASE", "");
+  set_env("API_KEY", "");
+  load();
+  assert_origin(SETTING_INDEX_lease_ms, "default");
+  assert_true(str_is_none(settings.api_key));
+  settings_fini(&settings);
+}
+
+static void host_and_port_change_their_part_of_listen(void **state) {
+  (void)state;
+  write_file("listen = 127.0.0.2:1\n");
+  set_env("PORT", "9000");
+  load();
+  assert_string_equal(settings.listen.host.at, "127.0.0.2");
+  assert_int_equal(settings.listen.port, 9000);
+  assert_true(strstr(settings.origin[SETTING_INDEX_listen].at, ":1, PORT") != NULL);
+  settings_fini(&settings);
+}
+
+static void our_own_variable_beats_the_borrowed_name(void **state) {
+  (void)state;
+  set_env("PORT", "9000");
+  set_env("TASKYARD_LISTEN", "127.0.0.1:7000");
+  set_env("DATABASE_URL", "memory:");
+  load();
+  assert_int_equal(settings.listen.port, 7000);
+  assert_null(settings.store.path);
+  assert_origin(SETTING_INDEX_store, "DATABASE_URL");
+  settings_fini(&settings);
+}
+
+static void taskyard_config_names_the_file(void **state) {
+  (void)state;
+  write_file("readers = 4\n");
+  source.config = NULL;
+  set_env("TASKYARD_CONFIG", file);
+  load();
+  assert_int_equal(settings.readers, 4);
+  settings_fini(&settings);
+}
+
+static void a_named_file_must_be_there(void **state) {
+  (void)state;
+  source.config = "no-such.conf";
+  assert_refused("the settings file no-such.conf cannot be read: No such file or directory");
+}
+
+static void an_unknown_key_is_refused_with_the_nearest(void **state) {
+  (void)state;
+  write_file("\nlog_levle = info\n");
+  assert_refused(":2: there is no setting log_levle; did you mean log_level?");
+}
+
+static void an_unlike_key_is_refused_too(void **state) {
+  (void)state;
+  write_file("colour_of_the_sky = blue\n");
+  assert_refused(":1: there is no setting colour_of_the_sky; `taskyard config` lists them all");
+}
+
+static void a_value_out_of_range_is_refused_with_the_range(void **state) {
+  (void)state;
+  write_file("max_attempts = 0\n");
+  assert_refused(":1: max_attempts must be a whole number between 1 and 1000, not \"0\"");
+}
+
+static void a_bad_variable_is_named(void **state) {
+  (void)state;
+  set_env("PORT", "http");
+  assert_refused("PORT: listen must be a port between 0 and 65535, as in 8503, not \"http\"");
+}
+
+static void a_bad_flag_is_named(void **state) {
+  (void)state;
+  source.flags[SETTING_INDEX_readers] = "many";
+  assert_refused("--readers: readers must be a whole number between 1 and 16, not \"many\"");
+}
+
+static void a_key_that_stands_twice_is_refused(void **state) {
+  (void)state;
+  write_file("lease = 1m\nlease = 2m\n");
+  assert_refused(":2: lease stands here a second time");
+}
+
+static void a_line_that_is_no_entry_is_refused(void **state) {
+  (void)state;
+  write_file("lease = 1m\nwhat is this\n");
+  assert_refused(":2: expected [section], key = value, or a ; comment");
+}
+
+static void a_section_that_is_not_closed_is_refused(void **state) {
+  (void)state;
+  write_file("[type a\nlease = 1m\n");
+  assert_refused(":1: expected [section], key = value, or a ; comment");
+}
+
+static void a_line_that_is_too_long_is_refused(void **state) {
+  (void)state;
+  char line[400];
+  memset(line, 'a', sizeof line);
+  memcpy(line, "service_name = ", 15);
+  line[sizeof line - 1] = '\0';
+  write_file(line);
+  assert_refused(":1: the line is longer than 197 bytes");
+}
+
+static void sections_become_types_and_queues(void **state) {
+  (void)state;
+  write_file(
+      "lease = 1m\n"
+      "[type transcribe]\nqueue = voice\nmax_attempts = 5\nlease = 30m\ntimeout = 2h\n"
+      "priority = -3\ndescription = speech to text\nbackoff = fixed 10s\n"
+      "[queue voice]\npaused = yes\n"
+      "[type plain]\n"
+      "[queue other]\n[queue third]\n");
+  load();
+  assert_int_equal(settings.type_count, 2);
+  const struct type *t = &settings.types[0];
+  assert_int_equal(t->tenant, 1);
+  assert_string_equal(t->name.at, "transcribe");
+  assert_string_equal(t->queue.at, "voice");
+  assert_string_equal(t->description.at, "speech to text");
+  assert_int_equal(t->attempts_max, 5);
+  assert_int_equal(t->lease_ms, 1800000);
+  assert_int_equal(t->timeout_ms, 7200000);
+  assert_int_equal(t->priority, -3);
+  assert_int_equal(t->backoff.kind, BACKOFF_FIXED);
+  assert_int_equal(t->backoff.delay_ms, 10000);
+  assert_int_equal(settings.queue_count, 3);
+  assert_string_equal(settings.queues[0].name.at, "voice");
+  assert_true(settings.queues[0].paused);
+  assert_false(settings.queues[2].paused);
+  settings_fini(&settings);
+}
+
+static void what_a_section_leaves_out_is_absent(void **state) {
+  (void)state;
+  write_file("[type plain]\n");
+  load();
+  const struct type *t = &settings.types[0];
+  assert_true(t->priority == VERSION_NONE);
+  assert_int_equal(t->timeout_ms, -1);
+  assert_int_equal(t->attempts_max, 0);
+  assert_int_equal(t->lease_ms, 0);
+  assert_int_equal(t->backoff.delay_ms, 0);
+  assert_true(str_is_none(t->queue));
+  settings_fini(&settings);
+}
+
+static void parts_of_a_backoff_fill_up_with_the_usual(void **state) {
+  (void)state;
+  write_file("[type a]\nbackoff_jitter = 0.5\nbackoff_max = 10m\n");
+  load();
+  const struct backoff *b = &settings.types[0].backoff;
+  assert_int_equal(b->kind, BACKOFF_EXPONENTIAL);
+  assert_int_equal(b->delay_ms, 1000);
+  assert_int_equal(b->delay_max_ms, 600000);
+  assert_int_equal(b->jitter_percent, 50);
+  settings_fini(&settings);
+}
+
+static void a_backoff_above_its_maximum_is_refused(void **state) {
+  (void)state;
+  write_file("[type a]\nbackoff_delay = 2h\n");
+  assert_refused(": [type a] has a backoff_max below its backoff_delay");
+}
+
+static void a_long_type_name_is_kept_whole(void **state) {
+  (void)state;
+  char name[101], content[128];
+  memset(name, 'n', 100);
+  name[100] = '\0';
+  snprintf(content, sizeof content, "[type %s]\nlease=1m\n", name);
+  write_file(content);
+  load();
+  assert_string_equal(settings.types[0].name.at, name);
+  settings_fini(&settings);
+}
+
+static void an_unknown_section_is_refused_even_when_empty(void **state) {
+  (void)state;
+  write_file("[tpye transcribe]\n");
+  assert_refused(":1: [tpye transcribe] is no section; there are [type NAME] and [queue NAME]");
+}
+
+static void a_section_needs_a_good_name(void **state) {
+  (void)state;
+  write_file("[type two words]\n");
+  assert_refused(
+      ":1: the name of a type must be 1 to 128 letters, digits or . _ : / -, "
+      "not \"two words\"");
+  write_file("[queue]\n");
+  assert_refused(":1: the name of a queue must be 1 to 128 letters, digits or . _ : / -, not \"\"");
+}
+
+static void a_section_that_stands_twice_is_refused(void **state) {
+  (void)state;
+  write_file("[type a]\n[queue a]\n[type a]\n");
+  assert_refused(":3: [type a] stands here a second time");
+  write_file("[queue a]\n[queue a]\n");
+  assert_refused(":2: [queue a] stands here a second time");
+}
+
+static void an_unknown_key_of_a_section_is_refused(void **state) {
+  (void)state;
+  write_file("[type a]\nmax_attemps = 3\n");
+  assert_refused(":2: [type] has no key max_attemps; did you mean max_attempts?");
+}
+
+static void keys_of_later_versions_are_refused_as_such(void **state) {
+  (void)state;
+  write_file("[type a]\npush_url = http://127.0.0.1/\n");
+  assert_refused(":2: push_url comes in a later version");
+  write_file("[queue a]\nconcurrency = 5\n");
+  assert_refused(":2: concurrency comes in a later version");
+}
+
+static void a_key_of_a_section_that_stands_twice_is_refused(void **state) {
+  (void)state;
+  write_file("[type a]\nlease = 1m\nlease = 1m\n");
+  assert_refused(":3: lease stands here a second time");
+}
+
+static void a_bad_value_in_a_section_is_refused(void **state) {
+  (void)state;
+  write_file("[type a]\nlease = 500ms\n");
+  assert_refused(
+      ":2: lease must be a duration between 1s and 1d, as in 250ms, 30s, 5m or 1h, "
+      "not \"500ms\"");
+}
+
+static void a_key_file_gives_the_key(void **state) {
+  (void)state;
+  write_file(" tk_from_file \nsecond line\n");
+  source.config = NULL;
+  source.flags[SETTING_INDEX_api_key_file] = file;
+  load();
+  assert_string_equal(settings.api_key.at, "tk_from_file");
+  assert_origin(SETTING_INDEX_api_key, file);
+  settings_fini(&settings);
+}
+
+static void an_empty_key_file_is_refused(void **state) {
+  (void)state;
+  source.config = NULL;
+  source.flags[SETTING_INDEX_api_key_file] = file;
+  assert_int_equal(settings_load(&source, &settings, &why), ERR_INVALID);
+  assert_non_null(strstr(why.detail, "has no key in its first line"));
+}
+
+static void a_key_and_a_key_file_exclude_each_other(void **state) {
+  (void)state;
+  set_env("API_KEY", "k");
+  source.flags[SETTING_INDEX_api_key_file] = "missing";
+  assert_refused("both api_key (API_KEY) and api_key_file (--api-key-file) are set; keep one");
+}
+
+static void load_listening_on(const char *address) {
+  source.flags[SETTING_INDEX_listen] = address;
+  load();
+}
+
+static void loopback_addresses_are_not_public(void **state) {
+  (void)state;
+  static const char *const loopback[] = {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"};
+  for (size_t i = 0; i < 4; i++) {
+    load_listening_on(loopback[i]);
+    assert_false(settings_is_public(&settings));
+    assert_int_equal(settings_check_exposure(&settings, false, &why), ERR_OK);
+    settings_fini(&settings);
+  }
+}
+
+static void a_public_address_needs_a_key(void **state) {
+  (void)state;
+  static const char *const open[] = {"0.0.0.0:1", "[::]:1", "192.168.1.1:1", "tasks.example:1"};
+  for (size_t i = 0; i < 4; i++) {
+    load_listening_on(open[i]);
+    assert_true(settings_is_public(&settings));
+    assert_int_equal(settings_check_exposure(&settings, false, &why), ERR_INVALID);
+    assert_int_equal(settings_check_exposure(&settings, true, &why), ERR_OK);
+    settings_fini(&settings);
+  }
+}
+
+static void a_public_address_can_be_allowed(void **state) {
+  (void)state;
+  source.flags[SETTING_INDEX_allow_public] = "yes";
+  load_listening_on("0.0.0.0:1");
+  assert_int_equal(settings_check_exposure(&settings, false, &why), ERR_OK);
+  settings_fini(&settings);
+}
+
+static void the_well_known_key_does_not_open_a_public_address(void **state) {
+  (void)state;
+  set_env("API_KEY", "dev_api_key");
+  load_listening_on("0.0.0.0:1");
+  assert_int_equal(settings_check_exposure(&settings, true, &why), ERR_INVALID);
+  settings_fini(&settings);
+  source.flags[SETTING_INDEX_allow_default_key] = "yes";
+  load();
+  assert_int_equal(settings_check_exposure(&settings, false, &why), ERR_OK);
+  settings_fini(&settings);
+}
+
+static void settings_can_be_loaded_again_from_their_source(void **state) {
+  (void)state;
+  write_file("log_level = info\n");
+  load();
+  write_file("log_level = debug\n");
+  struct settings again;
+  assert_int_equal(settings_load(&settings.source, &again, &why), ERR_OK);
+  assert_int_equal(again.log_level, LOG_DEBUG);
+  settings_fini(&again);
+  settings_fini(&settings);
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      EACH(without_anything_the_defaults_hold),
+      EACH(the_file_beats_the_defaults),
+      EACH(the_environment_beats_the_file),
+      EACH(a_flag_beats_the_environment),
+      EACH(an_empty_variable_is_not_set),
+      EACH(host_and_port_change_their_part_of_listen),
+      EACH(our_own_variable_beats_the_borrowed_name),
+      EACH(taskyard_config_names_the_file),
+      EACH(a_named_file_must_be_there),
+      EACH(an_unknown_key_is_refused_with_the_nearest),
+      EACH(an_unlike_key_is_refused_too),
+      EACH(a_value_out_of_range_is_refused_with_the_range),
+      EACH(a_bad_variable_is_named),
+      EACH(a_bad_flag_is_named),
+      EACH(a_key_that_stands_twice_is_refused),
+      EACH(a_line_that_is_no_entry_is_refused),
+      EACH(a_section_that_is_not_closed_is_refused),
+      EACH(a_line_that_is_too_long_is_refused),
+      EACH(sections_become_types_and_queues),
+      EACH(what_a_section_leaves_out_is_absent),
+      EACH(parts_of_a_backoff_fill_up_with_the_usual),
+      EACH(a_backoff_above_its_maximum_is_refused),
+      EACH(a_long_type_name_is_kept_whole),
+      EACH(an_unknown_section_is_refused_even_when_empty),
+      EACH(a_section_needs_a_good_name),
+      EACH(a_section_that_stands_twice_is_refused),
+      EACH(an_unknown_key_of_a_section_is_refused),
+      EACH(keys_of_later_versions_are_refused_as_such),
+      EACH(a_key_of_a_section_that_stands_twice_is_refused),
+      EACH(a_bad_value_in_a_section_is_refused),
+      EACH(a_key_file_gives_the_key),
+      EACH(an_empty_key_file_is_refused),
+      EACH(a_key_and_a_key_file_exclude_each_other),
+      EACH(loopback_addresses_are_not_public),
+      EACH(a_public_address_needs_a_key),
+      EACH(a_public_address_can_be_allowed),
+      EACH(the_well_known_key_does_not_open_a_public_address),
+      EACH(settings_can_be_loaded_again_from_their_source),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

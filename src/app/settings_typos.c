@@ -1,0 +1,35 @@
+// settings_typos.c: finds mistyped variables in the environment.
+#include "app/settings_typos.h"
+
+#include "app/settings.h"
+#include "base/options.h"
+
+#include <unistd.h>
+
+// Read by the command line and the worker, not by settings.
+static const char *const OTHER_NAMES[] = {"TASKYARD_URL", "TASKYARD_KEY", "TASKYARD_CONFIG"};
+enum { OTHER_COUNT = 3, NAME_BYTES = 64 };
+
+static bool is_known(const char *name, const char *const *names) {
+  for (size_t i = 0; names[i]; i++)
+    if (strcmp(names[i], name) == 0) return true;
+  return false;
+}
+
+static void tell_one(const char *entry, const char *const *names, FILE *to) {
+  char name[NAME_BYTES];
+  size_t len = strcspn(entry, "=");
+  if (!str_starts(str_of(entry), STR("TASKYARD_")) || len >= sizeof name) return;
+  memcpy(name, entry, len);
+  name[len] = '\0';
+  if (is_known(name, names)) return;
+  const char *nearest = options_nearest(name, names);
+  if (nearest) fprintf(to, "taskyard: %s is not used; did you mean %s?\n", name, nearest);
+}
+
+void settings_typos_tell(FILE *to) {
+  const char *names[SETTINGS_COUNT + OTHER_COUNT + 1] = {0};
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) names[i] = SETTINGS[i].env;
+  for (size_t i = 0; i < OTHER_COUNT; i++) names[SETTINGS_COUNT + i] = OTHER_NAMES[i];
+  for (char **entry = environ; *entry; entry++) tell_one(*entry, names, to);
+}
