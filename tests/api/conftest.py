@@ -1,0 +1,124 @@
+"""Fixtures of the black-box suite: one shared server, special servers, a client for each test."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib.client import Api  # noqa: E402
+from lib.server import Server  # noqa: E402
+
+STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
+# A restart keeps nothing of memory:, so there is nothing to test.
+collect_ignore = ["test_restart.py"] if STORE == "memory:" else []
+
+
+@pytest.fixture(scope="session")
+def store():
+    """What the suite runs on: sqlite (a file of its own for each server) or memory:."""
+    return STORE
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, store):
+    running = Server(tmp_path_factory.mktemp("server"), store=store).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make_server(tmp_path, store):
+    """make_server(key="k", body_max=4096, …) starts another server; all stop with the test."""
+    made = []
+
+    def make(**options):
+        options.setdefault("store", store)
+        made.append(Server(tmp_path / f"server{len(made)}", **options))
+        return made[-1].start()
+
+    yield make
+    for one in reversed(made):
+        one.stop()
+
+
+@pytest.fixture
+def api(server):
+    client = Api(server)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def make_api():
+    """make_api(server, key=…) for servers and principals of a test's own."""
+    made = []
+
+    def make(server, **options):
+        made.append(Api(server, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+class Parallel:
+    """Runs calls in threads of their own; join() gives their results or raises their failure."""
+
+    def __init__(self):
+        self.threads = []
+
+    def start(self, call, *args, **options):
+        box = {}
+
+        def run():
+            try:
+                box["value"] = call(*args, **options)
+            except BaseException as failure:  # handed over to the thread that joins
+                box["failure"] = failure
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.threads.append(thread)
+
+        def join(timeout_s=20.0):
+            thread.join(timeout_s)
+            assert not thread.is_alive(), "a parallel call did not come back"
+            if "failure" in box:
+                raise box["failure"]
+            return box["value"]
+
+        return join
+
+
+@pytest.fixture
+def parallel():
+    """start = parallel(call, …); start() waits for the result."""
+    runner = Parallel()
+    yield runner.start
+    for thread in runner.threads:
+        thread.join(5.0)
+
+
+@pytest.fixture
+def random_seed():
+    """Printed, so that a failure shows it; TASKYARD_SEED runs the same dice again."""
+    seed = int(os.environ.get("TASKYARD_SEED", int.from_bytes(os.urandom(4), "big")))
+    print(f"TASKYARD_SEED={seed}")
+    return seed
+
+
+@pytest.fixture(scope="module")
+def alive_after(server):
+    """For modules of bad input: afterwards the server lives and a canary task runs its life."""
+    pid = server.pid
+    yield
+    assert server.is_alive() and server.pid == pid, server.log_tail()
+    canary = Api(server)
+    task = canary.running(payload={"canary": True})
+    assert canary.complete(task, {"sings": True})["status"] == "completed"
+    canary.close()

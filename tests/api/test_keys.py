@@ -1,0 +1,154 @@
+"""API keys: the first one, made ones, revoked ones, and how a credential is shown."""
+
+import subprocess
+
+import pytest
+
+from lib.client import fresh_name, problem
+from lib.server import BINARY, Server, clean_environment, free_port
+
+ADMIN = "admin-key-of-the-tests"
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory, store):
+    running = Server(tmp_path_factory.mktemp("keyed"), store=store, key=ADMIN).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def admin(keyed, make_api):
+    return make_api(keyed)
+
+
+def new_key(admin, roles, **fields):
+    body = {"name": fresh_name("key"), "roles": roles, **fields}
+    return admin.expect(admin.post("/keys", body), 201)
+
+
+def test_without_a_credential_nothing_is_answered(keyed, make_api):
+    api = make_api(keyed, key="")
+    api.http.headers.pop("Authorization", None)
+    response = api.get("/tasks")
+    problem(response, 401, "unauthenticated")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("headers", [
+    {"Authorization": f"Bearer {ADMIN}"}, {"x-api-key": ADMIN}, {"X-API-KEY": ADMIN},
+    {"authorization": f"bearer {ADMIN}"}])
+def test_a_credential_is_taken_in_either_header(keyed, make_api, headers):
+    api = make_api(keyed, key="")
+    api.http.headers.pop("Authorization", None)
+    assert api.get("/tasks", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [
+    {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {ADMIN}x"},
+    {"Authorization": f"Bearer {ADMIN[:-1]}"}, {"Authorization": f"Basic {ADMIN}"},
+    {"Authorization": ADMIN}, {"Authorization": "Bearer"}, {"Authorization": "Bearer "},
+    {"x-api-key": ""}, {"x-api-key": "tk_no_such_key"}, {"x-api-key": ADMIN.upper()},
+    {"x-api-key": "k" * 5000}, {"Cookie": f"key={ADMIN}"}])
+def test_a_wrong_credential_is_refused(keyed, make_api, headers):
+    api = make_api(keyed, key="")
+    api.http.headers.pop("Authorization", None)
+    problem(api.get("/tasks", headers=headers), 401, "unauthenticated")
+
+
+def test_a_credential_in_the_query_does_not_count(keyed, make_api):
+    api = make_api(keyed, key="")
+    api.http.headers.pop("Authorization", None)
+    assert api.get("/tasks", params={"api_key": ADMIN}).status_code == 401
+
+
+def test_the_first_key_is_an_admin_of_the_default_tenant(admin):
+    assert admin.create()["tenantId"] == "default"
+    assert admin.get("/keys").status_code == 200
+
+
+def test_a_made_key_works_at_once_and_its_secret_is_shown_once(admin, keyed, make_api):
+    made = new_key(admin, ["producer", "worker"])
+    key, secret = made["key"], made["secret"]
+    assert secret.startswith("tk_")
+    assert sorted(key["roles"]) == ["producer", "worker"]
+    assert key["tenant"] == "default" and key["createdAt"] and key["revokedAt"] is None
+    api = make_api(keyed, key=secret)
+    assert api.complete(api.running())["status"] == "completed"
+    listed = admin.get("/keys")
+    assert key in admin.expect(listed)["keys"]
+    assert secret not in listed.text
+
+
+def test_the_actor_of_an_event_is_the_key(admin, keyed, make_api):
+    made = new_key(admin, ["producer"])
+    api = make_api(keyed, key=made["secret"])
+    event, = api.events(api.create())
+    assert event["actor"] == f"key:{made['key']['id']}"
+
+
+def test_a_revoked_key_is_refused_at_once(admin, keyed, make_api):
+    made = new_key(admin, ["admin"])
+    api = make_api(keyed, key=made["secret"])
+    assert api.get("/tasks").status_code == 200
+    admin.expect(admin.delete(f"/keys/{made['key']['id']}"))
+    problem(api.get("/tasks"), 401, "unauthenticated")
+    listed = {key["id"]: key for key in admin.expect(admin.get("/keys"))["keys"]}
+    assert listed[made["key"]["id"]]["revokedAt"]
+
+
+def test_an_unknown_key_is_not_revoked(admin):
+    problem(admin.delete("/keys/nosuchkey"), 404, "not_found")
+
+
+@pytest.mark.parametrize("body, pointer", [
+    ({"roles": ["reader"]}, "/name"), ({"name": "n"}, "/roles"),
+    ({"name": "n", "roles": "reader"}, "/roles"),
+    ({"name": "n", "roles": ["king"]}, ("/roles/0", "/roles")),
+    ({"name": "n", "roles": [1]}, ("/roles/0", "/roles")),
+    ({"name": 1, "roles": ["reader"]}, "/name"),
+    ({"name": "n", "roles": ["reader"], "tenant": "a b"}, "/tenant"),
+    ({"name": "n", "roles": ["reader"], "secret": "x"}, "/secret")])
+def test_a_bad_key_is_pointed_at(admin, body, pointer):
+    problem(admin.post("/keys", body), 422, "invalid_field", pointer)
+
+
+def test_a_key_without_any_role_is_refused(admin):
+    problem(admin.post("/keys", {"name": "n", "roles": []}), 422, "invalid_field", "/roles")
+
+
+def test_secrets_stand_neither_in_the_log_nor_in_the_store(admin, keyed, make_api):
+    made = new_key(admin, ["reader"])
+    make_api(keyed, key=made["secret"]).get("/tasks")
+    make_api(keyed, key="tk_wrong_credential_canary").get("/tasks")
+    for path in keyed.directory.iterdir():
+        content = path.read_bytes()
+        assert made["secret"].encode() not in content, path
+        assert ADMIN.encode() not in content, path
+        assert b"wrong_credential_canary" not in content, path
+
+
+# --- where it may listen --------------------------------------------------------------------------
+
+def serve(tmp_path, host, **env):
+    return subprocess.run(
+        [str(BINARY), "serve", "--listen", f"{host}:{free_port()}", "--store", "memory:"],
+        capture_output=True, text=True, timeout=10, cwd=tmp_path,
+        env=clean_environment(tmp_path, env))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1"])
+def test_a_server_without_a_key_refuses_to_listen_beyond_loopback(tmp_path, host):
+    refused = serve(tmp_path, host)
+    assert refused.returncode != 0
+    assert "key" in (refused.stderr + refused.stdout).lower()
+
+
+def test_the_well_known_default_key_is_no_key_beyond_loopback(tmp_path):
+    refused = serve(tmp_path, "0.0.0.0", API_KEY="dev_api_key")
+    assert refused.returncode != 0
+    assert "dev_api_key" in refused.stderr + refused.stdout or refused.stderr
+
+
+def test_a_server_without_a_key_says_so_at_its_start(make_server):
+    assert "key" in make_server().log().lower()

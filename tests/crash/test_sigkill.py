@@ -1,0 +1,157 @@
+"""SIGKILL under load, restart, and every acknowledged task accounted for, fifty times over."""
+
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from lib.checker import all_tasks, check
+from lib.client import Api
+from lib.journal import Journal
+from lib.load import Shared, join_clients, repeat_in_doubt, start_clients
+from lib.server import BINARY, Server, clean_environment
+
+CYCLES = int(os.environ.get("TASKYARD_CRASH_CYCLES", "50"))
+RECOVERY_S = 3.0
+CHECK_EVERY = 10
+
+
+class Yard:
+    """A server that is killed again and again, and what its clients know of it."""
+
+    def __init__(self, directory, seed):
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.journal = Journal()
+        self.shared = Shared(self.journal, "crash")
+        self.server = Server(directory)
+        self.recoveries = []
+
+    def start(self):
+        self.server.start()
+        self.recoveries.append(self.server.ready_s)
+        assert self.server.ready_s <= RECOVERY_S, f"recovery took {self.server.ready_s:.1f} s"
+
+    def load_and_kill(self, cycle, load_s=None):
+        """Mixed load for a random 20 to 500 ms, then SIGKILL in the middle of it."""
+        clients = start_clients(self.server, self.shared, f"{self.seed}/{cycle}")
+        threading.Event().wait(load_s or self.dice.uniform(0.020, 0.500))
+        assert self.server.is_alive(), f"it died by itself\n{self.server.log_tail()}"
+        self.server.kill()
+        join_clients(clients)
+
+    def violations(self):
+        api = Api(self.server, type_name=self.shared.type)
+        found = check(self.journal, all_tasks(api))
+        total = api.expect(api.get("/tasks/stats"))["stats"]["total"]
+        known = sum("told" not in record.deletes for record in self.journal.by_id.values())
+        if total != known:
+            found.append(f"the counts say {total} tasks, the list says {known}")
+        api.close()
+        return found
+
+    def check_file(self):
+        """`taskyard check` finds nothing wrong in what the killed server left behind."""
+        done = subprocess.run([str(BINARY), "check", "--store", self.server.store], timeout=30,
+                              capture_output=True, text=True, cwd=self.server.directory,
+                              env=clean_environment(self.server.directory))
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def assert_none(violations, cycle):
+    shown = "\n".join(violations[:20])
+    assert not violations, f"{len(violations)} violations after cycle {cycle}:\n{shown}"
+
+
+def test_nothing_acknowledged_is_lost_undone_or_doubled_by_kills(tmp_path, seed):
+    began = time.monotonic()
+    yard = Yard(tmp_path / "yard", seed)
+    yard.start()
+    repeated = 0
+    for cycle in range(1, CYCLES + 1):
+        yard.load_and_kill(cycle)
+        if cycle % CHECK_EVERY == 0:
+            yard.check_file()
+        yard.start()
+        assert_none(yard.violations(), cycle)
+        repeated += repeat_in_doubt(yard.server, yard.shared)
+        assert_none(yard.journal.violations, cycle)
+    finish_all(yard)
+    yard.server.stop()
+    yard.check_file()
+    print(f"{CYCLES} kills, {yard.journal.told} acknowledged changes, "
+          f"{len(yard.journal.by_id)} tasks, {repeated} requests repeated, "
+          f"slowest recovery {max(yard.recoveries) * 1000:.0f} ms, "
+          f"{time.monotonic() - began:.0f} s")
+    assert yard.journal.told > CYCLES * 20, "the load was too thin to prove anything"
+
+
+def finish_all(yard):
+    """What is left can still be ended: no task is stuck."""
+    api = Api(yard.server, type_name=yard.shared.type)
+    while running := api.list(status="running", limit=1000):
+        for task in running:
+            response = api.act(task, "cancel", {"graceMs": 0})
+            assert response.status_code in (200, 409), response.text
+        api.final(running[0])
+    while tasks := api.claim(limit=1000, waitMs=1500):
+        items = [{"id": task["id"], "leaseToken": task["leaseToken"], "result": None}
+                 for task in tasks]
+        api.expect(api.post("/completions", {"items": items}))
+    totals = api.expect(api.get("/tasks/stats"))["stats"]
+    assert (totals["pending"], totals["running"]) == (0, 0), totals
+    api.close()
+
+
+def test_the_checker_notices_a_store_that_lost_its_last_cycle(tmp_path, seed):
+    """The control: a server on a copy from before the last cycle has lost acknowledged changes."""
+    yard = Yard(tmp_path / "yard", seed)
+    yard.start()
+    yard.load_and_kill(1, load_s=0.3)
+    shutil.copytree(yard.server.directory, tmp_path / "old")
+    yard.start()
+    assert_none(yard.violations(), 1)
+    yard.load_and_kill(2, load_s=0.3)
+    yard.server = Server(tmp_path / "old").start()
+    found = yard.violations()
+    yard.server.stop()
+    assert any("is lost" in sentence for sentence in found), found[:5]
+
+
+@pytest.mark.parametrize("spoil", ["result", "status", "payload", "token", "delete", "double"])
+def test_the_checker_notices_a_single_wrong_task(tmp_path, seed, spoil):
+    yard = Yard(tmp_path / "yard", seed)
+    yard.start()
+    yard.load_and_kill(1, load_s=0.5)
+    yard.start()
+    assert_none(yard.violations(), 1)
+    api = Api(yard.server, type_name=yard.shared.type)
+    tasks = all_tasks(api)
+    api.close()
+    yard.server.stop()
+    spoiled(yard.journal, tasks, spoil)
+    assert len(check(yard.journal, tasks)) >= 1
+
+
+def spoiled(journal, tasks, how):
+    """Makes one task of the list untrue."""
+    completed = [task for task in tasks if task["status"] == "completed"]
+    assert completed, "a cycle completes something"
+    task = completed[0]
+    if how == "result":
+        task["result"] = {"by": -1}
+    elif how == "status":
+        task["status"], task["result"] = "pending", None
+    elif how == "payload":
+        task["payload"] = {"n": -1}
+    elif how == "delete":
+        tasks.remove(task)
+    elif how == "double":
+        tasks.append({**tasks[-1], "id": task["id"][:-4] + "0000"})
+    elif how == "token":
+        token = next(iter(journal.tokens))
+        journal.claimed({**task, "leaseToken": token}, short=False)

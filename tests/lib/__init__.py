@@ -1,0 +1,1 @@
+"""What the black-box tests share: a server to start, a client to ask it, raw sockets."""

@@ -1,0 +1,161 @@
+"""A Taskyard server under test: started on a free port, watched, stopped by its pid."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("TASKYARD_BIN", ROOT / "build" / "taskyard")).resolve()
+
+# Settings of whoever runs the tests must not reach the server under test.
+FOREIGN_NAMES = {
+    "API_KEY", "HOST", "PORT", "SERVICE_NAME", "DATABASE_URL", "ENABLE_SESSION_ISOLATION",
+    "AUTO_MAP_SESSION_BY_IP", "MAX_COMPLETED_TASKS", "MAX_FAILED_TASKS", "TASK_CLEANUP_INTERVAL",
+    "MAX_PARALLEL_TASKS", "NO_COLOR", "XDG_CONFIG_HOME",
+}
+SANITIZER_MARKS = (
+    "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
+    "runtime error:", "Assertion ", "assertion failed",
+)
+
+
+def clean_environment(home, extra=None):
+    """The caller's environment without any setting of ours, plus `extra`."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("TASKYARD_") and name not in FOREIGN_NAMES}
+    kept.update(HOME=str(home), **(extra or {}))
+    return kept
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def flag(name, value):
+    """body_max=10 -> ["--body-max", "10"]"""
+    return ["--" + name.replace("_", "-"), str(value)]
+
+
+class Server:
+    """One `taskyard serve`. Keyword settings become flags: Server(dir, body_max=4096)."""
+
+    def __init__(self, directory, store="sqlite", key=None, env=None, args=(), port=None,
+                 **settings):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.store = f"sqlite:{self.directory}/taskyard.db" if store == "sqlite" else store
+        self.key = key
+        self.env = dict(env or {})
+        if key is not None:
+            self.env["API_KEY"] = key
+        self.args = list(args)
+        for name, value in settings.items():
+            self.args += flag(name, value)
+        self.port = port
+        self.port_given = port is not None
+        self.process = None
+        self.log_path = self.directory / "server.log"
+        self.ready_s = None  # how long the last start took until /readyz said yes
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def command(self):
+        return [str(BINARY), "serve", "--listen", f"127.0.0.1:{self.port}",
+                "--store", self.store, *self.args]
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def start(self, timeout_s=20.0):
+        assert BINARY.exists(), f"{BINARY} is not built; run make, or set TASKYARD_BIN"
+        for _ in range(3):
+            if not self.port_given:
+                self.port = free_port()
+            self._spawn()
+            if self._wait_ready(timeout_s):
+                return self
+            if self.port_given or "in use" not in self.log_tail():
+                break  # someone else may have taken the free port in between; anything else is real
+        raise AssertionError(f"the server did not become ready: {self.command()}\n"
+                             f"{self.log_tail()}")
+
+    def _spawn(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.directory, env=clean_environment(self.directory, self.env))
+
+    def _wait_ready(self, timeout_s):
+        began = time.monotonic()
+        while time.monotonic() - began < timeout_s:
+            if self._is_ready():
+                self.ready_s = time.monotonic() - began
+                return True
+            try:
+                self.process.wait(timeout=0.01)  # an early death ends the wait at once
+                return False
+            except subprocess.TimeoutExpired:
+                pass
+        self.process.kill()
+        self.process.wait()
+        return False
+
+    def _is_ready(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as s:
+                s.settimeout(2.0)
+                s.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return s.recv(4096).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, timeout_s=15.0):
+        """SIGTERM, a clean exit, and no complaint of a sanitizer."""
+        if self.process is None:
+            return
+        if self.is_alive():
+            self.signal(signal.SIGTERM)
+        code = self._reap(timeout_s)
+        self.process = None
+        assert code == 0, f"the server exited with {code}\n{self.log_tail()}"
+        self.assert_log_clean()
+
+    def _reap(self, timeout_s):
+        try:
+            return self.process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return "SIGTERM ignored for %d s, then SIGKILL" % timeout_s
+
+    def assert_log_clean(self):
+        text = self.log()
+        for mark in SANITIZER_MARKS:
+            assert mark not in text, f"{mark!r} in the server's log:\n{self.log_tail(80)}"
+
+    def kill(self):
+        """SIGKILL, as the power cut that a process can have."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
