@@ -211,6 +211,7 @@ enum err call_now(struct call *c, int (*render)(struct call *, struct buf *)) {
 static enum err handle_call(struct call *c, struct str *allow) {
   TRY(route_find(c, allow));
   TRY(auth_check(c));
+  TRY(call_query_known(c));
   TRY(call_read_body(c));
   call_preferences(c);
   return c->route->handle(c);

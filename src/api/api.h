@@ -16,6 +16,7 @@ struct api_settings {
   struct str admin_key;  // API_KEY: an admin key of the tenant "default"; STR_NONE: none
   size_t body_bytes_max;
   bool access_log;
+  bool is_public;  // listens beyond loopback
 };
 
 // Borrows the texts of the settings until api_close.

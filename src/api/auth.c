@@ -40,6 +40,36 @@ static bool identify(struct call *c, struct str key) {
   return !str_is_none(id) && engine_key_check(c->api->settings.engine, id, hash, c->arena, &c->who);
 }
 
+// --- without any key
+// ------------------------------------------------------------------------------- Everyone on this
+// machine may do everything, but not a web page that a browser on it shows: its requests name
+// another origin, or reach us under a name that is not this machine's (DNS rebinding).
+
+static bool is_local_name(struct str host) {
+  if (host.len && host.at[0] == '[') return str_starts(host, STR("[::1]"));
+  struct str name = str_cut(&host, ':');
+  return str_eq_nocase(name, STR("localhost")) || str_starts(name, STR("127."));
+}
+
+static bool is_own_origin(const struct http_request *r, struct str host) {
+  struct str origin = http_header(r, STR("origin"));
+  if (str_is_none(origin)) return true;
+  return str_starts(origin, STR("http://")) && str_eq_nocase(str_from(origin, 7), host);
+}
+
+static enum err check_local(struct call *c) {
+  struct str host = http_header(c->http, STR("host"));
+  bool is_public = c->api->settings.is_public;  // then the operator has allowed everyone
+  if (!is_public && !is_local_name(host))
+    return fault_set(&c->fault, ERR_FORBIDDEN,
+                     "without an API key this server answers to localhost only, not to Host: %.*s",
+                     (int)(host.len > 80 ? 80 : host.len), host.at);
+  if (!is_own_origin(c->http, host))
+    return fault_set(&c->fault, ERR_FORBIDDEN,
+                     "without an API key, requests from pages of another origin are refused");
+  return ERR_OK;
+}
+
 enum err auth_check(struct call *c) {
   struct str key = credential(c->http);
   bool open = c->route->roles == 0;
@@ -48,7 +78,8 @@ enum err auth_check(struct call *c) {
     c->who = local_user();
   else if (!str_is_none(key) && !identify(c, key) && !open)
     return fault_set(&c->fault, ERR_UNAUTHENTICATED, "the API key is not known, or was revoked");
-  if (open || anonymous) return ERR_OK;
+  if (open) return ERR_OK;
+  if (anonymous) return check_local(c);
   if (str_is_none(key)) {
     return fault_set(&c->fault, ERR_UNAUTHENTICATED,
                      "send an API key as Authorization: Bearer KEY or x-api-key: KEY");

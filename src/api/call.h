@@ -21,7 +21,9 @@ struct route {
   enum err (*handle)(struct call *c);
   unsigned roles;           // any of these; 0: open
   const struct body *body;  // NULL: none
-  const char *roles_word, *body_word, *meaning;
+  const char *roles_word;
+  const char *query;  // names of its parameters, separated by blanks
+  const char *meaning;
 };
 extern const struct route ROUTES[];
 extern const size_t ROUTE_COUNT;
@@ -90,7 +92,7 @@ enum err call_body(struct call *c, const struct body *body, void *out, uint64_t 
 enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
 enum err call_query_bool(struct call *c, const char *name, bool *out);
 enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
-enum err call_query_known(struct call *c, const char *const *names);  // refuses all others
+enum err call_query_known(struct call *c);             // refuses what the route does not name
 enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
 enum err call_if_match(struct call *c, int64_t *revision);
 
@@ -100,12 +102,14 @@ int render_task(struct call *c, struct buf *b);  // {"success":true,"task":…}
 enum err call_backoff(struct call *c, struct str json, const struct where *where,
                       struct backoff *out);
 
+enum err call_needs_body(struct call *c);  // ERR_MALFORMED_JSON when it is empty
+
 // auth.c: who asks, and may they.
 enum err auth_check(struct call *c);
 // router.c
 enum err route_find(struct call *c, struct str *allow);
 
-#define ROUTE(method, path, handler, roles, body, meaning) enum err handler(struct call *c);
+#define ROUTE(method, path, handler, roles, body, query, meaning) enum err handler(struct call *c);
 #include "api/routes.def"
 #undef ROUTE
 
@@ -115,9 +119,10 @@ struct token_input {
 };
 #define BODY(name) extern const struct body BODY_##name;
 BODY(create)
-BODY(edit) BODY(cancel) BODY(empty) BODY(claim) BODY(claim_one) BODY(heartbeat) BODY(progress)
-    BODY(logs) BODY(complete) BODY(fail) BODY(release) BODY(completions) BODY(completion_item)
-        BODY(type) BODY(key) BODY(backoff) BODY(error)
+BODY(edit)
+BODY(cancel) BODY(empty) BODY(claim) BODY(claim_one) BODY(heartbeat) BODY(progress) BODY(logs)
+    BODY(complete) BODY(fail) BODY(release) BODY(completions) BODY(completion_item) BODY(type)
+        BODY(key) BODY(backoff) BODY(error)
 #undef BODY
 
 #endif

@@ -45,7 +45,8 @@ static enum err decode_claim(struct call *c, struct str json, const struct where
 }
 
 enum err claim_many(struct call *c) {
-  TRY(decode_claim(c, str_is_none(c->body) ? STR("{}") : c->body, NULL));
+  TRY(call_needs_body(c));
+  TRY(decode_claim(c, c->body, NULL));
   return call_order(c, ORDER_CLAIM, render_claimed);
 }
 
@@ -149,7 +150,10 @@ enum err report_logs(struct call *c) {
 static enum err decode_error(struct call *c, struct str json, const struct where *where,
                              struct settle_item *item) {
   item->error_code = STR("failed");
-  if (str_is_none(json) || json_kind(json) == JSON_NULL) return ERR_OK;
+  if (str_is_none(json) || json_kind(json) == JSON_NULL)
+    return fault_field(
+        &c->fault, where_pointer(c->arena, where, NULL).at,
+        "error is missing: say what went wrong, as a text or {code, message, detail}");
   struct error_body in = {.code = item->error_code};
   if (json_kind(json) == JSON_STRING) {
     bool nul = false;
@@ -298,6 +302,7 @@ static enum err decode_completions(struct call *c, struct str array) {
     enum err one = decode_completion(c, value, &where, &items[count++]);
     if (one != ERR_OK) err = one;
   }
+  if (count == 0) return fault_field(&c->fault, "/items", "items must have at least one element");
   c->order.in.settle.items = items;
   c->order.in.settle.count = count;
   return err;
@@ -305,6 +310,7 @@ static enum err decode_completions(struct call *c, struct str array) {
 
 enum err settle_many(struct call *c) {
   struct worker_body in = {0};
+  TRY(call_needs_body(c));
   TRY(call_body(c, &BODY_completions, &in, NULL, NULL));
   TRY(decode_completions(c, in.items));
   TRY(decode_next_claim(c, in.claim));

@@ -136,20 +136,33 @@ static const char *take_object(const struct field *f, struct str value, struct s
   return NULL;
 }
 
+// Names may be spelled with escapes; two spellings of one name are one tag.
+static const char *take_tag(struct arena *a, struct str key, struct str value, struct str *names,
+                            size_t count) {
+  static const char *const NUL = "must not contain U+0000";
+  bool nul = false;
+  if (json_kind(value) != JSON_STRING) return "must have strings as values";
+  json_string(a, value, &nul);
+  if (nul) return NUL;
+  names[count] = json_string(a, (struct str){key.at - 1, key.len + 2}, &nul);  // with its quotes
+  if (nul) return NUL;
+  if (names[count].len == 0 || names[count].len > LIMIT_NAME_BYTES)
+    return "must have names of 1 to 128 bytes";
+  for (size_t i = 0; i < count; i++)
+    if (str_eq(names[i], names[count])) return "has a name twice";
+  return NULL;
+}
+
 static const char *take_tags(struct arena *a, const struct field *f, struct str value,
                              struct str *out) {
   const char *wrong = take_object(f, value, out);
   if (wrong) return wrong;
   struct json_walk w = json_walk(value);
-  struct str key, member;
-  size_t count = 0;
-  while (json_next(&w, &key, &member)) {
-    bool nul = false;
-    if (json_kind(member) != JSON_STRING) return "must have strings as values";
-    json_string(a, member, &nul);
-    if (nul || key.len == 0 || key.len > LIMIT_NAME_BYTES || memchr(key.at, '\\', key.len))
-      return "must have names of 1 to 128 bytes without escapes, and no U+0000";
-    if (++count > LIMIT_TAGS_COUNT) return "must have at most 32 tags";
+  struct str key, member, names[LIMIT_TAGS_COUNT];
+  for (size_t count = 0; json_next(&w, &key, &member); count++) {
+    if (count == LIMIT_TAGS_COUNT) return "must have at most 32 tags";
+    wrong = take_tag(a, key, member, names, count);
+    if (wrong) return wrong;
   }
   return NULL;
 }

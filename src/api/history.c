@@ -32,40 +32,36 @@ static void run_events(struct query *q, const struct store_ops *ops, struct stor
   q->err = ops->read_events(reader, &c->read, &h->filter, &h->events, &q->fault);
 }
 
-static void put_next(struct buf *b, size_t count, bool more, int64_t last) {
-  buf_printf(b, "],\"count\":%zu,\"nextAfter\":", count);
-  if (more)
-    buf_i64(b, last);
-  else
-    BUF_LIT(b, "null");
+// Where to go on: always a number, so that a reader can come back later for what is new.
+static void put_next(struct buf *b, size_t count, bool more, int64_t next) {
+  buf_printf(b, "],\"count\":%zu,\"nextAfter\":%lld,\"more\":", count, (long long)next);
+  put_bool(b, more);
   buf_char(b, '}');
 }
 
 static int render_events(struct call *c, struct buf *b) {
-  const struct event_page *page = &((struct history_call *)c->input)->events;
+  const struct history_call *h = c->input;
+  const struct event_page *page = &h->events;
   BUF_LIT(b, "{\"success\":true,\"events\":[");
   for (size_t i = 0; i < page->count; i++) {
     if (i) buf_char(b, ',');
     encode_event(b, &page->events[i]);
   }
-  put_next(b, page->count, page->more, page->count ? page->events[page->count - 1].seq : 0);
+  put_next(b, page->count, page->more,
+           page->count ? page->events[page->count - 1].seq : h->filter.after);
   return 200;
 }
 
 enum err task_events(struct call *c) {
-  static const char *const KNOWN[] = {"after", "limit", NULL};
   struct history_call *h;
-  TRY(call_query_known(c, KNOWN));
   TRY(start(c, &h));
   h->filter.task = c->id;
   return call_query(c, run_events, render_events);
 }
 
 enum err event_list(struct call *c) {
-  static const char *const KNOWN[] = {"after", "limit", "taskId", "type", "queue", NULL};
   struct history_call *h;
   struct str id = STR_NONE;
-  TRY(call_query_known(c, KNOWN));
   TRY(start(c, &h));
   TRY(call_query_text(c, "type", LIMIT_NAME_BYTES, &h->filter.type));
   TRY(call_query_text(c, "queue", LIMIT_NAME_BYTES, &h->filter.queue));
@@ -160,7 +156,8 @@ static void run_logs(struct query *q, const struct store_ops *ops, struct store_
 }
 
 static int render_logs(struct call *c, struct buf *b) {
-  const struct log_page *page = &((struct history_call *)c->input)->logs;
+  const struct history_call *h = c->input;
+  const struct log_page *page = &h->logs;
   BUF_LIT(b, "{\"success\":true,\"logs\":[");
   for (size_t i = 0; i < page->count; i++) {
     const struct log_line *line = &page->lines[i];
@@ -170,14 +167,13 @@ static int render_logs(struct call *c, struct buf *b) {
     buf_json_str(b, line->text);
     buf_char(b, '}');
   }
-  put_next(b, page->count, page->more, page->count ? page->lines[page->count - 1].number : 0);
+  put_next(b, page->count, page->more,
+           page->count ? page->lines[page->count - 1].number : h->filter.after);
   return 200;
 }
 
 enum err task_logs(struct call *c) {
-  static const char *const KNOWN[] = {"after", "limit", NULL};
   struct history_call *h;
-  TRY(call_query_known(c, KNOWN));
   TRY(start(c, &h));
   return call_query(c, run_logs, render_logs);
 }

@@ -90,6 +90,10 @@ enum err key_create(struct call *c) {
   if (!str_is_none(http_header(c->http, STR("idempotency-key"))))
     return fault_set(&c->fault, ERR_BAD_REQUEST,
                      "Idempotency-Key is not taken here: it would keep the secret");
+  // The first key ends the time when everyone on this machine may do everything.
+  bool first = !c->api->has_admin_key && !engine_has_keys(c->api->settings.engine);
+  if (first && !(key->roles & ROLE_ADMIN))
+    return fault_field(&c->fault, "/roles", "the first key must be an admin: it makes the others");
   c->input = made;
   made->secret = new_secret(c->arena);
   key->id = (struct str){made->secret.at + 3, KEY_ID_BYTES};

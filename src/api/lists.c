@@ -120,7 +120,7 @@ static enum err take_tag(struct call *c, struct task_filter *f) {
     f->tag_name = str_from(name, 4);
     f->tag_value = value;
     if (f->tag_name.len == 0 || f->tag_name.len > LIMIT_NAME_BYTES)
-      return fault_field(&c->fault, "?tag", "a tag's name must have 1 to 128 bytes");
+      return fault_field(&c->fault, "?tag.", "a tag's name must have 1 to 128 bytes");
   }
   return ERR_OK;
 }
@@ -189,24 +189,17 @@ static int render_list(struct call *c, struct buf *b) {
 }
 
 enum err task_list(struct call *c) {
-  static const char *const KNOWN[] = {"status",       "type",          "queue",  "tag.*",
-                                      "projectId",    "subject",       "worker", "uniqueKey",
-                                      "createdAfter", "createdBefore", "q",      "limit",
-                                      "cursor",       "include",       NULL};
   struct list_call *list = ARENA_NEW(c->arena, struct list_call);
   c->input = list;
-  TRY(call_query_known(c, KNOWN));
   TRY(take_filter(c, &list->filter));
   TRY(take_page(c, list));
   return call_query(c, run_list, render_list);
 }
 
 enum err task_pending(struct call *c) {
-  static const char *const KNOWN[] = {"type", "queue", "limit", "cursor", "include", NULL};
   struct list_call *list = ARENA_NEW(c->arena, struct list_call);
   c->input = list;
   list->filter.ready_only = true;
-  TRY(call_query_known(c, KNOWN));
   TRY(take_names(c, "type", &list->filter.types, &list->filter.type_count));
   TRY(take_names(c, "queue", &list->filter.queues, &list->filter.queue_count));
   TRY(take_include(c, &list->filter.parts));

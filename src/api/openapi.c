@@ -75,19 +75,48 @@ static void put_body(struct buf *b, const struct body *body) {
   BUF_LIT(b, "}}}");
 }
 
-static void put_parameter(struct buf *b, const char *path) {
-  const char *open = strchr(path, '{');
-  if (open == NULL) return;
-  const char *close = strchr(open, '}');
-  buf_printf(b, ",\"parameters\":[{\"in\":\"path\",\"required\":true,\"name\":\"%.*s\"",
-             (int)(close - open - 1), open + 1);
-  BUF_LIT(b, ",\"schema\":{\"type\":\"string\"}}]");
+static void put_parameters(struct buf *b, const struct route *route) {
+  const char *open = strchr(route->path, '{');
+  struct str left = str_of(route->query);
+  bool first = true;
+  BUF_LIT(b, ",\"parameters\":[");
+  if (open) {
+    buf_printf(b, "{\"in\":\"path\",\"required\":true,\"name\":\"%.*s\",",
+               (int)(strchr(open, '}') - open - 1), open + 1);
+    BUF_LIT(b, "\"schema\":{\"type\":\"string\"}}");
+    first = false;
+  }
+  while (left.len) {
+    struct str name = str_cut(&left, ' ');
+    if (!first) buf_char(b, ',');
+    first = false;
+    BUF_LIT(b, "{\"in\":\"query\",\"name\":");
+    buf_json_str(b, name);
+    BUF_LIT(b, ",\"schema\":{\"type\":\"string\"}}");
+  }
+  buf_char(b, ']');
+}
+
+// "get_tasks_id_logs": method and path, each once.
+static void put_operation_id(struct buf *b, const struct route *route) {
+  buf_printf(b, "\"operationId\":\"%s", METHODS[route->method]);
+  bool gap = true;
+  const char *path = strncmp(route->path, "/api/v1", 7) == 0 ? route->path + 7 : route->path;
+  for (; *path; path++) {
+    bool letter = *path >= 'a' && *path <= 'z';
+    if (letter && gap) buf_char(b, '_');
+    if (letter) buf_char(b, *path);
+    gap = !letter;
+  }
+  BUF_LIT(b, "\",");
 }
 
 static void put_operation(struct buf *b, const struct route *route) {
-  buf_printf(b, "\"%s\":{\"summary\":", METHODS[route->method]);
+  buf_printf(b, "\"%s\":{", METHODS[route->method]);
+  put_operation_id(b, route);
+  BUF_LIT(b, "\"summary\":");
   buf_json_str(b, str_of(route->meaning));
-  put_parameter(b, route->path);
+  put_parameters(b, route);
   if (route->body) put_body(b, route->body);
   if (route->roles == 0) BUF_LIT(b, ",\"security\":[]");
   BUF_LIT(b,
@@ -96,19 +125,31 @@ static void put_operation(struct buf *b, const struct route *route) {
           "\"5XX\":{\"$ref\":\"#/components/responses/Problem\"}}}");
 }
 
-static void put_paths(struct buf *b) {
+static bool is_first_of_path(size_t index) {
+  for (size_t i = 0; i < index; i++)
+    if (strcmp(ROUTES[i].path, ROUTES[index].path) == 0) return false;
+  return true;
+}
+
+static void put_path(struct buf *b, const char *path) {
+  bool first = true;
+  buf_json_str(b, str_of(path));
+  BUF_LIT(b, ":{");
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
-    bool same = i > 0 && strcmp(ROUTES[i].path, ROUTES[i - 1].path) == 0;
-    if (!same) {
-      if (i) BUF_LIT(b, "},");
-      buf_json_str(b, str_of(ROUTES[i].path));
-      BUF_LIT(b, ":{");
-    } else {
-      buf_char(b, ',');
-    }
+    if (strcmp(ROUTES[i].path, path) != 0) continue;
+    if (!first) buf_char(b, ',');
+    first = false;
     put_operation(b, &ROUTES[i]);
   }
   buf_char(b, '}');
+}
+
+static void put_paths(struct buf *b) {
+  for (size_t i = 0; i < ROUTE_COUNT; i++) {
+    if (!is_first_of_path(i)) continue;
+    if (i) buf_char(b, ',');
+    put_path(b, ROUTES[i].path);
+  }
 }
 
 static const char COMPONENTS[] =

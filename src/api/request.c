@@ -9,7 +9,7 @@ static enum err check_media(struct call *c) {
   struct str media = str_trim(str_cut(&type, ';'));
   if (media.len && !str_eq_nocase(media, STR("application/json")))
     return fault_set(&c->fault, ERR_UNSUPPORTED_MEDIA,
-                     "the body must be application/json, not %.*s",
+                     "the body must be sent as Content-Type: application/json, not %.*s",
                      (int)(media.len > 60 ? 60 : media.len), media.at);
   struct str encoding = http_header(c->http, STR("content-encoding"));
   if (encoding.len && !str_eq_nocase(encoding, STR("identity")))
@@ -27,6 +27,12 @@ enum err call_read_body(struct call *c) {
   json_position(c->http->body, error.offset, &line, &column);
   return fault_set(&c->fault, ERR_MALFORMED_JSON, "line %zu, column %zu: %s", line, column,
                    error.message);
+}
+
+enum err call_needs_body(struct call *c) {
+  if (!str_is_none(c->body)) return ERR_OK;
+  return fault_set(&c->fault, ERR_MALFORMED_JSON,
+                   "line 1, column 1: the body is empty; send a JSON object");
 }
 
 enum err call_body(struct call *c, const struct body *body, void *out, uint64_t *seen,
@@ -79,23 +85,24 @@ enum err call_query_bool(struct call *c, const char *name, bool *out) {
   return ERR_OK;
 }
 
-static bool is_known(struct str name, const char *const *names) {
-  for (; *names; names++) {
-    struct str known = str_of(*names);
-    bool prefix = known.at[known.len - 1] == '*';
+static bool is_known(struct str name, const char *query) {
+  struct str left = str_of(query);
+  while (!str_is_none(left)) {
+    struct str known = str_cut(&left, ' ');
+    bool prefix = known.len && known.at[known.len - 1] == '*';
     if (prefix ? str_starts(name, (struct str){known.at, known.len - 1}) : str_eq(name, known))
       return true;
   }
   return false;
 }
 
-enum err call_query_known(struct call *c, const char *const *names) {
+enum err call_query_known(struct call *c) {
   struct str cursor = c->http->query, name, value;
   bool bad = false;
   enum err err = ERR_OK;
   while (http_query_next(c->http, &cursor, &name, &value, &bad)) {
     if (bad) return fault_set(&c->fault, ERR_BAD_REQUEST, "the query has a broken percent escape");
-    if (is_known(name, names)) continue;
+    if (is_known(name, c->route->query)) continue;
     struct str shown = {name.at, name.len > 40 ? 40 : name.len};
     struct str at = arena_printf(c->arena, "?%.*s", STR_FMT(shown));
     err = fault_field(&c->fault, at.at, "%.*s is not a parameter of this route", STR_FMT(shown));

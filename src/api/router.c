@@ -25,8 +25,8 @@
 #define BODY_OF_key &BODY_key
 
 const struct route ROUTES[] = {
-#define ROUTE(method, path, handler, roles, body, meaning)                                         \
-  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), #roles, #body, meaning},
+#define ROUTE(method, path, handler, roles, body, query, meaning)                                  \
+  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), #roles, query, meaning},
 #include "api/routes.def"
 #undef ROUTE
 };

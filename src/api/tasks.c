@@ -137,11 +137,8 @@ static enum err decode_items(struct call *c) {
 }
 
 enum err task_create(struct call *c) {
-  static const char *const KNOWN[] = {"waitMs", NULL};
-  TRY(call_query_known(c, KNOWN));
   TRY(call_wait(c, &c->order.wait_ms));
-  if (str_is_none(c->body))
-    return fault_set(&c->fault, ERR_MALFORMED_JSON, "the body is empty; send {\"type\": …}");
+  TRY(call_needs_body(c));
   if (json_kind(c->body) == JSON_ARRAY) {
     TRY(decode_items(c));
     c->order.wait_ms = 0;
@@ -177,8 +174,6 @@ static int render_got(struct call *c, struct buf *b) {
 }
 
 enum err task_get(struct call *c) {
-  static const char *const KNOWN[] = {"waitMs", NULL};
-  TRY(call_query_known(c, KNOWN));
   TRY(call_wait(c, &c->order.wait_ms));
   if (c->order.wait_ms > 0) return call_order(c, ORDER_WATCH, render_got);
   return call_query(c, run_get, render_got);
@@ -245,8 +240,6 @@ static int render_deleted(struct call *c, struct buf *b) {
 }
 
 enum err task_delete(struct call *c) {
-  static const char *const KNOWN[] = {"force", NULL};
-  TRY(call_query_known(c, KNOWN));
   TRY(call_if_match(c, &c->order.if_revision));
   TRY(call_query_bool(c, "force", &c->order.in.delete.force));
   return call_order(c, ORDER_DELETE, render_deleted);

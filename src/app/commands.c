@@ -10,16 +10,18 @@
 
 #define COMMAND(name, summary) extern const struct command_spec COMMAND_##name;
 #define HIDDEN(name, summary) COMMAND(name, summary)
-#define PROGRAM(name, function, summary)
+#define PROGRAM(name, function, usage, summary)
 #include "app/commands.def"
 #undef COMMAND
 #undef HIDDEN
 #undef PROGRAM
 
 const struct command_entry COMMANDS[] = {
-#define COMMAND(name, summary) {#name, &COMMAND_##name, NULL, summary, false},
-#define HIDDEN(name, summary) {#name, &COMMAND_##name, NULL, summary, true},
-#define PROGRAM(name, function, summary) {#name, NULL, function, summary, false},
+#define COMMAND(name, summary)                                                                     \
+  {#name, &COMMAND_##name.options, &COMMAND_##name, NULL, summary, false},
+#define HIDDEN(name, summary)                                                                      \
+  {#name, &COMMAND_##name.options, &COMMAND_##name, NULL, summary, true},
+#define PROGRAM(name, function, usage, summary) {#name, &usage, NULL, function, summary, false},
 #include "app/commands.def"
 #undef COMMAND
 #undef HIDDEN

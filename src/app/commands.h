@@ -10,6 +10,7 @@ int commands_main(int argc, char **argv);
 // One row of commands.def. Exactly one of `spec` and `program` is there.
 struct command_entry {
   const char *name;
+  const struct option_command *options;
   const struct command_spec *spec;
   int (*program)(int argc, char **argv);
   const char *summary;

@@ -21,7 +21,8 @@ static void put_valued(const struct option_spec *options, struct buf *out) {
 }
 
 static void put_case(const struct command_entry *entry, struct buf *out) {
-  const struct option_command *o = &entry->spec->options;
+  const struct option_command *o = entry->options;
+  const char *const *word = entry->spec ? entry->spec->words : NULL;
   buf_printf(out, "    %s)\n      options=\"", entry->name);
   put_options(o->options, out);
   put_options(o->common, out);
@@ -29,9 +30,8 @@ static void put_case(const struct command_entry *entry, struct buf *out) {
   put_valued(o->options, out);
   put_valued(o->common, out);
   BUF_LIT(out, " \"\n");
-  if (entry->spec->words) BUF_LIT(out, "      words=\"");
-  for (const char *const *word = entry->spec->words; word && *word; word++)
-    buf_printf(out, word[1] ? "%s " : "%s\"\n", *word);
+  if (word) BUF_LIT(out, "      words=\"");
+  for (; word && *word; word++) buf_printf(out, word[1] ? "%s " : "%s\"\n", *word);
   BUF_LIT(out, "      ;;\n");
 }
 
@@ -58,7 +58,7 @@ void completion_bash(const struct command_entry *commands, struct buf *out) {
           "  case ${COMP_WORDS[1]} in\n"
           "    help) words=$commands ;;\n");
   for (const struct command_entry *entry = commands; entry->name; entry++)
-    if (entry->spec && !entry->hidden && strcmp(entry->name, "help") != 0) put_case(entry, out);
+    if (!entry->hidden && strcmp(entry->name, "help") != 0) put_case(entry, out);
   BUF_LIT(out,
           "  esac\n"
           "  [[ $valued == *\" $before \"* ]] && return\n"

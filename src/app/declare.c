@@ -67,5 +67,7 @@ static void declare_queue(struct engine *engine, const struct queue *queue) {
 
 void server_declare(struct engine *engine, const struct settings *settings) {
   for (size_t i = 0; i < settings->type_count; i++) declare_type(engine, &settings->types[i]);
-  for (size_t i = 0; i < settings->queue_count; i++) declare_queue(engine, &settings->queues[i]);
+  // A section that does not say `paused = yes` leaves the queue as the API left it.
+  for (size_t i = 0; i < settings->queue_count; i++)
+    if (settings->queues[i].paused) declare_queue(engine, &settings->queues[i]);
 }

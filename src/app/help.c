@@ -6,16 +6,10 @@ static const char *const HELP_EXAMPLES[] = {"taskyard help", "taskyard help subm
 
 enum { TEXT_BYTES_MAX = 64 * 1024 };
 
-// A program of another folder explains itself.
-static enum err explain(const struct command_entry *entry, struct command *c, struct fault *why) {
-  if (entry->program) {
-    char name[] = "command", help[] = "--help";
-    c->exit_code = entry->program(2, (char *[]){name, help, NULL});
-    return ERR_OK;
-  }
+static enum err explain(const struct command_entry *entry, struct fault *why) {
   struct buf text;
   buf_init(&text, TEXT_BYTES_MAX);
-  options_help(&entry->spec->options, &text);
+  options_help(entry->options, &text);
   enum err err = print_text(&text, why);
   buf_fini(&text);
   return err;
@@ -25,7 +19,7 @@ static enum err run_help(struct command *c, struct fault *why) {
   if (c->given.positional_count) {
     const char *word = c->given.positionals[0];
     const struct command_entry *entry = commands_find(word);
-    return entry ? explain(entry, c, why)
+    return entry ? explain(entry, why)
                  : command_misused(
                        c, why, "there is no command \"%s\"; `taskyard help` lists them all", word);
   }

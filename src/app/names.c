@@ -21,9 +21,11 @@ static const char *const QUEUE_TITLES[] = {"QUEUE",     "STATE",     "PENDING", 
 static const char *const TYPE_TITLES[] = {"TYPE",    "QUEUE",     "PRIORITY", "ATTEMPTS", "PENDING",
                                           "RUNNING", "COMPLETED", "FAILED",   NULL};
 
+// Blank where the server says null: a type without a default.
 static struct table_cell number_cell(struct command *c, struct str object, const char *key) {
-  return (struct table_cell){arena_printf(&c->arena, "%" PRId64, reply_i64(object, key)),
-                             STYLE_PLAIN};
+  if (str_is_none(reply_raw(object, key))) return (struct table_cell){STR(""), STYLE_PLAIN};
+  struct str text = arena_printf(&c->arena, "%" PRId64, reply_i64(object, key));
+  return (struct table_cell){text, STYLE_PLAIN};
 }
 
 static struct table_cell text_cell(struct command *c, struct str object, const char *key) {

@@ -12,7 +12,8 @@ static enum err close_output(bool is_written, struct fault *why) {
 
 enum err print_text(const struct buf *text, struct fault *why) {
   assert(!text->overflow);
-  return close_output(fwrite(text->at, 1, text->len, stdout) == text->len, why);
+  struct str all = buf_str(text);
+  return close_output(fwrite(all.at, 1, all.len, stdout) == all.len, why);
 }
 
 enum err print_line(struct str line, struct fault *why) {

@@ -26,12 +26,11 @@ static enum err run(struct command *c, struct fault *why) {
 }
 
 const struct command_spec COMMAND_serve = {
-    .options =
-        {.usage = "taskyard serve [OPTION]…",
-         .summary =
-             "Runs the server until SIGTERM or Ctrl-C, which drain it. SIGHUP loads the settings\n"
-             "again and reopens the log. Each option can also come from the environment or\n"
-             "from a file; `taskyard config` shows what holds.",
-         .options = SETTINGS_OPTIONS,
-         .examples = EXAMPLES},
+    .options = {.usage = "taskyard serve [OPTION]…",
+                .summary =
+                    "Runs the server until SIGTERM or Ctrl-C, which drain it. SIGHUP loads the\n"
+                    "settings again and reopens the log. Each option can also come from the\n"
+                    "environment or from a file; `taskyard config` shows what holds.",
+                .options = SETTINGS_OPTIONS,
+                .examples = EXAMPLES},
     .run = run};

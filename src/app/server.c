@@ -27,8 +27,7 @@ struct server {
   bool draining;
 };
 
-// --- hooks
-// -----------------------------------------------------------------------------------------
+// --- hooks ---------------------------------------------------------------------------------------
 
 static void on_answers(void *self) {
   struct server *s = self;
@@ -86,8 +85,7 @@ enum err server_log_start(const struct settings *s, struct fault *why) {
                    s->log_file.at);
 }
 
-// --- building
-// --------------------------------------------------------------------------------------
+// --- building ------------------------------------------------------------------------------------
 
 static enum err open_store(struct server *s, struct fault *why) {
   const struct sqlite_settings settings = {.checkpoint_pages = s->settings->checkpoint_pages};
@@ -116,7 +114,9 @@ static void open_api(struct server *s) {
                                         .service_name = s->settings->service_name,
                                         .admin_key = s->settings->api_key,
                                         .body_bytes_max = (size_t)s->settings->body_bytes_max,
-                                        .access_log = s->settings->access_log};
+
+                                        .access_log = s->settings->access_log,
+                                        .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);
 }
 

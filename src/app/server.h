@@ -13,8 +13,8 @@ MUST_USE enum err server_run(const struct settings *settings, struct fault *why)
 // Level, format and file of the log, from the settings; also when they are loaded again.
 MUST_USE enum err server_log_start(const struct settings *settings, struct fault *why);
 
-// Makes what the [type] and [queue] sections say so, where the store says otherwise. Returns at once;
-// the engine does it.
+// Makes what the [type] and [queue] sections say so, where the store says otherwise. Returns at
+// once; the engine does it.
 void server_declare(struct engine *engine, const struct settings *settings);
 
 #endif

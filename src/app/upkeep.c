@@ -27,7 +27,7 @@ static enum err open_store(struct command *c, struct store **out, struct fault *
   struct settings settings;
   c->exit_code = EXIT_CONFIG;
   TRY(settings_load(&source, &settings, why));
-  c->exit_code = EXIT_DONE;
+  c->exit_code = EXIT_FAILURE;  // a store that cannot be read is no server that cannot be reached
   const char *path = settings.store.path;
   enum err err = ERR_OK;
   if (path)
@@ -81,6 +81,7 @@ static enum err run_check(struct command *c, struct fault *why) {
   enum err err = store->ops->check(store, &c->arena, &findings, &count, why);
   if (err == ERR_OK) err = print_findings(c, findings, count, why);
   store->ops->close(store);
+  if (err == ERR_OK) c->exit_code = EXIT_DONE;
   return err;
 }
 
@@ -90,8 +91,10 @@ static enum err run_backup(struct command *c, struct fault *why) {
   const char *path = c->given.positionals[0];
   enum err err = store->ops->backup(store, path, why);
   store->ops->close(store);
-  if (err == ERR_OK) fprintf(stderr, "The copy is %s.\n", path);
-  return err;
+  if (err != ERR_OK) return err;
+  fprintf(stderr, "The copy is %s.\n", path);
+  c->exit_code = EXIT_DONE;
+  return ERR_OK;
 }
 
 const struct command_spec COMMAND_check = {

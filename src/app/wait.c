@@ -24,8 +24,8 @@ const struct command_spec COMMAND_wait = {
         {.usage = "taskyard wait [OPTION]… ID…",
          .summary =
              "Waits until the tasks have ended, shows their progress on a terminal, and prints\n"
-             "their results. Exits with 0 when all completed, 10 when one failed, 11 cancelled,\n"
-             "12 abandoned, 75 when the time was over.",
+             "their results. Exits with 0 when all completed, 10 when one failed,\n"
+             "11 cancelled, 12 abandoned, 75 when the time was over.",
          .options = OPTIONS,
          .common = REMOTE_OPTIONS,
          .positionals_min = 1,

@@ -186,15 +186,18 @@ static void easy_aim(struct client *c, struct arena *a, const struct client_call
   (void)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, call->method);
 }
 
-// Drives the transfer to its end. CURLE_ABORTED_BY_CALLBACK: interrupted.
+// Drives the transfer to its end. CURLE_ABORTED_BY_CALLBACK: interrupted; an answer that is there
+// already still counts, since it may bring a task whose lease would otherwise be wasted.
 static CURLcode transfer(struct client *c) {
-  int running = 1;
-  while (true) {
-    if (atomic_load(&c->interrupted)) return CURLE_ABORTED_BY_CALLBACK;
+  int running = atomic_load(&c->interrupted) ? -1 : 1;
+  while (running > 0) {
+    bool interrupted = atomic_load(&c->interrupted);
     if (curl_multi_perform(c->multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
-    if (running == 0) break;
-    if (curl_multi_poll(c->multi, NULL, 0, POLL_MS, NULL) != CURLM_OK) return CURLE_FAILED_INIT;
+    if (running > 0 && interrupted) running = -1;
+    if (running > 0 && curl_multi_poll(c->multi, NULL, 0, POLL_MS, NULL) != CURLM_OK)
+      return CURLE_FAILED_INIT;
   }
+  if (running < 0) return CURLE_ABORTED_BY_CALLBACK;
   int left = 0;
   CURLMsg *message = curl_multi_info_read(c->multi, &left);
   assert(message && message->msg == CURLMSG_DONE);

@@ -1,10 +1,9 @@
 // client_test.c: calls against a server of one thread that gives the answers a test wants.
 #include "client/client.h"
 
-#include "base/buf.h"
+#include "base/mem.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -60,7 +59,7 @@ static void *serve(void *self) {
 }
 
 static int a_client_of_a_server(void **state) {
-  struct fixture *f = calloc(1, sizeof *f);
+  struct fixture *f = mem_zero(sizeof *f);
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof at;
   f->listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -86,7 +85,7 @@ static int both_ended(void **state) {
   close(f->listener);
   sem_destroy(&f->taken);
   arena_fini(&f->arena);
-  free(f);
+  mem_free(f);
   return 0;
 }
 

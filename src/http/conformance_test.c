@@ -203,6 +203,25 @@ static void unclean_heads_are_refused(void **state) {
   ASSERT_ROWS(rows);
 }
 
+static void methods_are_told_apart(void **state) {
+  (void)state;
+  static const struct {
+    const char *name;
+    enum http_method method;
+  } rows[] = {{"GET", HTTP_METHOD_GET},       {"POST", HTTP_METHOD_POST},
+              {"PUT", HTTP_METHOD_PUT},       {"PATCH", HTTP_METHOD_PATCH},
+              {"DELETE", HTTP_METHOD_DELETE}, {"OPTIONS", HTTP_METHOD_OPTIONS},
+              {"PROPFIND", HTTP_METHOD_OTHER}};
+  struct client *c = a_client(f);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    char request[64];
+    snprintf(request, sizeof request, "%s /method HTTP/1.1\r\nHost: t\r\n\r\n", rows[i].name);
+    assert_int_equal(200, client_ask(c, request));
+    assert_int_equal(rows[i].method, number_at(c->body.at));
+  }
+  end_client(c);
+}
+
 static void a_tls_hello_is_refused_at_once(void **state) {
   (void)state;
   struct client *c = a_client(f);
@@ -283,7 +302,7 @@ static void the_same_comes_of_every_split(void **state) {
       await_round(side);
       client_send(c, str_from(rows[i].bytes, split));
       int status = client_answer(c);
-      assert_int_equal(strtoul(rows[i].wanted, NULL, 10), status);
+      assert_int_equal(number_at(rows[i].wanted), status);
       if (status == 201) assert_true(str_eq(STR("hello"), c->body));
       end_client(c);
     }
@@ -341,6 +360,7 @@ int main(void) {
       cmocka_unit_test(doubtful_codings_are_refused),
       cmocka_unit_test(doubtful_chunks_are_refused),
       cmocka_unit_test(unclean_heads_are_refused),
+      cmocka_unit_test(methods_are_told_apart),
       cmocka_unit_test(a_tls_hello_is_refused_at_once),
       cmocka_unit_test(what_is_too_large_is_refused_and_the_refusal_arrives),
       cmocka_unit_test(a_body_at_its_limit_is_taken),

@@ -6,18 +6,18 @@
 //                          └────────┴─────────┴── refuse ──▶───────┘       ▼
 //                                                             CLOSED ◀── LINGER
 //
-//  IDLE     Between requests; no byte of the next one is here.    Deadline: idle.
-//           Left by take_head with the first byte.
+//  IDLE     Between requests. No byte of the next one is here, or it waits in `pending` for
+//           http_conn_resume. Deadline: idle. Left by drive with the first byte.
 //  HEAD     `pending` starts with the request; `scan` has checked what came of its head.
 //           Deadline: head, from its first byte. Left by take_head when the head is whole: to BODY,
 //           or to BUSY when there is none.
-//  BODY     `request` is parsed but for its body.                 Deadline: minimum rate.
-//           Left by take_body: to BUSY, or after the last chunk to TRAILER.
-//  TRAILER  The body is whole, a chunked message's trailer section is not; it is checked and
+//  BODY     `request` is parsed but for its body. Deadline: minimum rate. Left by take_body: to
+//           BUSY, or after the last chunk to TRAILER.
+//  TRAILER  The body is whole, the trailer section of the chunked message is not; it is checked and
 //           dropped. Deadline: minimum rate. Left by take_trailer to BUSY.
-//  BUSY     The handler owes the answer to `request`.             No deadline: it is the handler's.
-//           What is pipelined goes to `pending`; reading goes on, so that a client's leaving is
-//           seen, and pauses only at PENDING_BYTES_MAX. Left by http_respond.
+//  BUSY     The handler owes the answer to `request`. What is pipelined goes to `pending`; reading
+//           goes on, so that a client's leaving is seen, and pauses only at PENDING_BYTES_MAX.
+//           Deadline: none, it is the handler's. Left by http_respond.
 //  SENDING  The socket did not take the whole answer; libuv sends `rest`. Mostly passed over.
 //           Deadline: write, while nothing moves. Left by http_conn_sent to IDLE or LINGER.
 //  LINGER   The last answer is out and our side shut. What still comes is thrown away, because
@@ -38,9 +38,6 @@ void http_conn_enter(struct conn *c, enum conn_state state, int64_t for_ms) {
   c->state = state;
   c->deadline_ms = for_ms < 0 ? INT64_MAX : (int64_t)uv_now(&c->server->loop) + for_ms;
 }
-
-// --- the end
-// --------------------------------------------------------------------------------------
 
 static void on_closed(uv_handle_t *handle) {
   struct conn *c = handle->data;
@@ -88,8 +85,6 @@ static void throw_away(struct conn *c, size_t bytes) {
   c->received += bytes;
   if (c->received > LINGER_BYTES_MAX) http_conn_close(c);
 }
-
-// --- one state each: consumes from `in` what it can; false: it needs more bytes ------------------
 
 static void hand_over(struct conn *c) {
   http_conn_enter(c, CONN_BUSY, -1);
@@ -185,11 +180,9 @@ static void drive(struct conn *c, struct str *in) {
   c->driving = false;
 }
 
-// --- input
-// ----------------------------------------------------------------------------------------
-
-static bool is_answering(const struct conn *c) {
-  return c->state == CONN_BUSY || c->state == CONN_SENDING;
+// Whether input has to wait in `pending`, which is then bounded.
+static bool is_waiting(const struct conn *c) {
+  return c->state == CONN_BUSY || c->state == CONN_SENDING || !link_is_alone(&c->resuming);
 }
 
 static void keep(struct conn *c, struct str in) {
@@ -214,7 +207,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
   (void)suggested;
   struct conn *c = handle->data;
   size_t room = INPUT_BYTES;
-  if (is_answering(c)) room = PENDING_BYTES_MAX - http_conn_pending(c);
+  if (is_waiting(c)) {
+    assert(http_conn_pending(c) < PENDING_BYTES_MAX);
+    room = PENDING_BYTES_MAX - http_conn_pending(c);
+  }
   *out = (uv_buf_t){c->server->input, room};
 }
 
@@ -223,7 +219,7 @@ static void on_eof(struct conn *c) {
   c->reading = false;
   if (c->state == CONN_BUSY) {
     http_request_gone(c->request);
-  } else if (c->state != CONN_SENDING && link_is_alone(&c->resuming)) {
+  } else if (!is_waiting(c)) {
     http_conn_close(c);
   }
 }
@@ -231,7 +227,7 @@ static void on_eof(struct conn *c) {
 static void on_bytes(struct conn *c, struct str in) {
   if (c->state == CONN_LINGER) {
     throw_away(c, in.len);
-  } else if (is_answering(c)) {
+  } else if (is_waiting(c)) {
     keep(c, in);
   } else if (http_conn_pending(c) > 0) {
     keep(c, in);
@@ -244,9 +240,11 @@ static void on_bytes(struct conn *c, struct str in) {
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
 
+// Paused when `pending` is full, taken up again when half of it is consumed.
 static void update_reading(struct conn *c) {
   if (c->state == CONN_CLOSED || c->eof) return;
-  bool wanted = !is_answering(c) || http_conn_pending(c) < PENDING_BYTES_MAX;
+  size_t most = c->reading ? PENDING_BYTES_MAX : PENDING_BYTES_MAX / 2;
+  bool wanted = !is_waiting(c) || http_conn_pending(c) < most;
   if (wanted == c->reading) return;
   c->reading = wanted;
   if (!wanted) {
@@ -274,7 +272,7 @@ void http_conn_resume(struct conn *c) {
   drive(c, &in);
   c->pending_from = c->pending.len - in.len;
   drop_consumed(c);
-  if (c->eof && !is_answering(c)) http_conn_close(c);
+  if (c->eof && !is_waiting(c)) http_conn_close(c);
   update_reading(c);
 }
 
@@ -294,9 +292,6 @@ void http_conn_sent(struct conn *c) {
   }
   update_reading(c);
 }
-
-// --- deadlines
-// ------------------------------------------------------------------------------------
 
 static void expire_sending(struct conn *c) {
   size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
@@ -325,9 +320,6 @@ void http_conn_expire(struct conn *c) {
   }
   update_reading(c);
 }
-
-// --- the beginning
-// --------------------------------------------------------------------------------
 
 // The peer's address as text; an IPv4 address that came through an IPv6 socket as IPv4.
 static void name_peer(struct conn *c) {

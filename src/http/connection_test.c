@@ -23,9 +23,6 @@ static int tear_down(void **state) {
   return 0;
 }
 
-// --- order
-// ----------------------------------------------------------------------------------------
-
 static void pipelined_requests_are_answered_in_order(void **state) {
   (void)state;
   struct client *c = a_client(f);
@@ -100,9 +97,6 @@ static void many_parked_requests_are_answered_by_one_wake(void **state) {
   }
 }
 
-// --- size
-// -----------------------------------------------------------------------------------------
-
 static void a_large_answer_arrives_whole(void **state) {
   (void)state;
   struct client *c = a_client(f);
@@ -126,9 +120,6 @@ static void a_large_body_arrives_whole(void **state) {
   mem_free(body);
   end_client(c);
 }
-
-// --- leaving
-// --------------------------------------------------------------------------------------
 
 static void a_client_that_leaves_while_parked_is_noticed(void **state) {
   (void)state;
@@ -194,9 +185,6 @@ static void three_thousand_aborted_requests_leave_nothing(void **state) {
   end_client(c);
 }
 
-// --- time
-// -----------------------------------------------------------------------------------------
-
 // Only the limit that a test is about is short: a slow machine must not meet the others.
 static int set_up_hasty_head(void **state) {
   (void)state;
@@ -226,7 +214,7 @@ static int set_up_hasty_idle(void **state) {
 static int set_up_hasty_write(void **state) {
   (void)state;
   struct http_settings settings = test_settings();
-  settings.write_timeout_ms = 60;
+  settings.write_timeout_ms = 300;
   f = a_server(settings);
   return 0;
 }
@@ -312,8 +300,22 @@ static void a_client_that_does_not_read_is_closed(void **state) {
   end_client(c);
 }
 
-// --- number
-// ---------------------------------------------------------------------------------------
+// For longer than the time limit, but never that long without reading.
+static void a_client_that_reads_slowly_is_waited_for(void **state) {
+  (void)state;
+  struct client *c = a_client(f), *side = a_client(f);
+  client_send(c, STR(GET("/big")));
+  int64_t deadline_us = clock_mono_us() + PATIENCE_MS * 1000LL;
+  for (int i = 0; i < 100; i++) {
+    assert_true(client_fill(c, deadline_us) > 0);
+    int64_t next_us = clock_mono_us() + 6000;
+    while (clock_mono_us() < next_us) await_round(side);
+  }
+  assert_int_equal(200, client_answer(c));
+  assert_int_equal(BIG_BYTES, c->body.len);
+  end_client(c);
+  end_client(side);
+}
 
 static int set_up_few(void **state) {
   (void)state;
@@ -358,9 +360,6 @@ static void many_connections_are_served_in_turn(void **state) {
   for (int i = 0; i < COUNT; i++) end_client(clients[i]);
   await_stat(f, "connections", 1);
 }
-
-// --- the end
-// --------------------------------------------------------------------------------------
 
 static void stopping_closes_the_idle_and_waits_for_the_answered(void **state) {
   (void)state;
@@ -480,6 +479,7 @@ int main(void) {
       HASTY(idle, idle_connections_are_closed),
       HASTY(idle, a_parked_request_has_no_deadline),
       HASTY(write, a_client_that_does_not_read_is_closed),
+      HASTY(write, a_client_that_reads_slowly_is_waited_for),
       cmocka_unit_test_setup_teardown(connections_over_their_number_are_refused, set_up_few,
                                       tear_down),
       SERVED(many_connections_are_served_in_turn),

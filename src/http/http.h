@@ -44,7 +44,7 @@ struct http_request {
   struct str id;       // X-Request-Id if it came and is sane, else made here; goes into the answer
   struct arena arena;  // lives until the answer is written
   int64_t started_us;  // clock_mono_us when its head was complete
-  bool gone;           // the client went away; an answer is still owed (it is dropped)
+  bool gone;           // the client went away, or stopped sending; an answer is still owed
   void *context;       // the handler's own
 };
 
@@ -92,7 +92,8 @@ struct http_hooks {
   void *self;
   // Must lead to one http_respond, now or later.
   void (*handle)(void *self, struct http_request *r);
-  // The client went away before the answer. May be NULL.
+  // The client went away before the answer, or only stopped sending, which looks the same at first.
+  // The answer is still owed, and is sent if the connection lasts. May respond. May be NULL.
   void (*gone)(void *self, struct http_request *r);
   // After http_wake, on the loop; calls may be merged.
   void (*wake)(void *self);

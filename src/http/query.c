@@ -1,4 +1,4 @@
-// query.c: reads query parameters.
+// query.c: decodes query parameters and the segments of a path.
 #include "http/http.h"
 
 #include "base/utf8.h"
@@ -28,6 +28,7 @@ static bool is_text(struct str s) {
   return true;
 }
 
+// Borrows the text when nothing in it is escaped. `blank` is the character that stands for one.
 static bool decode(struct arena *a, struct str raw, char blank, struct str *out) {
   size_t plain = 0;
   while (plain < raw.len && raw.at[plain] != '%' && raw.at[plain] != blank) plain++;

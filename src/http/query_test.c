@@ -90,9 +90,21 @@ static void the_walk_gives_all_in_their_order(void **state) {
   assert_false(http_query_next(&request, &cursor, &name, &value, NULL));
 }
 
+static void a_path_segment_is_decoded_but_for_its_plus(void **state) {
+  (void)state;
+  struct str text = STR_NONE;
+  assert_true(http_path_decode(&request.arena, STR("a%2Fb+c"), &text));
+  assert_text("a/b+c", text);
+  assert_true(http_path_decode(&request.arena, STR(""), &text));
+  assert_text("", text);
+  assert_false(http_path_decode(&request.arena, STR("a%2"), &text));
+  assert_false(http_path_decode(&request.arena, STR("a%00"), &text));
+  assert_false(http_path_decode(&request.arena, STR("\xff"), &text));
+}
+
 static void a_header_is_found_in_any_case(void **state) {
   (void)state;
-  struct http_header headers[] = {{STR("If-Match"), STR("1")}, {STR("if-match"), STR("2")}};
+  static struct http_header headers[] = {{{"If-Match", 8}, {"1", 1}}, {{"if-match", 8}, {"2", 1}}};
   request.headers = headers;
   request.header_count = 2;
   assert_text("1", http_header(&request, STR("IF-MATCH")));
@@ -144,6 +156,7 @@ int main(void) {
       TEST(broken_escapes_and_broken_text_are_told),
       TEST(another_broken_parameter_does_no_harm),
       TEST(the_walk_gives_all_in_their_order),
+      TEST(a_path_segment_is_decoded_but_for_its_plus),
       TEST(a_header_is_found_in_any_case),
       TEST(a_target_is_split_into_path_and_query),
       TEST(an_absolute_target_must_name_the_same_host),

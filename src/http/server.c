@@ -37,9 +37,6 @@ struct watch {
   void *self;
 };
 
-// --- connections
-// ----------------------------------------------------------------------------------
-
 static void on_tick(uv_timer_t *tick) {
   struct http_server *s = tick->data;
   int64_t now = (int64_t)uv_now(&s->loop);
@@ -92,9 +89,6 @@ void http_server_resume_soon(struct conn *c) {
 static void on_connection(uv_stream_t *listener, int status) {
   if (status == 0) http_conn_open(listener->data, listener);
 }
-
-// --- opening
-// --------------------------------------------------------------------------------------
 
 static enum err resolve(struct http_server *s, const char *host, const char *port,
                         uv_getaddrinfo_t *found, struct fault *why) {
@@ -178,9 +172,6 @@ struct http_stats http_stats(const struct http_server *s) {
   return s->stats;
 }
 
-// --- running
-// --------------------------------------------------------------------------------------
-
 // The handles stay open until http_close, so that http_wake is harmless after this returned.
 void http_run(struct http_server *s) { uv_run(&s->loop, UV_RUN_DEFAULT); }
 
@@ -206,9 +197,6 @@ void http_on_signal(struct http_server *s, int signal, void (*on)(void *self, in
   if (!failed) failed = uv_signal_start(&watch->handle, on_signal, signal);
   assert(!failed);
 }
-
-// --- stopping
-// -------------------------------------------------------------------------------------
 
 void http_stop(struct http_server *s, int64_t grace_ms) {
   atomic_store(&s->stop_grace_ms, grace_ms > 0 ? grace_ms : 0);

@@ -1,10 +1,11 @@
 // testing.h: what the tests of http share: a server in a thread of its own, and bare clients.
 //
 // The server's handler knows these paths:
-//   /echo   201 with the request's body          /park     no answer, until /release or the client
-//   /big    200 with 8 MiB                                 goes away
-//   /async  200, given by another thread         /release  answers all that are parked, then itself
-//   /mark   204                                  /stats    http_stats and more as text
+//   /echo    201 with the request's body     /park     no answer, until /release or the client
+//   /big     200 with 8 MiB                            goes away
+//   /async   200, given by another thread    /release  answers all that are parked, then itself
+//   /mark    204                             /stats    http_stats and more as text
+//   /method  200 with enum http_method       /peer     200 with the client's address
 // Nothing sleeps: clients poll their sockets, with a deadline that only a failure reaches.
 #ifndef HTTP_TESTING_H
 #define HTTP_TESTING_H
@@ -29,9 +30,6 @@
 #include "http/http.h"
 
 enum { PARKED_MAX = 8192, BIG_BYTES = 8 << 20, PATIENCE_MS = 20000 };
-
-// --- the server
-// -----------------------------------------------------------------------------------
 
 struct fixture {
   struct http_server *server;
@@ -88,6 +86,8 @@ static inline void test_handle(void *self, struct http_request *r) {
     answer_with(r, 200, (struct str){f->big, BIG_BYTES});
   } else if (str_eq(r->path, STR("/peer"))) {
     answer_with(r, 200, r->peer);
+  } else if (str_eq(r->path, STR("/method"))) {
+    answer_with(r, 200, arena_printf(&r->arena, "%d", (int)r->method));
   } else if (str_eq(r->path, STR("/mark"))) {
     http_respond(r, &(struct http_answer){.status = 204});
   } else {
@@ -185,9 +185,6 @@ static inline void end_server(struct fixture *f, int64_t grace_ms) {
   mem_free(f);
 }
 
-// --- a client
-// -------------------------------------------------------------------------------------
-
 struct client {
   int fd;
   struct buf in;     // all that was received since `in` was last empty
@@ -247,6 +244,13 @@ static inline const char *find_text(struct str in, const char *what) {
   return memmem(in.at, in.len, what, strlen(what));
 }
 
+// The decimal number that `text` starts with.
+static inline long number_at(const char *text) {
+  int64_t number = -1;
+  assert_true(str_to_i64((struct str){text, strspn(text, "0123456789")}, &number));
+  return (long)number;
+}
+
 // The status of the next answer, whose body is then in c->body; 0: closed first; -1: reset, or
 // nothing came.
 static inline int client_answer(struct client *c) {
@@ -259,11 +263,11 @@ static inline int client_answer(struct client *c) {
       size_t head = (size_t)(end - left.at) + 4;
       snprintf(c->answer, sizeof c->answer, "%.*s", (int)head, left.at);
       const char *length = strcasestr(c->answer, "\r\nContent-Length: ");
-      size_t body = length ? (size_t)strtoull(length + 18, NULL, 10) : 0;
+      size_t body = length ? (size_t)number_at(length + 18) : 0;
       if (left.len >= head + body) {
         c->taken += head + body;
         c->body = (struct str){left.at + head, body};
-        return (int)strtoul(c->answer + 9, NULL, 10);
+        return (int)number_at(c->answer + 9);
       }
     }
     ssize_t got = client_fill(c, deadline_us);
@@ -278,9 +282,6 @@ static inline int client_ask(struct client *c, const char *request) {
 
 static inline bool client_is_closed(struct client *c) { return client_answer(c) == 0; }
 
-// --- asking the server
-// ----------------------------------------------------------------------------
-
 // What /stats says of one name.
 static inline long stat_of(const struct fixture *f, const char *name) {
   struct client *c = a_client(f);
@@ -291,8 +292,9 @@ static inline long stat_of(const struct fixture *f, const char *name) {
   snprintf(key, sizeof key, " %s=", name);
   const char *at = strstr(text, key);
   assert_non_null(at);
+  long number = number_at(at + strlen(key));
   end_client(c);
-  return (long)strtoull(at + strlen(key), NULL, 10);
+  return number;
 }
 
 // Asks until it is so; each asking is a round through the server's loop.

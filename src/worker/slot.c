@@ -165,9 +165,11 @@ static enum err report_until_over(struct slot *s, const struct report *r, struct
     enum err err = report_once(s, r, why);
     if (err == ERR_OK || !moves_err_passes(err)) return err;
     int64_t wait_ms = retry_wait_ms(failures, why);
-    if (wait_ms >= lease_left_ms(s->lease) || !slot_pause(s, wait_ms, PHASE_END)) return err;
-    log_event(LOG_WARN, "a report failed; trying again", LOG_STR("task", r->claim->id),
-              LOG_STR("error", str_of(why->detail)));
+    if (wait_ms >= lease_left_ms(s->lease)) return err;
+    if (failures == 1)
+      log_event(LOG_WARN, "a report failed; trying again", LOG_STR("task", r->claim->id),
+                LOG_STR("error", str_of(why->detail)));
+    if (!slot_pause(s, wait_ms, PHASE_END)) return err;
   }
 }
 
@@ -211,14 +213,20 @@ static void log_end(const struct claim *claim, const struct outcome *outcome, in
             LOG_STR("code", outcome->code ? str_of(outcome->code) : STR("")));
 }
 
-// Runs one task to its end. True: `*claim` is now the next one.
-static bool slot_serve(struct slot *s, struct claim *claim) {
+// A task that came while the worker was already told to stop is given back untouched.
+static struct outcome slot_run(struct slot *s, const struct claim *claim) {
+  if (phase_of(s) != PHASE_RUN) return (struct outcome){.kind = OUTCOME_RELEASED};
   log_event(LOG_INFO, "task started", LOG_STR("task", claim->id), LOG_STR("type", claim->type),
             LOG_I64("attempt", claim->attempt));
-  int64_t started_us = clock_mono_us();
   struct attempt attempt = {claim, s->lease, &s->plan->phase, s->wake_fd, arena_present(s)};
+  return s->plan->handler(s->plan->handler_self, &attempt);
+}
+
+// Runs one task to its end. True: `*claim` is now the next one.
+static bool slot_serve(struct slot *s, struct claim *claim) {
+  int64_t started_us = clock_mono_us();
   lease_begin(s->lease, claim);
-  struct outcome outcome = s->plan->handler(s->plan->handler_self, &attempt);
+  struct outcome outcome = slot_run(s, claim);
   if (lease_end(s->lease) == LEASE_LOST) outcome.kind = OUTCOME_LOST;
 
   struct claim next;

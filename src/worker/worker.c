@@ -51,7 +51,7 @@ static const char *const worker_examples[] = {
     NULL,
 };
 
-static const struct option_command worker_usage = {
+const struct option_command worker_usage = {
     .usage = "taskyard worker --type TYPE… --exec COMMAND [OPTION]…",
     .summary =
         "Runs a program for each task. COMMAND is split into words as a shell does, but\n"

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "store/sqlite/file.h"
 #include "store/sqlite/internal.h"
 
 enum { BACKUP_CACHE_KIB = 2 << 10, SUFFIX_BYTES = 32 };
@@ -11,12 +12,11 @@ enum { BACKUP_CACHE_KIB = 2 << 10, SUFFIX_BYTES = 32 };
 // VACUUM INTO reads one moment and writes a file without gaps. Writers go on meanwhile; only their
 // WAL cannot start anew.
 static enum err copy_into(struct conn *c, const char *path, struct fault *why) {
-  struct use u = {.conn = c};
-  if (sqlite3_prepare_v2(c->db, "VACUUM INTO ?", -1, &u.statement, NULL) != SQLITE_OK)
-    return sqlite_conn_fail(c, why);
+  struct use u;
+  TRY(sqlite_use_sql(c, STR("VACUUM INTO ?"), &u, why));
   use_text(&u, str_of(path));
   enum err err = sqlite_use_run(&u, why);
-  sqlite3_finalize(u.statement);
+  sqlite_use_close(&u);
   return err;
 }
 
@@ -24,7 +24,9 @@ static enum err copy(struct sqlite_store *store, const char *path, struct fault 
   struct conn c;
   if (store->path) TRY(sqlite_conn_open(&c, store->path, CONN_READ, BACKUP_CACHE_KIB, why));
   else sqlite_conn_borrow(&c, &store->conn);
-  enum err err = copy_into(&c, path, why);
+  // To SQLite the new file is part of the connection, which therefore must be allowed to write.
+  enum err err = sqlite_conn_exec(&c, "PRAGMA query_only = 0", why);
+  if (err == ERR_OK) err = copy_into(&c, path, why);
   sqlite_conn_close(&c);
   return err;
 }

@@ -11,9 +11,8 @@ enum { CHECK_COUNT = sizeof checks / sizeof *checks, CHECK_CACHE_KIB = 64 << 10 
 
 static enum err run(struct conn *c, const char *sql, struct arena *a, struct check_finding *out,
                     struct fault *why) {
-  struct use u = {.conn = c};
-  if (sqlite3_prepare_v2(c->db, sql, -1, &u.statement, NULL) != SQLITE_OK)
-    return sqlite_conn_fail(c, why);
+  struct use u;
+  TRY(sqlite_use_sql(c, str_of(sql), &u, why));
   bool row = false;
   enum err err = sqlite_use_row(&u, &row, why);
   if (err == ERR_OK && row) {
@@ -21,7 +20,7 @@ static enum err run(struct conn *c, const char *sql, struct arena *a, struct che
     out->violations = use_get_i64(&u);
     out->example = use_get_text(&u, a);
   }
-  sqlite3_finalize(u.statement);
+  sqlite_use_close(&u);
   return err;
 }
 

@@ -113,9 +113,12 @@ enum err sqlite_err(int code, int os_error) {
   }
 }
 
+// Takes the cause from errno, which whoever called SQLite has cleared before: sqlite3_system_errno
+// is not set by a COMMIT that fails, and then still tells of an earlier error.
 enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
+  int os_error = errno;
   int code = sqlite3_extended_errcode(c->db);
-  enum err err = sqlite_err(code, sqlite3_system_errno(c->db));
+  enum err err = sqlite_err(code, os_error);
   assert(err != ERR_OK);
   switch (err) {
   case ERR_DISK_FULL:
@@ -141,6 +144,7 @@ void sqlite_conn_limit(struct conn *c, int64_t ms) {
 }
 
 enum err sqlite_conn_exec(struct conn *c, const char *sql, struct fault *why) {
+  errno = 0;
   if (sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK) return ERR_OK;
   return sqlite_conn_fail(c, why);
 }
@@ -179,11 +183,11 @@ enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= kind == CONN_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (kind == CONN_MEMORY) path = ":memory:";
+  errno = 0;
   int code = sqlite3_open_v2(path, &c->db, flags, NULL);
   enum err err = ERR_OK;
   if (code != SQLITE_OK)
-    err = fault_set(why, sqlite_err(code, sqlite3_system_errno(c->db)), "cannot open %s: %s", path,
-                    sqlite3_errmsg(c->db));
+    err = fault_set(why, sqlite_err(code, errno), "cannot open %s: %s", path, sqlite3_errmsg(c->db));
   if (err == ERR_OK) err = configure(c, kind, cache_kib, why);
   if (err != ERR_OK && (sqlite3_errcode(c->db) & 0xff) == SQLITE_NOTADB)
     err = fault_set(why, ERR_INVALID, "%s is not a store of taskyard; it was left as it is", path);
@@ -228,19 +232,31 @@ struct use sqlite_use(struct conn *c, enum query query) {
   return (struct use){.conn = c, .statement = c->statements[query]};
 }
 
+enum err sqlite_use_sql(struct conn *c, struct str sql, struct use *out, struct fault *why) {
+  *out = (struct use){.conn = c};
+  errno = 0;
+  int code = sqlite3_prepare_v2(c->db, sql.at, (int)sql.len, &out->statement, NULL);
+  return code == SQLITE_OK ? ERR_OK : sqlite_conn_fail(c, why);
+}
+
+void sqlite_use_close(struct use *u) {
+  sqlite3_finalize(u->statement);
+  u->statement = NULL;
+}
+
 void sqlite_use_end(struct use *u) {
   if (u->statement) sqlite3_reset(u->statement);
   u->bound = 0;
 }
 
 enum err sqlite_use_row(struct use *u, bool *row, struct fault *why) {
-  if (u->statement && u->failed == 0) {
-    int code = sqlite3_step(u->statement);
-    u->column = 0;
-    *row = code == SQLITE_ROW;
-    if (code == SQLITE_ROW || code == SQLITE_DONE) return ERR_OK;
-  }
-  enum err err = sqlite_conn_fail(u->conn, why);
+  int code = SQLITE_ERROR;
+  errno = 0;
+  if (u->statement && u->failed == 0) code = sqlite3_step(u->statement);
+  u->column = 0;
+  *row = code == SQLITE_ROW;
+  if (code == SQLITE_ROW) return ERR_OK;
+  enum err err = code == SQLITE_DONE ? ERR_OK : sqlite_conn_fail(u->conn, why);
   sqlite_use_end(u);
   return err;
 }
@@ -249,6 +265,5 @@ enum err sqlite_use_run(struct use *u, struct fault *why) {
   bool row = false;
   TRY(sqlite_use_row(u, &row, why));
   assert(!row);
-  sqlite_use_end(u);
   return ERR_OK;
 }

@@ -48,7 +48,7 @@ void sqlite_conn_rollback(struct conn *c);
 void sqlite_conn_limit(struct conn *c, int64_t ms);
 bool sqlite_conn_late(const struct conn *c);  // past that limit
 
-// Sets the fault for the connection's latest error.
+// Sets the fault for the connection's latest error. errno was 0 before the call that failed.
 enum err sqlite_conn_fail(struct conn *c, struct fault *why);
 
 // What a result code of SQLite means to the callers of a store. `os_error` is the errno behind it.
@@ -71,11 +71,15 @@ struct use {
 };
 
 struct use sqlite_use(struct conn *c, enum query query);
+// The same for a statement that has no name; closed after its use, on failure too.
+MUST_USE enum err sqlite_use_sql(struct conn *c, struct str sql, struct use *out,
+                                 struct fault *why);
+void sqlite_use_close(struct use *u);
 void sqlite_use_end(struct use *u);  // makes the statement free for its next use
 
 // Makes it run to its end, giving no row. Ends the use.
 MUST_USE enum err sqlite_use_run(struct use *u, struct fault *why);
-// Steps to the next row; `*row` tells whether there is one. Ends the use when it fails.
+// Steps to the next row; `*row` tells whether there is one. Without one the use has ended.
 MUST_USE enum err sqlite_use_row(struct use *u, bool *row, struct fault *why);
 
 static inline void use_i64(struct use *u, int64_t value) {

@@ -2,6 +2,8 @@
 //
 // The database file itself is never opened here while SQLite may have it open: closing any handle of
 // it would drop the locks that SQLite holds on it (POSIX locks belong to the process).
+#include "store/sqlite/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "store/sqlite/internal.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -47,15 +47,6 @@ extern const struct store_ops sqlite_file_ops, sqlite_memory_ops;
 MUST_USE enum err sqlite_migrate(struct conn *c, const char *path, bool read_only,
                                  struct fault *why);
 
-// file.c: what is done to files besides what SQLite does.
-char *sqlite_file_plain(const char *path);  // a name that SQLite takes as nothing but a name; mem_free
-MUST_USE enum err sqlite_file_lock(const char *path, int *fd, struct fault *why);
-MUST_USE enum err sqlite_file_check(const char *path, struct fault *why);   // not on a network
-MUST_USE enum err sqlite_file_create(const char *path, struct fault *why);  // unless it is there
-// Makes a finished file `from` appear as `to`, synced; refuses when `to` exists.
-MUST_USE enum err sqlite_file_publish(const char *from, const char *to, struct fault *why);
-const char *sqlite_file_network_name(unsigned long type);  // of statfs; NULL: not a network's
-
 // lane.c
 size_t sqlite_lane_max(struct store *s);
 enum err sqlite_lane_open(struct store *s, struct store_lane **out, struct fault *why);

@@ -1,5 +1,6 @@
 // lane.c: the one writing connection: its units of work begin and end here, and so do checkpoints.
 #include <assert.h>
+#include <errno.h>
 
 #include "base/mem.h"
 #include "store/sqlite/internal.h"
@@ -46,6 +47,7 @@ static enum err load_channels(struct store_lane *lane, struct fault *why) {
 // What a crash left in the WAL goes into the file first, so that the WAL starts empty.
 static enum err wal_start(struct store_lane *lane, struct fault *why) {
   sqlite3_wal_hook(lane->conn->db, wal_grew, lane);
+  errno = 0;
   int code = sqlite3_wal_checkpoint_v2(lane->conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return ERR_OK;
   return sqlite_conn_fail(lane->conn, why);
@@ -117,6 +119,7 @@ static enum err checkpoint(struct store_lane *lane, struct fault *why) {
     mode = SQLITE_CHECKPOINT_RESTART;
     sqlite3_busy_timeout(db, WAL_RESTART_MS);
   }
+  errno = 0;
   int code = sqlite3_wal_checkpoint_v2(db, NULL, mode, &pages, &copied);
   if (mode != SQLITE_CHECKPOINT_PASSIVE) sqlite3_busy_timeout(db, CONN_BUSY_MS);
   lane->wal_pages_tried = lane->wal_pages;

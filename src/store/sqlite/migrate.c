@@ -17,13 +17,13 @@ enum {
 };
 
 // One number that a statement gives.
-static enum err number(struct conn *c, const char *sql, int64_t *out, struct fault *why) {
-  sqlite3_stmt *statement = NULL;
-  int code = sqlite3_prepare_v2(c->db, sql, -1, &statement, NULL);
-  if (code == SQLITE_OK) code = sqlite3_step(statement);
-  if (code == SQLITE_ROW) *out = sqlite3_column_int64(statement, 0);
-  enum err err = code == SQLITE_ROW ? ERR_OK : sqlite_conn_fail(c, why);
-  sqlite3_finalize(statement);
+static enum err number(struct conn *c, struct str sql, int64_t *out, struct fault *why) {
+  struct use u;
+  TRY(sqlite_use_sql(c, sql, &u, why));
+  bool row = false;
+  enum err err = sqlite_use_row(&u, &row, why);
+  if (row) *out = use_get_i64(&u);
+  sqlite_use_close(&u);
   return err;
 }
 
@@ -52,9 +52,9 @@ static enum err refuse_version(const char *path, int64_t version, struct fault *
 
 enum err sqlite_migrate(struct conn *c, const char *path, bool read_only, struct fault *why) {
   int64_t application = 0, version = 0, objects = 0;
-  TRY(number(c, "SELECT count(*) FROM sqlite_schema", &objects, why));
-  TRY(number(c, "PRAGMA application_id", &application, why));
-  TRY(number(c, "PRAGMA user_version", &version, why));
+  TRY(number(c, STR("SELECT count(*) FROM sqlite_schema"), &objects, why));
+  TRY(number(c, STR("PRAGMA application_id"), &application, why));
+  TRY(number(c, STR("PRAGMA user_version"), &version, why));
   bool empty = application == 0 && version == 0 && objects == 0;
   if (application != APPLICATION && !(empty && !read_only)) return refuse_foreign(path, why);
   if (version > VERSION || (version < VERSION && read_only))

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/sqlite/file.h"
 #include "store/sqlite/internal.h"
 
 // Measured with bench/store_bench.c: a larger cache brings nothing over the kernel's own.

@@ -68,10 +68,7 @@ struct listing {
 static enum err prepare(struct listing *l, const struct buf *sql, struct use *out,
                         struct fault *why) {
   assert(!sql->overflow);
-  struct conn *c = &l->r->conn;
-  *out = (struct use){.conn = c};
-  if (sqlite3_prepare_v2(c->db, sql->at, (int)sql->len, &out->statement, NULL) != SQLITE_OK)
-    return sqlite_conn_fail(c, why);
+  TRY(sqlite_use_sql(&l->r->conn, buf_str(sql), out, why));
   out->bound = SCAN_FIRST_BIND - 1;
   int marks = sqlite3_bind_parameter_count(out->statement);
   for (size_t i = 0; i < l->scan.bind_count && out->bound < marks; i++) {
@@ -110,7 +107,7 @@ static enum err read_total(struct listing *l, struct fault *why) {
   bool row = false;
   err = sqlite_use_row(&u, &row, why);
   if (err == ERR_OK) l->total = use_get_i64(&u);
-  sqlite3_finalize(u.statement);
+  sqlite_use_close(&u);
   return err;
 }
 
@@ -162,7 +159,7 @@ static enum err list_newest(struct listing *l, struct fault *why) {
   struct use u;
   TRY(scan_prepare(l, &u, why));
   enum err err = scan_rows(l, &u, why);
-  sqlite3_finalize(u.statement);
+  sqlite_use_close(&u);
   return err;
 }
 
@@ -179,7 +176,7 @@ static enum err ready_channels(struct listing *l, int64_t *numbers, size_t *coun
     numbers[(*count)++] = use_get_i64(&u);
     err = sqlite_use_row(&u, &row, why);
   }
-  sqlite3_finalize(u.statement);
+  sqlite_use_close(&u);
   return err;
 }
 
@@ -207,7 +204,7 @@ static enum err list_ready(struct listing *l, struct fault *why) {
   TRY(ready_prepare(l, &u, why));
   enum err err = sqlite_ready_merge(&u, channels, channel_count, after, f->limit + 1, l->a, &ready,
                                     &count, why);
-  sqlite3_finalize(u.statement);
+  sqlite_use_close(&u);
   TRY(err);
   l->more = count > f->limit;
   l->count = l->more ? f->limit : count;
