@@ -50,8 +50,8 @@ static void access_log(const struct call *c, int status) {
 }
 
 void call_send(struct call *c, int status, struct str body, const struct http_header *extra) {
-  struct http_answer answer = {
-      .status = status, .content_type = STR("application/json"), .body = body};
+  struct str type = status < 400 ? STR("application/json") : STR("application/problem+json");
+  struct http_answer answer = {.status = status, .content_type = type, .body = body};
   size_t n = 0;
   for (; extra && n < 6 && !str_is_none(extra[n].name); n++) answer.extra[n] = extra[n];
   if (c->minimal)

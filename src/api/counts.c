@@ -111,13 +111,14 @@ static int render_queues(struct call *c, struct buf *b) {
   return 200;
 }
 
-// A queue is there as soon as anybody names it: it needs no creation, so none is absent.
+// There is a queue once a task was put there, or it was paused.
 static int render_queue(struct call *c, struct buf *b) {
-  struct tally *sums, none = {.queue = c->param};
+  struct tally *sums;
   size_t count = collect_queues(c, c->input, &sums);
   const struct tally *found = find(sums, count, false, c->param);
+  if (found == NULL) return render_absent(c, b, "there is no such queue");
   BUF_LIT(b, "{\"success\":true,\"queue\":");
-  put_queue(c, b, found ? found : &none);
+  put_queue(c, b, found);
   buf_char(b, '}');
   return 200;
 }
@@ -212,12 +213,14 @@ static int render_types(struct call *c, struct buf *b) {
   return 200;
 }
 
+// There is a type once a task had it, or its defaults were set.
 static int render_type(struct call *c, struct buf *b) {
-  struct tally *sums, none = {.type = c->param};
+  struct tally *sums;
   size_t count = collect_types(c, c->input, &sums);
   const struct tally *found = find(sums, count, true, c->param);
+  if (found == NULL) return render_absent(c, b, "there is no such type");
   BUF_LIT(b, "{\"success\":true,\"type\":");
-  put_type(c, b, c->param, found ? found : &none);
+  put_type(c, b, c->param, found);
   buf_char(b, '}');
   return 200;
 }

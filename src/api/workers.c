@@ -39,6 +39,15 @@ static int64_t running_on(const struct workers_call *w, struct str worker) {
   return n;
 }
 
+static void put_names(struct buf *b, const struct str *names, size_t count) {
+  buf_char(b, '[');
+  for (size_t i = 0; i < count; i++) {
+    if (i) buf_char(b, ',');
+    buf_json_str(b, names[i]);
+  }
+  buf_char(b, ']');
+}
+
 static int render_workers(struct call *c, struct buf *b) {
   struct worker_info *workers;
   size_t count = engine_workers(c->api->settings.engine, c->who.tenant, c->arena, &workers);
@@ -51,6 +60,10 @@ static int render_workers(struct call *c, struct buf *b) {
                (long long)workers[i].seen_at, (long long)running_on(c->input, workers[i].worker),
                (long long)workers[i].claimed);
     put_bool(b, workers[i].waiting);
+    BUF_LIT(b, ",\"types\":");
+    put_names(b, workers[i].types, workers[i].type_count);
+    BUF_LIT(b, ",\"queues\":");
+    put_names(b, workers[i].queues, workers[i].queue_count);
     buf_char(b, '}');
   }
   buf_printf(b, "],\"count\":%zu}", count);

@@ -145,7 +145,7 @@ static size_t take_best(struct unit *u, struct order *order, struct pick_slot *s
     if (order->claimed_count && bytes > LIMIT_CLAIM_BYTES) break;
     claim_take(u, order, row);
   }
-  workers_seen(u->e, order->tenant, order->claim.worker, u->now, order->claimed_count);
+  workers_asked(u->e, order->tenant, &order->claim, u->now, order->claimed_count);
   return order->claimed_count;
 }
 
@@ -179,7 +179,7 @@ enum verdict claim_one_decide(struct unit *u, struct order *order) {
   } else {
     order->claim.limit = 1;
     claim_take(u, order, row);
-    workers_seen(u->e, order->tenant, order->claim.worker, u->now, 1);
+    workers_asked(u->e, order->tenant, &order->claim, u->now, 1);
   }
   return ANSWERED;
 }

@@ -66,9 +66,13 @@ size_t engine_keys(struct engine *e, int64_t tenant, struct arena *a, struct api
 
 struct worker_info {
   struct str worker;
-  int64_t seen_at;  // latest call
-  int64_t claimed;  // tasks claimed since this server started
-  bool waiting;     // has a parked claim
+  int64_t seen_at;    // latest call
+  int64_t claimed;    // tasks claimed since this server started
+  bool waiting;       // has a parked claim
+  struct str *types;  // what its latest claim asked for; none: any
+  size_t type_count;
+  struct str *queues;
+  size_t queue_count;
 };
 size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct worker_info **out);
 

@@ -186,7 +186,9 @@ bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *
 // workers.c
 void workers_open(struct engine *e);
 void workers_close(struct engine *e);
-void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t now, size_t claimed);
+void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t now);
+void workers_asked(struct engine *e, int64_t tenant, const struct claim_filter *f, int64_t now,
+                   size_t claimed);
 void workers_waiting(struct engine *e, int64_t tenant, struct str worker, bool waiting);
 
 #endif

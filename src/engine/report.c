@@ -63,7 +63,7 @@ enum verdict report_decide(struct unit *u, struct order *order) {
   renew(u, row);
   note_progress(u, order, row);
   append_lines(u, order, row);
-  workers_seen(u->e, order->tenant, task->worker, u->now, 0);
+  workers_seen(u->e, order->tenant, task->worker, u->now);
   order->cancel_requested = task->cancel_requested_at != 0;
   order_answer_row(u, order, row);
   return ANSWERED;

@@ -76,7 +76,7 @@ static bool answer_by_replay(struct unit *u, struct order *order) {
   return false;
 }
 
-// The key is held by an order that is still parked, or by an earlier one of this unit that will be.
+// The key is held by an order that is still parked.
 static bool key_is_busy(struct unit *u, const struct order *order) {
   for (size_t i = 0; i < u->e->deadline_count; i++) {
     const struct order *other = u->e->deadlines[i];
@@ -89,15 +89,15 @@ static bool key_is_busy(struct unit *u, const struct order *order) {
 
 static bool replay_settles(struct unit *u, struct order *order) {
   if (str_is_none(order->replay_key) || order->again) return false;
-  if (answer_by_replay(u, order)) return true;
-  if (!key_is_busy(u, order)) return false;
+  if (!key_is_busy(u, order)) return answer_by_replay(u, order);
   order->fault.retry_after_s = 1;
   order->err = fault_set(&order->fault, ERR_IN_PROGRESS,
                          "the first request with this Idempotency-Key has not been answered yet");
   return true;
 }
 
-// Keeps the answer with the change that it reports, so that a repeat gets the same bytes.
+// Keeps the answer with the change that it reports, so that a repeat gets the same bytes. A create that
+// waited has left one already when its task was made; what it answers in the end takes its place.
 static void keep_answer(struct unit *u, struct order *order) {
   if (str_is_none(order->replay_key) || order->err != ERR_OK || order->replayed) return;
   struct buf body;

@@ -101,7 +101,7 @@ static void settle_one(struct unit *u, struct order *order, struct settle_item *
   item->err = check(row, item, &item->why);
   if (item->err != ERR_OK) return;
   if (row->task.status == TASK_RUNNING) {
-    workers_seen(u->e, order->tenant, row->task.worker, u->now, 0);
+    workers_seen(u->e, order->tenant, row->task.worker, u->now);
     end_attempt(u, order, row, item);
   }
   item->task = unit_snapshot(&u->arena, &row->task, true);

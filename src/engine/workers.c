@@ -1,22 +1,35 @@
 // workers.c: which workers were seen lately. In memory only: after a restart they show up again
 // with their next call. Bounded: the one unseen for longest makes room.
+#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/inside.h"
-
-#include "base/hash.h"
 
 struct worker_entry {
   uint64_t hash;
   int64_t tenant;
   struct str worker;
   int64_t seen_at, claimed;
-  int64_t waiting;  // parked claims
+  int64_t waiting;    // parked claims
+  uint64_t asked;     // hash of the names below
+  struct str *names;  // types, then queues, of its latest claim
+  size_t type_count, queue_count;
 };
+
+static void names_free(struct worker_entry *entry) {
+  for (size_t i = 0; i < entry->type_count + entry->queue_count; i++)
+    mem_free((char *)entry->names[i].at);
+  mem_free(entry->names);
+}
+
+static void entry_fini(struct worker_entry *entry) {
+  names_free(entry);
+  mem_free((char *)entry->worker.at);
+}
 
 void workers_open(struct engine *e) { pthread_mutex_init(&e->workers.lock, NULL); }
 
 void workers_close(struct engine *e) {
-  for (size_t i = 0; i < e->workers.count; i++) mem_free((char *)e->workers.entries[i].worker.at);
+  for (size_t i = 0; i < e->workers.count; i++) entry_fini(&e->workers.entries[i]);
   mem_free(e->workers.entries);
   pthread_mutex_destroy(&e->workers.lock);
 }
@@ -44,7 +57,7 @@ static struct worker_entry *oldest(struct worker_memory *w) {
   struct worker_entry *best = &w->entries[0];
   for (size_t i = 1; i < w->count; i++)
     if (w->entries[i].seen_at < best->seen_at) best = &w->entries[i];
-  mem_free((char *)best->worker.at);
+  entry_fini(best);
   return best;
 }
 
@@ -67,13 +80,42 @@ static struct worker_entry *entry_for(struct worker_memory *w, int64_t tenant, s
   return entry;
 }
 
-void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t now,
-                  size_t claimed) {
-  if (str_is_none(worker)) return;
+static uint64_t names_hash(const struct claim_filter *f) {
+  uint64_t hash = f->type_count * 31 + f->queue_count + 1;
+  for (size_t i = 0; i < f->type_count; i++) hash = hash * 31 + hash_fast(f->types[i]);
+  for (size_t i = 0; i < f->queue_count; i++) hash = hash * 31 + hash_fast(f->queues[i]);
+  return hash;
+}
+
+static void names_copy(struct worker_entry *entry, const struct claim_filter *f) {
+  names_free(entry);
+  entry->type_count = f->type_count;
+  entry->queue_count = f->queue_count;
+  entry->names = mem_alloc(sizeof *entry->names * (f->type_count + f->queue_count + 1));
+  struct str *to = entry->names;
+  for (size_t i = 0; i < f->type_count; i++, to++)
+    *to = (struct str){mem_copy(f->types[i].at, f->types[i].len), f->types[i].len};
+  for (size_t i = 0; i < f->queue_count; i++, to++)
+    *to = (struct str){mem_copy(f->queues[i].at, f->queues[i].len), f->queues[i].len};
+}
+
+void workers_asked(struct engine *e, int64_t tenant, const struct claim_filter *f, int64_t now,
+                   size_t claimed) {
+  if (str_is_none(f->worker)) return;
+  uint64_t asked = names_hash(f);
   pthread_mutex_lock(&e->workers.lock);
-  struct worker_entry *entry = entry_for(&e->workers, tenant, worker);
+  struct worker_entry *entry = entry_for(&e->workers, tenant, f->worker);
   entry->seen_at = now;
   entry->claimed += (int64_t)claimed;
+  if (entry->asked != asked) names_copy(entry, f);  // hardly ever: a worker asks for the same
+  entry->asked = asked;
+  pthread_mutex_unlock(&e->workers.lock);
+}
+
+void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t now) {
+  if (str_is_none(worker)) return;
+  pthread_mutex_lock(&e->workers.lock);
+  entry_for(&e->workers, tenant, worker)->seen_at = now;
   pthread_mutex_unlock(&e->workers.lock);
 }
 
@@ -87,6 +129,20 @@ void workers_waiting(struct engine *e, int64_t tenant, struct str worker, bool w
   pthread_mutex_unlock(&e->workers.lock);
 }
 
+static struct worker_info entry_info(const struct worker_entry *entry, struct arena *a) {
+  size_t all = entry->type_count + entry->queue_count;
+  struct str *names = ARENA_ARRAY(a, struct str, all + 1);
+  for (size_t i = 0; i < all; i++) names[i] = arena_dup(a, entry->names[i]);
+  return (struct worker_info){.worker = arena_dup(a, entry->worker),
+                              .seen_at = entry->seen_at,
+                              .claimed = entry->claimed,
+                              .waiting = entry->waiting > 0,
+                              .types = names,
+                              .type_count = entry->type_count,
+                              .queues = names + entry->type_count,
+                              .queue_count = entry->queue_count};
+}
+
 size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct worker_info **out) {
   struct worker_memory *w = &e->workers;
   size_t count = 0;
@@ -95,10 +151,7 @@ size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct 
   for (size_t i = 0; i < w->count; i++) {
     const struct worker_entry *entry = &w->entries[i];
     if (entry->tenant != tenant) continue;
-    (*out)[count++] = (struct worker_info){.worker = arena_dup(a, entry->worker),
-                                           .seen_at = entry->seen_at,
-                                           .claimed = entry->claimed,
-                                           .waiting = entry->waiting > 0};
+    (*out)[count++] = entry_info(entry, a);
   }
   pthread_mutex_unlock(&w->lock);
   return count;

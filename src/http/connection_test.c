@@ -144,6 +144,46 @@ static void a_client_that_only_stops_sending_is_answered(void **state) {
   end_client(c);
 }
 
+static void a_request_read_after_its_client_stopped_is_told_so(void **state) {
+  (void)state;
+  struct client *c = a_client(f);
+  client_send(c, STR(GET("/async") GET("/park")));
+  shutdown(c->fd, SHUT_WR);
+  assert_int_equal(200, client_answer(c));
+  assert_int_equal(200, client_answer(c));
+  assert_true(client_is_closed(c));
+  assert_int_equal(0, stat_of(f, "parked"));
+  end_client(c);
+}
+
+static void a_handler_learns_once_that_its_client_is_gone(void **state) {
+  (void)state;
+  f = a_server(test_settings());
+  struct client *c = a_client(f), *other = a_client(f);
+  client_send(c, STR(GET("/stay")));
+  client_send(other, STR(GET("/stay")));
+  shutdown(c->fd, SHUT_WR);
+  await_stat(f, "gone", 1);
+  stop_server(f, 0);
+  assert_int_equal(2, f->stay_count);
+  assert_int_equal(2, f->gone_count);
+  free_server(f);
+  end_client(c);
+  end_client(other);
+}
+
+// The refusal is out, but who goes on sending is not read for ever.
+static void a_refused_client_that_goes_on_sending_is_cut(void **state) {
+  (void)state;
+  enum { FLOOD_BYTES = 64 << 20 };
+  struct client *c = a_client(f);
+  assert_int_equal(413, client_ask(c, POST_HEAD("67108864")));
+  char *flood = mem_zero(FLOOD_BYTES);
+  assert_false(client_send(c, (struct str){flood, FLOOD_BYTES}));
+  mem_free(flood);
+  end_client(c);
+}
+
 static void a_client_that_stops_within_a_request_is_closed(void **state) {
   (void)state;
   const char *parts[] = {"", "GET /m", POST_HEAD("5") "he"};
@@ -471,6 +511,9 @@ int main(void) {
       SERVED(a_large_body_arrives_whole),
       SERVED(a_client_that_leaves_while_parked_is_noticed),
       SERVED(a_client_that_only_stops_sending_is_answered),
+      SERVED(a_request_read_after_its_client_stopped_is_told_so),
+      cmocka_unit_test(a_handler_learns_once_that_its_client_is_gone),
+      SERVED(a_refused_client_that_goes_on_sending_is_cut),
       SERVED(a_client_that_stops_within_a_request_is_closed),
       SERVED(three_thousand_aborted_requests_leave_nothing),
       HASTY(head, a_dripped_head_ends_at_its_deadline),

@@ -85,12 +85,11 @@ static void on_rest_sent(uv_write_t *write, int status) {
   struct conn *c = write->data;
   mem_free(c->rest);
   c->rest = NULL;
-  if (c->state == CONN_CLOSED) return;
   if (status < 0) {
     http_conn_close(c);
-    return;
+  } else {
+    http_conn_sent(c);
   }
-  http_conn_sent(c);
 }
 
 // Copies what is left of the pieces behind their first `sent` bytes, and lets libuv send it.

@@ -5,7 +5,8 @@
 //   /big     200 with 8 MiB                            goes away
 //   /async   200, given by another thread    /release  answers all that are parked, then itself
 //   /mark    204                             /stats    http_stats and more as text
-//   /method  200 with enum http_method       /peer     200 with the client's address
+//   /method  200 with enum http_method       /stay     never an answer
+//   /peer    200 with the client's address
 // Nothing sleeps: clients poll their sockets, with a deadline that only a failure reaches.
 #ifndef HTTP_TESTING_H
 #define HTTP_TESTING_H
@@ -37,7 +38,7 @@ struct fixture {
   int port;
   // The loop thread's own.
   struct http_request *parked[PARKED_MAX];
-  size_t parked_count, gone_count;
+  size_t parked_count, gone_count, stay_count;
   char *big;
   // Between the loop thread and the answerer, under the lock.
   pthread_mutex_t lock;
@@ -75,6 +76,8 @@ static inline void test_handle(void *self, struct http_request *r) {
   struct fixture *f = self;
   if (str_eq(r->path, STR("/park"))) {
     f->parked[f->parked_count++] = r;
+  } else if (str_eq(r->path, STR("/stay"))) {
+    f->stay_count++;
   } else if (str_eq(r->path, STR("/release"))) {
     release_parked(f);
     answer_with(r, 200, STR(""));
@@ -170,9 +173,12 @@ static inline struct fixture *a_server(struct http_settings settings) {
   return f;
 }
 
-static inline void end_server(struct fixture *f, int64_t grace_ms) {
+static inline void stop_server(struct fixture *f, int64_t grace_ms) {
   http_stop(f->server, grace_ms);
   pthread_join(f->loop, NULL);
+}
+
+static inline void free_server(struct fixture *f) {
   pthread_mutex_lock(&f->lock);
   f->over = true;
   pthread_cond_signal(&f->some);
@@ -183,6 +189,11 @@ static inline void end_server(struct fixture *f, int64_t grace_ms) {
   pthread_cond_destroy(&f->some);
   mem_free(f->big);
   mem_free(f);
+}
+
+static inline void end_server(struct fixture *f, int64_t grace_ms) {
+  stop_server(f, grace_ms);
+  free_server(f);
 }
 
 struct client {

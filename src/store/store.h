@@ -123,7 +123,7 @@ struct change {
   size_t event_count;
   const struct change_log *logs;
   size_t log_count;
-  const struct replay *replays;  // insert
+  const struct replay *replays;  // insert or replace, by tenant and key
   size_t replay_count;
   int64_t replays_before;      // delete (some of) those older than this; 0: none
   const struct queue *queues;  // insert or replace, by tenant and name

@@ -7,7 +7,10 @@
 #include "store/sqlite/columns.h"
 #include "store/sqlite/internal.h"
 
-enum { REPLAYS_DROPPED = 500 };  // kept answers removed by one unit at most
+enum {
+  REPLAYS_DROPPED = 500,     // kept answers removed by one unit at most
+  RESULT_SHORT_BYTES = 512,  // still five rows to a page
+};
 
 // --- tasks ------------------------------------------------------------------------------------------
 
@@ -34,12 +37,18 @@ static enum err count_row(struct store_lane *lane, struct row *row, struct fault
   return ERR_OK;
 }
 
+// A short result lives in its task's row: the row is rewritten anyway when the result comes, and as a
+// rule for the last time. A payload never does: each claim would rewrite it.
+static bool is_short(struct str result) { return result.len <= RESULT_SHORT_BYTES; }
+static struct str short_or_none(struct str result) { return is_short(result) ? result : STR_NONE; }
+
 static enum err insert_task(struct use *u, const struct row *row, struct fault *why) {
   const struct task *t = &row->task;
   use_i64(u, id_key(t->id));
   use_i64(u, (int64_t)t->id.lo);
   use_i64(u, t->tenant);
   use_i64(u, row->channel);
+  use_text(u, row->result_new ? short_or_none(t->result) : STR_NONE);
   sqlite_columns_bind(u, t);
   return sqlite_use_run(u, why);
 }
@@ -55,6 +64,7 @@ static enum err run_compared(struct use *u, const struct row *row, struct fault 
 
 static enum err update_task(struct use *u, const struct row *row, struct fault *why) {
   sqlite_columns_bind_state(u, &row->task);
+  if (row->result_new) use_text(u, short_or_none(row->task.result));
   return run_compared(u, row, why);
 }
 
@@ -62,11 +72,12 @@ static enum err write_tasks(struct store_lane *lane, const struct change *change
                             struct fault *why) {
   struct use insert = sqlite_use(lane->conn, QUERY_task_insert);
   struct use update = sqlite_use(lane->conn, QUERY_task_update);
+  struct use finish = sqlite_use(lane->conn, QUERY_task_update_result);
   for (size_t i = 0; i < change->row_count; i++) {
     const struct row *row = change->rows[i];
     if (row->gone) continue;
     if (row->fresh) TRY(insert_task(&insert, row, why));
-    else TRY(update_task(&update, row, why));
+    else TRY(update_task(row->result_new ? &finish : &update, row, why));
   }
   return ERR_OK;
 }
@@ -97,8 +108,8 @@ static enum err write_bodies(struct store_lane *lane, const struct change *chang
     if (row->gone) continue;
     if (row->fresh && !str_is_none(t->payload)) TRY(put_body(&payload, row, t->payload, why));
     if (!row->result_new) continue;
-    if (!str_is_none(t->result)) TRY(put_body(&result, row, t->result, why));
-    else if (!row->fresh) TRY(delete_of(lane->conn, QUERY_result_delete, row, why));
+    if (!is_short(t->result)) TRY(put_body(&result, row, t->result, why));
+    else if (str_is_none(t->result)) TRY(delete_of(lane->conn, QUERY_result_delete, row, why));
   }
   return ERR_OK;
 }

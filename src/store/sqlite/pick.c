@@ -31,9 +31,9 @@ static enum err pick_key(struct store_lane *lane, int64_t key, struct arena *a, 
   TRY(sqlite_use_row(&u, &found, why));
   enum err err = found ? sqlite_load_row(lane, &u, a, out, why)
                        : fault_set(why, ERR_STORE_BROKEN, "an index names a task that is not there");
+  if (err == ERR_OK) (*out)->task.payload = use_get_text(&u, a);
   sqlite_use_end(&u);
-  TRY(err);
-  return sqlite_load_parts(lane->conn, a, &(*out)->task, PART_PAYLOAD, why);
+  return err;
 }
 
 enum err sqlite_pick(struct store_lane *lane, struct arena *a, struct pick *pick,

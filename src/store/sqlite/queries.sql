@@ -30,12 +30,16 @@ UPDATE meta SET value = value + 1 WHERE name = 'probe';
 
 -- A new task.
 -- name: task_insert
-INSERT OR ROLLBACK INTO task(key, salt, tenant, channel, @task_columns@)
-VALUES (?, ?, ?, ?, @task_binds@);
+INSERT OR ROLLBACK INTO task(key, salt, tenant, channel, result, @task_columns@)
+VALUES (?, ?, ?, ?, ?, @task_binds@);
 
 -- What a change makes of a task, if it still is what was read.
 -- name: task_update
 UPDATE OR ROLLBACK task SET @task_sets@ WHERE key = ? AND revision = ?;
+
+-- The same with a new result, or with none any more.
+-- name: task_update_result
+UPDATE OR ROLLBACK task SET @task_sets@, result = ? WHERE key = ? AND revision = ?;
 
 -- Removes a task, if it still is what was read.
 -- name: task_delete
@@ -46,9 +50,11 @@ DELETE FROM task WHERE key = ? AND revision = ?;
 SELECT key, salt, tenant, channel, @task_columns@
 FROM task WHERE key = ? AND salt = ? AND tenant = ?;
 
--- A task whose key was found by a pick, which has seen to the tenant.
+-- A task whose key was found by a pick, which has seen to the tenant; with its payload.
 -- name: task_by_key
-SELECT key, salt, tenant, channel, @task_columns@ FROM task WHERE key = ?;
+SELECT key, salt, tenant, channel, @task_columns@,
+  (SELECT body FROM payload WHERE task = key)
+FROM task WHERE key = ?;
 
 -- The task that holds a unique key.
 -- name: task_by_unique
@@ -98,13 +104,13 @@ SELECT body FROM payload WHERE task = ?;
 -- name: payload_delete
 DELETE FROM payload WHERE task = ?;
 
--- A task that is retried by hand has had a result before.
+-- A result too long for its task's row, in the place of any before.
 -- name: result_put
 INSERT OR REPLACE INTO result(task, body) VALUES (?, ?);
 
 -- By whoever asks for it.
 -- name: result_read
-SELECT body FROM result WHERE task = ?;
+SELECT ifnull(result, (SELECT body FROM result WHERE task = key)) FROM task WHERE key = ?;
 
 -- Goes with its task, or with the outcome that a retry by hand takes back.
 -- name: result_delete
@@ -174,7 +180,7 @@ ORDER BY number;
 
 -- The answer to a request that came with an Idempotency-Key.
 -- name: replay_insert
-INSERT OR ROLLBACK INTO replay(tenant, key, at, status, fingerprint, body)
+INSERT OR REPLACE INTO replay(tenant, key, at, status, fingerprint, body)
 VALUES (?, ?, ?, ?, ?, ?);
 
 -- The answer to the same request before.

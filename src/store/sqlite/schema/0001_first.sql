@@ -107,7 +107,8 @@ CREATE TABLE task (
   description TEXT,
   project TEXT,
   subject TEXT,
-  unique_key TEXT
+  unique_key TEXT,
+  result TEXT                     -- up to 512 bytes; longer ones are in table `result`
 ) STRICT;
 
 CREATE INDEX task_ready ON task(channel, priority DESC) WHERE waiting = 1;
@@ -122,7 +123,7 @@ CREATE TABLE payload (
   body TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE result (
+CREATE TABLE result (             -- those too long for `task`
   task INTEGER PRIMARY KEY,
   body TEXT NOT NULL
 ) STRICT;
