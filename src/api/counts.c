@@ -74,6 +74,12 @@ static int render_stats(struct call *c, struct buf *b) {
 
 enum err task_stats(struct call *c) { return start(c, render_stats); }
 
+static int render_absent(struct call *c, struct buf *b, const char *sentence) {
+  fault_set(&c->fault, ERR_NOT_FOUND, "%s", sentence);
+  call_problem(b, &c->fault, ERR_NOT_FOUND, c->http->id);
+  return 404;
+}
+
 // --- queues
 // ----------------------------------------------------------------------------------------
 
