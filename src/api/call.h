@@ -73,41 +73,43 @@ void call_send(struct call *c, int status, struct str body, const struct http_he
 void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id);
 
 // Hands c->order to the engine; `render` writes the answer.
-enum err call_order(struct call *c, enum order_kind kind,
-                    int (*render)(struct call *, struct buf *));
+MUST_USE enum err call_order(struct call *c, enum order_kind kind,
+                             int (*render)(struct call *, struct buf *));
 // Hands c->query to a reader; `run` fills c->output, allocated in c->read.
-enum err call_query(struct call *c,
-                    void (*run)(struct query *, const struct store_ops *, struct store_reader *),
-                    int (*render)(struct call *, struct buf *));
+MUST_USE enum err call_query(struct call *c,
+                             void (*run)(struct query *, const struct store_ops *,
+                                         struct store_reader *),
+                             int (*render)(struct call *, struct buf *));
 // At once, without engine.
-enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));
+MUST_USE enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));
 
 // --- reading the request
 // ---------------------------------------------------------------------------
 
-enum err call_read_body(struct call *c);  // media type, JSON
-void call_preferences(struct call *c);    // Prefer
-enum err call_body(struct call *c, const struct body *body, void *out, uint64_t *seen,
-                   uint64_t *nulls);  // an empty body is {}
-enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
-enum err call_query_bool(struct call *c, const char *name, bool *out);
-enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
-enum err call_query_known(struct call *c);             // refuses what the route does not name
-enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
-enum err call_if_match(struct call *c, int64_t *revision);
+MUST_USE enum err call_read_body(struct call *c);  // media type, JSON
+void call_preferences(struct call *c);             // Prefer
+MUST_USE enum err call_body(struct call *c, const struct body *body, void *out, uint64_t *seen,
+                            uint64_t *nulls);  // an empty body is {}
+MUST_USE enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t max,
+                                 int64_t *out);
+MUST_USE enum err call_query_bool(struct call *c, const char *name, bool *out);
+MUST_USE enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
+MUST_USE enum err call_query_known(struct call *c);  // refuses what the route does not name
+MUST_USE enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
+MUST_USE enum err call_if_match(struct call *c, int64_t *revision);
 
 struct encode_context call_encoding(const struct call *c);
 int render_task(struct call *c, struct buf *b);  // {"success":true,"task":…}
 // The backoff object of a body; `*out` stays as it is when `json` is absent.
-enum err call_backoff(struct call *c, struct str json, const struct where *where,
-                      struct backoff *out);
+MUST_USE enum err call_backoff(struct call *c, struct str json, const struct where *where,
+                               struct backoff *out);
 
-enum err call_needs_body(struct call *c);  // ERR_MALFORMED_JSON when it is empty
+MUST_USE enum err call_needs_body(struct call *c);  // ERR_MALFORMED_JSON when it is empty
 
 // auth.c: who asks, and may they.
-enum err auth_check(struct call *c);
+MUST_USE enum err auth_check(struct call *c);
 // router.c
-enum err route_find(struct call *c, struct str *allow);
+MUST_USE enum err route_find(struct call *c, struct str *allow);
 
 #define ROUTE(method, path, handler, roles, body, query, meaning) enum err handler(struct call *c);
 #include "api/routes.def"
@@ -120,9 +122,10 @@ struct token_input {
 #define BODY(name) extern const struct body BODY_##name;
 BODY(create)
 BODY(edit)
-BODY(cancel) BODY(empty) BODY(claim) BODY(claim_one) BODY(heartbeat) BODY(progress) BODY(logs)
-    BODY(complete) BODY(fail) BODY(release) BODY(completions) BODY(completion_item) BODY(type)
-        BODY(key) BODY(backoff) BODY(error)
+BODY(cancel)
+BODY(empty) BODY(claim) BODY(claim_one) BODY(heartbeat) BODY(progress) BODY(logs) BODY(complete)
+    BODY(fail) BODY(release) BODY(completions) BODY(completion_item) BODY(type) BODY(key)
+        BODY(backoff) BODY(error)
 #undef BODY
 
 #endif

@@ -56,9 +56,9 @@ struct str where_pointer(struct arena *a, const struct where *w, const char *key
 // Fills `out`, which holds the defaults. `seen` (may be NULL) gets bit i set when fields.at[i]
 // came, and `nulls` when it came as null: null leaves the default and is refused for a required
 // field. Every wrong member adds to `why`; the first few are kept.
-enum err decode_object(struct arena *a, struct str json, struct fields fields,
-                       const struct where *where, void *out, uint64_t *seen, uint64_t *nulls,
-                       struct fault *why);
+MUST_USE enum err decode_object(struct arena *a, struct str json, struct fields fields,
+                                const struct where *where, void *out, uint64_t *seen,
+                                uint64_t *nulls, struct fault *why);
 
 bool name_is_good(struct str name);
 bool token_parse(struct str text, int64_t *out);

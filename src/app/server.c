@@ -187,6 +187,9 @@ enum err server_run(const struct settings *settings, struct fault *why) {
   if (err == ERR_OK) {
     announce(&server);
     http_run(server.http);
+    // What is left takes a moment and must not be cut short by an impatient second signal.
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     log_event(LOG_INFO, "stopped");
   }
   take_apart(&server);

@@ -21,9 +21,9 @@ struct engine_settings {
   void (*broken)(void *self, const struct fault *why);  // the store is broken: end the process now
 };
 
-enum err engine_open(struct store *store, const struct engine_settings *settings,
-                     struct engine **out, struct fault *why);
-enum err engine_start(struct engine *e, struct fault *why);  // starts the threads
+MUST_USE enum err engine_open(struct store *store, const struct engine_settings *settings,
+                              struct engine **out, struct fault *why);
+MUST_USE enum err engine_start(struct engine *e, struct fault *why);  // starts the threads
 void engine_drain(struct engine *e);  // any thread: answers all who wait, now and from now on
 void engine_stop(struct engine *e);  // ends the threads; what is queued is answered ERR_UNAVAILABLE
 void engine_close(

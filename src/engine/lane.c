@@ -185,6 +185,7 @@ static bool work_is_queued(struct engine *e) {
 
 void *lane_run(void *engine) {
   struct engine *e = engine;
+  pthread_setname_np(pthread_self(), "lane");
   for (;;) {
     int64_t next_at;
     bool worked = engine_turn(e, &next_at);

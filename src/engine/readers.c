@@ -57,6 +57,7 @@ struct reader_thread {
 static void *reader_run(void *arg) {
   struct reader_thread *self = arg;
   struct engine *e = self->e;
+  pthread_setname_np(pthread_self(), "reader");
   for (;;) {
     pthread_mutex_lock(&e->queue_lock);
     while (!e->query_head && !e->stopping) pthread_cond_wait(&e->query_filled, &e->queue_lock);

@@ -292,8 +292,8 @@ static inline void assert_waits(const struct ask *a) { assert_int_equal(a->answe
 static inline struct ask *settling(struct yard *y, const struct task *task, enum settle_verb verb) {
   struct ask *a = ask_new(y, ORDER_SETTLE);
   struct settle_item *item = ARENA_NEW(&a->arena, struct settle_item);
-  *item = (struct settle_item){
-      .id = task->id, .lease = task->lease, .verb = verb, .delay_ms = ABSENT};
+  *item =
+      (struct settle_item){.id = task->id, .lease = task->lease, .verb = verb, .delay_ms = ABSENT};
   if (verb == SETTLE_COMPLETE) item->result = ask_text(a, "{\"made\":true}");
   if (verb == SETTLE_FAIL) item->error_code = ask_text(a, "broke");
   if (verb == SETTLE_FAIL) item->error_message = ask_text(a, "it broke");
@@ -341,8 +341,7 @@ static inline struct ask *watching(struct yard *y, struct id id, int64_t wait_ms
 
 static inline struct ask *pausing(struct yard *y, const char *queue, bool paused) {
   struct ask *a = ask_new(y, ORDER_PAUSE);
-  a->order.in.queue =
-      (struct queue){.tenant = 1, .name = ask_text(a, queue), .paused = paused};
+  a->order.in.queue = (struct queue){.tenant = 1, .name = ask_text(a, queue), .paused = paused};
   return a;
 }
 
@@ -362,8 +361,7 @@ static inline void assert_text(struct str text, const char *expected) {
     assert_true(str_is_none(text));
     return;
   }
-  if (!str_eq(text, str_of(expected)))
-    fail_msg("\"%.*s\" is not \"%s\"", STR_FMT(text), expected);
+  if (!str_eq(text, str_of(expected))) fail_msg("\"%.*s\" is not \"%s\"", STR_FMT(text), expected);
 }
 
 static inline enum event_kind last_event(struct yard *y) {

@@ -27,8 +27,8 @@ struct fake_store {
   struct tenant tenants[8];
   size_t task_count, event_count, replay_count, line_count;
   size_t queue_count, type_count, key_count, tenant_count;
-  enum err fail_apply, fail_load;  // what the next ones end with
-  size_t fail_applies, fail_loads;  // how many of them
+  enum err fail_apply, fail_load;             // what the next ones end with
+  size_t fail_applies, fail_loads;            // how many of them
   size_t applies, loads, rows_loaded, tends;  // for tests that count
   bool unit_open;
 };
@@ -192,7 +192,8 @@ static inline bool fake_conflicts(struct fake_store *s, const struct change *cha
     assert(row->fresh || row->dirty || row->gone);
     assert(row->fresh || row->task.revision > row->was_revision);
     for (size_t k = 0; k < i; k++) assert(change->rows[k] != row);  // each task once
-    if (row->fresh ? kept != NULL : kept == NULL || kept->revision != row->was_revision) return true;
+    if (row->fresh ? kept != NULL : kept == NULL || kept->revision != row->was_revision)
+      return true;
   }
   return false;
 }
