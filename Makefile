@@ -50,9 +50,11 @@ bench: ## the fixed load profiles; bench/RESULTS.md explains the figures
 docs: all ## write the generated documents again
 	@tools/generate-docs
 
-install: all ## copy program and documents below $(DESTDIR)$(PREFIX)
-	@meson configure build -Dprefix=$(PREFIX)
+install: all ## copy program, completion and licence below $(DESTDIR)$(PREFIX)
+	@meson setup --reconfigure build -Dprefix=$(PREFIX) >build/meson.out
 	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@build/taskyard completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/taskyard
 
 clean: ## remove everything that was built
 	@rm -rf build

@@ -38,7 +38,7 @@ static const char *const bench_examples[] = {
     "taskyard bench --profile create --connections 256 --json", "taskyard bench --suite --quick",
     NULL};
 
-static const struct option_command bench_usage = {
+const struct option_command bench_usage = {
     .usage = "taskyard bench [OPTION]…",
     .summary =
         "Measures a server, and checks afterwards that its counts are those of the answers.\n"

@@ -23,7 +23,7 @@ enum phase { PHASE_WARMUP, PHASE_WINDOW, PHASE_DRAIN };
 
 // What is subtracted to get the figures of the window.
 struct mark {
-  int64_t at_us, driver_cpu_us;
+  int64_t at_us, driver_cpu_us, busy_us;
   struct tally tally;
   struct process_usage server;
 };
@@ -51,6 +51,7 @@ static void take_mark(struct driver *d, struct mark *mark) {
   memset(mark, 0, sizeof *mark);
   mark->at_us = clock_mono_us();
   mark->driver_cpu_us = own_cpu_us();
+  mark->busy_us = bench_process_busy_us();
   mark->tally = d->result->tally;
   if (d->plan->server_pid) bench_process_read(d->plan->server_pid, &mark->server);
 }
@@ -192,8 +193,12 @@ static void summarise(struct driver *d) {
   r->requests = b->tally.requests - a->tally.requests;
   r->tasks = tasks_done(d, &b->tally) - tasks_done(d, &a->tally);
   double requests = r->requests ? (double)r->requests : 1;
-  r->driver_cpu_us = (double)(b->driver_cpu_us - a->driver_cpu_us) / requests;
-  r->server_cpu_us = (double)(b->server.cpu_us - a->server.cpu_us) / requests;
+  int64_t driver_us = b->driver_cpu_us - a->driver_cpu_us;
+  int64_t server_us = b->server.cpu_us - a->server.cpu_us;
+  int64_t others_us = b->busy_us - a->busy_us - driver_us - server_us;
+  r->driver_cpu_us = (double)driver_us / requests;
+  r->server_cpu_us = (double)server_us / requests;
+  r->others_cores = server_us == 0 ? -1 : others_us < 0 ? 0 : (double)others_us / 1e6 / r->seconds;
 }
 
 static enum err drive(struct driver *d, struct fault *why) {

@@ -20,6 +20,7 @@ struct run_result {
   uint64_t requests, tasks;
   struct histogram latency[STEP_COUNT];
   double driver_cpu_us, server_cpu_us;  // of a request; 0: not known
+  double others_cores;                  // cores that anything else kept busy; -1: not known
   double group;                         // items a commit, by the server's own count; 0: not told
   struct tally tally;                   // of the whole run
   uint64_t errors;

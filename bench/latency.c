@@ -70,7 +70,12 @@ static enum err produce_due(struct latency *l, struct fault *why) {
 static enum err on_timer(struct latency *l, struct fault *why) {
   uint64_t ticks = 0;
   if (read(l->timer, &ticks, sizeof ticks) != sizeof ticks) return ERR_OK;
-  l->due = l->due + ticks < l->wanted ? l->due + ticks : l->wanted;
+  l->due += ticks;
+  if (l->due >= l->wanted) {
+    static const struct itimerspec never;
+    l->due = l->wanted;
+    timerfd_settime(l->timer, 0, &never, NULL);  // from here on, silence means that nothing comes
+  }
   return produce_due(l, why);
 }
 

@@ -1,10 +1,11 @@
 // machine.c: asks the system about itself.
 #include "bench/machine.h"
 
-#include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -71,9 +72,10 @@ void bench_machine_read(const char *directory, struct machine *out) {
 
 size_t bench_machine_stripped_bytes(const char *program, const char *directory) {
   extern char **environ;
-  char copy[512];
+  char copy[512], original[PATH_MAX];
+  if (!realpath(program, original)) return 0;  // /proc/self/exe would be strip itself
   snprintf(copy, sizeof copy, "%s/stripped", directory);
-  char *const arguments[] = {"strip", "-o", copy, (char *)program, NULL};
+  char *const arguments[] = {"strip", "-o", copy, original, NULL};
   pid_t child;
   int status = 0;
   if (posix_spawnp(&child, "strip", NULL, NULL, arguments, environ) != 0) return 0;

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-enum { METRIC_NAME_BYTES = 64, METRIC_VALUES_MAX = 16, METRICS_MAX = 384 };
+enum { METRIC_NAME_BYTES = 64, METRIC_VALUES_MAX = 16, METRICS_MAX = 512 };
 
 struct metric {
   char name[METRIC_NAME_BYTES];  // "life3.tasks_per_s"

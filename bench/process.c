@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -66,4 +67,17 @@ bool bench_process_read(pid_t pid, struct process_usage *out) {
   usage.write_bytes = line_number(read_file(path, text, sizeof text), STR("write_bytes"));
   *out = usage;
   return true;
+}
+
+// "cpu  user nice system idle iowait irq softirq steal …", in ticks.
+int64_t bench_process_busy_us(void) {
+  enum { COLUMNS = 8, IDLE = 3, IO_WAIT = 4 };
+  char text[PROC_FILE_BYTES];
+  struct str line = read_file("/proc/stat", text, sizeof text);
+  if (str_is_none(line) || !str_starts(line, STR("cpu  "))) return 0;
+  line = str_from(line, sizeof "cpu  " - 1);
+  int64_t ticks = 0, value;
+  for (int i = 0; i < COLUMNS && str_to_i64(str_cut(&line, ' '), &value); i++)
+    if (i != IDLE && i != IO_WAIT) ticks += value;
+  return ticks * (1000000 / sysconf(_SC_CLK_TCK));
 }

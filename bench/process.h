@@ -16,4 +16,7 @@ struct process_usage {
 // False: there is no such process, or its figures may not be read. Fields not known are 0.
 bool bench_process_read(pid_t pid, struct process_usage *out);
 
+// Time that all cores together have been busy, with whatever; 0 when that is not known.
+int64_t bench_process_busy_us(void);
+
 #endif

@@ -33,6 +33,7 @@ void bench_report_note(struct metrics *m, const struct profile *profile,
     if (run->latency[i].count >= 100) note_histogram(m, name, steps[i], &run->latency[i]);
   bench_metrics_add(m, name, "driver_cpu_us", run->driver_cpu_us);
   if (run->server_cpu_us > 0) bench_metrics_add(m, name, "server_cpu_us", run->server_cpu_us);
+  if (run->others_cores >= 0) bench_metrics_add(m, name, "others_cores", run->others_cores);
   if (run->group > 0) bench_metrics_add(m, name, "group", run->group);
 }
 
@@ -162,17 +163,17 @@ static void put_verdicts(struct buf *out, const struct metrics *m) {
 }
 
 static void put_profiles(struct buf *out, const struct metrics *m) {
-  BUF_LIT(
-      out,
-      "\n### Rates\n\n"
-      "| profile | tasks/s | range | requests/s | p50 ms | p99 ms | p99.9 ms | max ms "
-      "| server CPU µs/request | driver CPU µs/request | operations a commit | of the bare log |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  BUF_LIT(out,
+          "\n### Rates\n\n"
+          "| profile | tasks/s | range | requests/s | p50 ms | p99 ms | p99.9 ms | max ms "
+          "| server CPU µs/request | driver CPU µs/request "
+          "| cores busy with others | operations a commit | of the bare log |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (size_t i = 0; i < bench_profile_count; i++) {
     const char *name = bench_profiles[i].name;
-    static const char *const fields[] = {"requests_per_s", "p50_ms", "p99_ms",
-                                         "p999_ms",        "max_ms", "server_cpu_us",
-                                         "driver_cpu_us",  "group",  "of_bare_log"};
+    static const char *const fields[] = {
+        "requests_per_s", "p50_ms",        "p99_ms",       "p999_ms", "max_ms",
+        "server_cpu_us",  "driver_cpu_us", "others_cores", "group",   "of_bare_log"};
     if (!bench_metrics_find(m, name, "tasks_per_s")) continue;
     buf_printf(out, "| %s | ", name);
     put_cell(out, m, name, "tasks_per_s");

@@ -2,6 +2,7 @@
 #include "bench/server.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -152,33 +153,28 @@ enum err bench_server_stop(struct server *s, bool kill_it, struct fault *why) {
 // --- its files
 // ------------------------------------------------------------------------------------
 
-static const char *const store_files[] = {"store.db", "store.db-wal", "store.db-shm",
-                                          "store.db-journal"};
-enum { STORE_FILES = sizeof store_files / sizeof store_files[0] };
-
-static void file_path(const struct server *s, const char *name, char path[512]) {
-  snprintf(path, 512, "%s/%s", s->directory, name);
+// Calls `act` with each file that belongs to the store, whatever the store adds to its name.
+static void each_store_file(const struct server *s, void (*act)(int directory, const char *name)) {
+  DIR *files = opendir(s->directory);
+  if (!files) return;
+  for (struct dirent *entry; (entry = readdir(files));)
+    if (str_starts(str_of(entry->d_name), STR("store.db"))) act(dirfd(files), entry->d_name);
+  closedir(files);
 }
 
-void bench_server_wipe(struct server *s) {
-  char path[512];
-  for (size_t i = 0; i < STORE_FILES; i++) {
-    file_path(s, store_files[i], path);
-    unlink(path);
-  }
+static void remove_file(int directory, const char *name) { unlinkat(directory, name, 0); }
+
+static void cool_file(int directory, const char *name) {
+  int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;
+  fsync(file);  // only pages that are on the disk can be dropped
+  posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  close(file);
 }
 
-void bench_server_cool(struct server *s) {
-  char path[512];
-  for (size_t i = 0; i < STORE_FILES; i++) {
-    file_path(s, store_files[i], path);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) continue;
-    fsync(file);
-    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-    close(file);
-  }
-}
+void bench_server_wipe(struct server *s) { each_store_file(s, remove_file); }
+
+void bench_server_cool(struct server *s) { each_store_file(s, cool_file); }
 
 void bench_server_settle(struct server *s) {
   int directory = open(s->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -195,7 +191,7 @@ void bench_server_abandon(struct server *s) {
 void bench_server_discard(struct server *s) {
   char path[512];
   bench_server_abandon(s);
-  file_path(s, "server.log", path);
+  snprintf(path, sizeof path, "%s/server.log", s->directory);
   unlink(path);
   rmdir(s->directory);
 }

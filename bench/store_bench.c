@@ -140,9 +140,20 @@ static int64_t cpu_us(void) {
   return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
 
+// Bytes handed to the disk so far.
+static int64_t written(void) {
+  FILE *io = fopen("/proc/self/io", "re");
+  char line[128];
+  int64_t bytes = 0;
+  while (io && fgets(line, sizeof line, io))
+    if (strncmp(line, "write_bytes: ", 13) == 0) bytes = strtoll(line + 13, NULL, 10);
+  if (io) fclose(io);
+  return bytes;
+}
+
 static void measure(struct bench *b, const char *what, size_t group, double seconds) {
   bool lives = strcmp(what, "lives") == 0;
-  int64_t start = clock_mono_us(), end = start + (int64_t)(seconds * 1e6), cpu = cpu_us();
+  int64_t start = clock_mono_us(), end = start + (int64_t)(seconds * 1e6), cpu = cpu_us(), bytes = written();
   int64_t units = 0, longest = 0, now = start;
   while (now < end) {
     if (lives) unit_of_lives(b, group);
@@ -153,9 +164,9 @@ static void measure(struct bench *b, const char *what, size_t group, double seco
     units++;
   }
   double tasks = (double)units * (double)group, took = (double)(now - start) / 1e6;
-  printf("%-8s %5zu a unit: %8.0f/s, %6.1f us of CPU each, unit %7.0f us, longest %6.1f ms\n", what,
-         group, tasks / took, (double)(cpu_us() - cpu) / tasks, took * 1e6 / (double)units,
-         (double)longest / 1e3);
+  printf("%-8s %5zu a unit: %8.0f/s, %6.1f us of CPU and %5.0f bytes each, unit %6.0f us, longest %5.1f ms\n",
+         what, group, tasks / took, (double)(cpu_us() - cpu) / tasks,
+         (double)(written() - bytes) / tasks, took * 1e6 / (double)units, (double)longest / 1e3);
   fflush(stdout);
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # worker.sh: a Taskyard worker in curl, sh and awk: runs a program for each task of a type.
 # usage: worker.sh TYPE PROGRAM [ARG…]
-#   PROGRAM reads the payload (JSON) from stdin and prints the result (JSON). Exit 0 completes the task,
-#   75 asks for a retry, anything else fails it with what it wrote to stderr.
+#   PROGRAM reads the payload (JSON) from stdin and prints the result (JSON). Exit 0 completes the
+#   task, 75 asks for a retry, anything else fails it with what it wrote to stderr.
 #   TASKYARD_URL and TASKYARD_KEY say where the server is and who we are.
 set -u
 
@@ -28,10 +28,10 @@ post() {
 
 json() { LC_ALL=C awk -v path="$1" -f "$here/json.awk"; }
 
-# A JSON string of the end of standard input.
+# A JSON string of the end of standard input, in plain ASCII.
 quote() {
-  tail -c 1500 | tr -d '\000-\010\013\014\016-\037\177-\377' | tr '\t\r' '  ' |
-    sed 's/[\\"]/\\&/g' | awk 'BEGIN { printf "\"" } { printf "%s%s", s, $0; s = "\\n" } END { print "\"" }'
+  tail -c 1500 | tr '\t\r' '  ' | tr -cd '\n -~' | sed 's/[\\"]/\\&/g' |
+    awk '{ text = text gap $0; gap = "\\n" } END { print "\"" text "\"" }'
 }
 
 # Renews the lease while the task runs, and ends the program when it must not go on: the task was
@@ -53,7 +53,7 @@ report() {
   }
 }
 
-complete() {
+finish() {
   { printf '{"leaseToken":%s,"result":' "$token"; cat "$work/result"; echo '}'; } >"$work/body"
   report complete && echo "$id: completed" >&2
 }
@@ -79,7 +79,7 @@ serve() {
   kill $beats 2>&-
 
   case $status in
-  0) complete || fail bad_result false <"$work/answer" ;;
+  0) finish || fail bad_result false <"$work/answer" ;;
   75) fail exit_75 true <"$work/errors" ;;
   *) fail "exit_$status" false <"$work/errors" ;;
   esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# hash-one.sh: the program that the worker runs for each task: one file's digest and number of words.
+# hash-one.sh: what the worker runs for each task: one file's digest and number of words.
 # stdin: the file's path. stdout: a JSON object. fd 3: progress.
 set -eu
 

@@ -1,6 +1,7 @@
 // docs.c: `taskyard docs`: prints pages of the reference that are made from tables.
 #include "app/command.h"
 #include "api/api.h"
+#include "app/lifecycle_docs.h"
 #include "app/print.h"
 #include "app/settings_docs.h"
 

@@ -5,10 +5,12 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t bytes);                 // never NULL, not cleared
-void *mem_zero(size_t bytes);                  // never NULL, cleared
-void *mem_resize(void *old, size_t bytes);     // never NULL
-char *mem_copy(const char *at, size_t bytes);  // a NUL is appended
-void mem_free(void *old);                      // NULL is allowed
+#define NEVER_NULL __attribute__((returns_nonnull))
+
+NEVER_NULL void *mem_alloc(size_t bytes);                 // not cleared
+NEVER_NULL void *mem_zero(size_t bytes);                  // cleared
+NEVER_NULL void *mem_resize(void *old, size_t bytes);     // what is added is not cleared
+NEVER_NULL char *mem_copy(const char *at, size_t bytes);  // a NUL is appended
+void mem_free(void *old);                                 // NULL is allowed
 
 #endif

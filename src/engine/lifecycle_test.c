@@ -61,7 +61,7 @@ static struct task in_status(struct yard *y, enum task_status status) {
   item_of(a, 0)->attempts_max = status == TASK_ABANDONED ? 1 : 3;
   struct id id = created(a);
   struct task task = {.id = id, .lease = 1};
-  if (status != TASK_PENDING && status != TASK_CANCELLED) task = taken(y);
+  if (status != TASK_PENDING && status != TASK_CANCELLED) task = taken_one(y, id);
   if (status == TASK_CANCELLED) ask(canceling(y, id, 0));
   if (status == TASK_COMPLETED) ask(completing(y, &task));
   if (status == TASK_ABANDONED) pass(y, LEASE_MS);

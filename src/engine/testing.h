@@ -265,10 +265,15 @@ static inline struct task taken(struct yard *y) {  // the best ready task, now l
   return a->claimed[0];
 }
 
-static inline struct task running(struct yard *y) {
-  made(y, "t");
-  return taken(y);
+static inline struct task taken_one(struct yard *y, struct id id) {
+  struct ask *a = ask_new(y, ORDER_CLAIM_ONE);
+  a->order.id = id;
+  a->order.claim = (struct claim_filter){.worker = ask_text(a, "w1"), .limit = 1};
+  assert_int_equal(ask(a), ERR_OK);
+  return a->claimed[0];
 }
+
+static inline struct task running(struct yard *y) { return taken_one(y, made(y, "t")); }
 
 static inline void assert_got(const struct ask *a, struct id id) {
   assert_int_equal(a->answers, 1);

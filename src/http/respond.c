@@ -2,6 +2,7 @@
 #include "http/inside.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/mem.h"

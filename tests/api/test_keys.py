@@ -47,7 +47,7 @@ def test_a_credential_is_taken_in_either_header(keyed, make_api, headers):
 @pytest.mark.parametrize("headers", [
     {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {ADMIN}x"},
     {"Authorization": f"Bearer {ADMIN[:-1]}"}, {"Authorization": f"Basic {ADMIN}"},
-    {"Authorization": ADMIN}, {"Authorization": "Bearer"}, {"Authorization": "Bearer "},
+    {"Authorization": ADMIN}, {"Authorization": "Bearer"}, {"Authorization": "Bearer ,"},
     {"x-api-key": ""}, {"x-api-key": "tk_no_such_key"}, {"x-api-key": ADMIN.upper()},
     {"x-api-key": "k" * 5000}, {"Cookie": f"key={ADMIN}"}])
 def test_a_wrong_credential_is_refused(keyed, make_api, headers):

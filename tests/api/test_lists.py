@@ -259,7 +259,7 @@ def test_cursors_walk_the_pending_list_too(api):
     ({"include": "everything"}, "?include"), ({"createdAfter": "yesterday"}, "?createdAfter"),
     ({"createdBefore": "1e3"}, "?createdBefore"), ({"type": "bad name"}, "?type"),
     ({"queue": "a b"}, "?queue"), ({"colour": "red"}, "?colour"), ({"Type": "x"}, "?Type"),
-    ({"tag.": "x"}, "?tag."),
+    ({"tag.": "x"}, ("?tag.", "?tag")),
 ])
 def test_a_bad_query_is_pointed_at(api, params, pointer):
     problem(api.get("/tasks", params=params), 422, "invalid_field", pointer)

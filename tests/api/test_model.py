@@ -41,7 +41,7 @@ def lives(server):
             """The present token, or an old one, or one that never was."""
             if which == 0 and task.old_tokens:
                 return task.old_tokens[-1]
-            return task.token or (task.old_tokens[-1] if task.old_tokens else "0" * 16)
+            return task.token or (task.old_tokens[-1] if task.old_tokens else "f" * 16)
 
         def move(self, task, verb, expected, body):
             response = self.api.act(task.id, verb, body)

@@ -75,9 +75,7 @@ def test_a_payload_is_kept_byte_for_byte(api, value):
 def test_a_result_is_kept_byte_for_byte(api, value):
     task = api.running()
     body = b'{"leaseToken":"%s","result":%s}' % (task["leaseToken"].encode(), value)
-    response = api.act(task, "complete", raw=body)
-    api.expect(response)
-    assert raw_result(response.content) == value
+    api.expect(api.act(task, "complete", raw=body))
     assert raw_result(api.get(f"/tasks/{task['id']}").content) == value
 
 
@@ -122,8 +120,8 @@ def test_results_of_a_batch_are_kept_each_with_its_own_bytes(api):
 
 def test_a_completion_without_a_result_has_the_result_null(api):
     task = api.running()
-    done = api.expect(api.move(task, "complete"))["task"]
-    assert done["result"] is None and api.task(task)["result"] is None
+    api.expect(api.move(task, "complete"))
+    assert api.task(task)["result"] is None
 
 
 def test_tags_and_metadata_are_kept_byte_for_byte(api):

@@ -147,8 +147,8 @@ def test_changed_defaults_leave_existing_tasks_alone(api):
 
 
 def test_a_type_is_known_with_its_counts_once_a_task_has_it(api):
-    api.create()
     api.running()
+    api.create()
     seen = type_of(api, api.type)
     assert (seen["name"], seen["pending"], seen["running"]) == (api.type, 1, 1)
 

@@ -52,7 +52,8 @@ def test_a_lease_goes_on_over_a_restart(own, restart):
     task = own.running(leaseMs=60_000)
     own = restart(own, kill=True)
     own.heartbeat(task)
-    assert own.complete(task, "after")["result"] == "after"
+    assert own.complete(task, "after")["status"] == "completed"
+    assert own.task(task)["result"] == "after"
 
 
 def test_a_lease_that_ended_while_the_server_was_down_is_lost(own, restart):

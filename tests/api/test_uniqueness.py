@@ -10,7 +10,7 @@ def test_a_second_create_with_the_same_unique_key_answers_the_first_task(api):
     answer = api.expect(response, 200)
     assert answer["deduplicated"] is True
     assert answer["task"]["id"] == first["id"]
-    assert answer["task"]["payload"] == {"n": 1}
+    assert api.task(first)["payload"] == {"n": 1}
     assert len(api.list()) == 1
 
 

@@ -343,6 +343,45 @@ def test_a_worker_waits_for_a_server_that_is_not_there_yet(make_server, make_api
     assert api.final(api.create(payload=[1]), wait_ms=15000)["result"] == [1]
 
 
+@pytest.fixture
+def fragile(make_server, make_api, worker, tmp_path):
+    """A server of the test's own that can go and come back, its client, and a busy worker on it."""
+    server = make_server()
+    server.port_given = True  # it comes back where it was
+    api = make_api(server, type_name="t")
+
+    def start(script, *args, **fields):
+        pid, path = tmp_path / "pid", tmp_path / "fragile.sh"
+        path.write_text(script.format(pid=pid))
+        task = api.create(**fields)
+        one = worker("--type", "t", "--exec", f"sh '{path}'", *args, server=server)
+        return server, api, one, task, pid_from(pid)
+
+    return start
+
+
+def test_a_result_waits_for_a_server_that_was_away(fragile, store, tmp_path):
+    if store != "sqlite":
+        pytest.skip("this store forgets the task")
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    server, api, one, task, _ = fragile(
+        f"echo $$ > '{{pid}}'; read _ < '{gate}'; echo log >&2; echo '\"kept\"'")
+    server.kill()
+    gate.write_text("\n")
+    until(lambda: "did not take word" in one.log() or "trying again" in one.log())
+    server.start()
+    done = api.final(task, wait_ms=20000)
+    assert done["result"] == "kept" and done["attempt"] == 1
+    assert [line["text"] for line in api.logs(task)] == ["log"]
+
+
+def test_a_program_is_killed_when_its_lease_ends_without_a_server(fragile):
+    server, _, one, _, pid = fragile(STUBBORN, "--lease", "1s", "--grace", "60s")
+    server.kill()
+    until(lambda: not alive(pid))
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 

@@ -12,12 +12,13 @@ import pytest
 from lib.checker import all_tasks, check
 from lib.client import Api
 from lib.journal import Journal
-from lib.load import Shared, join_clients, repeat_in_doubt, start_clients
+from lib.load import Shared, finish, join_clients, repeat_in_doubt, start_clients
 from lib.server import BINARY, Server, clean_environment
 
 CYCLES = int(os.environ.get("TASKYARD_CRASH_CYCLES", "50"))
 RECOVERY_S = 3.0
 CHECK_EVERY = 10
+STATUSES = ("pending", "running", "completed", "failed", "cancelled", "abandoned")
 
 
 class Yard:
@@ -26,10 +27,19 @@ class Yard:
     def __init__(self, directory, seed):
         self.seed = seed
         self.dice = random.Random(seed)
-        self.journal = Journal()
-        self.shared = Shared(self.journal, "crash")
         self.server = Server(directory)
         self.recoveries = []
+        self.generations = []
+        self.next_generation()
+
+    def next_generation(self):
+        """New tasks are of a new type; the old ones must only stay as they are."""
+        self.shared = Shared(Journal(), f"crash.{len(self.generations) + 1}")
+        self.generations.append(self.shared)
+
+    @property
+    def journal(self):
+        return self.shared.journal
 
     def start(self):
         self.server.start()
@@ -44,15 +54,27 @@ class Yard:
         self.server.kill()
         join_clients(clients)
 
-    def violations(self):
-        api = Api(self.server, type_name=self.shared.type)
-        found = check(self.journal, all_tasks(api))
-        total = api.expect(api.get("/tasks/stats"))["stats"]["total"]
-        known = sum("told" not in record.deletes for record in self.journal.by_id.values())
-        if total != known:
-            found.append(f"the counts say {total} tasks, the list says {known}")
+    def counts(self, api):
+        rows = api.expect(api.get("/tasks/stats"))["byType"]
+        return next((row for row in rows if row["type"] == api.type), {})
+
+    def violations(self, shared=None):
+        shared = shared or self.shared
+        journal, api = shared.journal, Api(self.server, type_name=shared.type)
+        tasks = all_tasks(api)
+        found = check(journal, tasks)
+        counted = sum(self.counts(api).get(status, 0) for status in STATUSES)
+        if counted != len(tasks):
+            found.append(f"the counts say {counted} tasks, the list has {len(tasks)}")
         api.close()
         return found
+
+    def finish_generation(self):
+        finish(self.server, self.shared)
+        api = Api(self.server, type_name=self.shared.type)
+        counts = self.counts(api)
+        api.close()
+        assert (counts["pending"], counts["running"]) == (0, 0), counts
 
     def check_file(self):
         """`taskyard check` finds nothing wrong in what the killed server left behind."""
@@ -62,14 +84,21 @@ class Yard:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
+@pytest.fixture
+def yard(tmp_path, seed):
+    """A fresh yard; what still runs at the end of a test that failed is killed."""
+    made = Yard(tmp_path / "yard", seed)
+    yield made
+    made.server.kill()
+
+
 def assert_none(violations, cycle):
     shown = "\n".join(violations[:20])
     assert not violations, f"{len(violations)} violations after cycle {cycle}:\n{shown}"
 
 
-def test_nothing_acknowledged_is_lost_undone_or_doubled_by_kills(tmp_path, seed):
+def test_nothing_acknowledged_is_lost_undone_or_doubled_by_kills(yard):
     began = time.monotonic()
-    yard = Yard(tmp_path / "yard", seed)
     yard.start()
     repeated = 0
     for cycle in range(1, CYCLES + 1):
@@ -79,37 +108,26 @@ def test_nothing_acknowledged_is_lost_undone_or_doubled_by_kills(tmp_path, seed)
         yard.start()
         assert_none(yard.violations(), cycle)
         repeated += repeat_in_doubt(yard.server, yard.shared)
-        assert_none(yard.journal.violations, cycle)
-    finish_all(yard)
+        if cycle % CHECK_EVERY == 0:
+            yard.finish_generation()
+            assert_none(yard.violations(), cycle)
+            yard.next_generation()
+    yard.server.kill()
+    yard.start()
+    for shared in yard.generations:
+        assert_none(yard.violations(shared), "the last")
     yard.server.stop()
     yard.check_file()
-    print(f"{CYCLES} kills, {yard.journal.told} acknowledged changes, "
-          f"{len(yard.journal.by_id)} tasks, {repeated} requests repeated, "
-          f"slowest recovery {max(yard.recoveries) * 1000:.0f} ms, "
+    told = sum(shared.journal.told for shared in yard.generations)
+    tasks = sum(len(shared.journal.by_id) for shared in yard.generations)
+    print(f"{CYCLES} kills, {told} acknowledged changes, {tasks} tasks, {repeated} requests "
+          f"repeated, slowest recovery {max(yard.recoveries) * 1000:.0f} ms, "
           f"{time.monotonic() - began:.0f} s")
-    assert yard.journal.told > CYCLES * 20, "the load was too thin to prove anything"
+    assert told > CYCLES * 20, "the load was too thin to prove anything"
 
 
-def finish_all(yard):
-    """What is left can still be ended: no task is stuck."""
-    api = Api(yard.server, type_name=yard.shared.type)
-    while running := api.list(status="running", limit=1000):
-        for task in running:
-            response = api.act(task, "cancel", {"graceMs": 0})
-            assert response.status_code in (200, 409), response.text
-        api.final(running[0])
-    while tasks := api.claim(limit=1000, waitMs=1500):
-        items = [{"id": task["id"], "leaseToken": task["leaseToken"], "result": None}
-                 for task in tasks]
-        api.expect(api.post("/completions", {"items": items}))
-    totals = api.expect(api.get("/tasks/stats"))["stats"]
-    assert (totals["pending"], totals["running"]) == (0, 0), totals
-    api.close()
-
-
-def test_the_checker_notices_a_store_that_lost_its_last_cycle(tmp_path, seed):
+def test_the_checker_notices_a_store_that_lost_its_last_cycle(yard, tmp_path):
     """The control: a server on a copy from before the last cycle has lost acknowledged changes."""
-    yard = Yard(tmp_path / "yard", seed)
     yard.start()
     yard.load_and_kill(1, load_s=0.3)
     shutil.copytree(yard.server.directory, tmp_path / "old")
@@ -123,8 +141,7 @@ def test_the_checker_notices_a_store_that_lost_its_last_cycle(tmp_path, seed):
 
 
 @pytest.mark.parametrize("spoil", ["result", "status", "payload", "token", "delete", "double"])
-def test_the_checker_notices_a_single_wrong_task(tmp_path, seed, spoil):
-    yard = Yard(tmp_path / "yard", seed)
+def test_the_checker_notices_a_single_wrong_task(yard, spoil):
     yard.start()
     yard.load_and_kill(1, load_s=0.5)
     yard.start()

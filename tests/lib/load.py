@@ -105,8 +105,8 @@ class Client(threading.Thread):
         status, answer = self.connection.ask(method, path, body, key)
         if 200 <= status < 300:
             self.journal.acknowledged()
-        elif status not in allowed:
-            self.journal.complain(f"{method} {path} was answered {status}: {answer}")
+        else:
+            assert status in allowed, f"{method} {path} was answered {status}: {answer}"
         return status, answer
 
     def refused(self, task_id, what, answer):
@@ -126,6 +126,9 @@ class Client(threading.Thread):
                 "maxAttempts": self.dice.randint(1, 4), "priority": self.dice.randint(-1, 1),
                 "backoff": {"type": "fixed", "delayMs": self.dice.choice([1, 50, 500])}}
 
+    def new_key(self):
+        return f"{self.shared.type}/{self.shared.number()}"
+
     def create(self):
         _, answer = self.ask("POST", "/tasks", self.new_task())
         self.journal.saw(answer["task"])
@@ -142,7 +145,7 @@ class Client(threading.Thread):
                 self.journal.saw(task)
 
     def create_with_key(self):
-        body, key = self.new_task(), f"create-{self.shared.number()}"
+        body, key = self.new_task(), self.new_key()
         task = self.with_key("/tasks", body, key)["task"]
         self.journal.saw(task)
 
@@ -164,12 +167,12 @@ class Client(threading.Thread):
                 "limit": self.dice.choice([1, 1, 1, 5, 20]), "waitMs": self.dice.choice([0, 50]),
                 "leaseMs": SHORT_LEASE_MS if short else LEASE_MS}
 
-    def claim(self):
-        body = self.claim_body()
-        self.claiming(body, lambda: self.ask("POST", "/claims", body)[1])
+    def claim(self, **fields):
+        body = {**self.claim_body(), **fields}
+        return self.claiming(body, lambda: self.ask("POST", "/claims", body)[1])
 
     def claim_with_key(self):
-        body, key = self.claim_body(), f"claim-{self.shared.number()}"
+        body, key = self.claim_body(), self.new_key()
         self.claiming(body, lambda: self.with_key("/claims", body, key))
 
     def claiming(self, body, call):
@@ -179,6 +182,7 @@ class Client(threading.Thread):
         with self.journal.lock:
             self.journal.claims_in_doubt -= body["limit"]
             self.take_in(answer["tasks"], body["leaseMs"])
+        return answer["count"]
 
     def take_in(self, tasks, lease_ms):
         for task in tasks:
@@ -218,10 +222,10 @@ class Client(threading.Thread):
             else:
                 self.refused(task_id, "complete", answer)
 
-    def complete_batch(self):
-        taken = self.shared.take_held(self.dice, self.dice.randint(2, 20))
+    def complete_batch(self, most=None):
+        taken = self.shared.take_held(self.dice, most or self.dice.randint(2, 20))
         if not taken:
-            return
+            return 0
         items = []
         for task_id, token in taken:
             result = {"by": self.shared.number()}
@@ -237,6 +241,7 @@ class Client(threading.Thread):
                 self.journal.completed(item["id"], item["result"])
             else:
                 self.refused(item["id"], "complete", one)
+        return len(taken)
 
     def fail(self):
         for task_id, token in self.shared.take_held(self.dice, 1):
@@ -254,11 +259,12 @@ class Client(threading.Thread):
 
     def cancel(self):
         task_id = self.journal.some_id(self.dice)
-        if task_id is None:
-            return
+        if task_id is not None:
+            self.cancel_this(task_id, self.dice.choice([0, 50, 60_000]))
+
+    def cancel_this(self, task_id, grace_ms):
         self.journal.will(task_id, "cancel")
-        status, answer = self.ask("POST", f"/tasks/{task_id}/cancel",
-                                  {"graceMs": self.dice.choice([0, 50, 60_000])},
+        status, answer = self.ask("POST", f"/tasks/{task_id}/cancel", {"graceMs": grace_ms},
                                   allowed=(404, 409))
         if status == 200:
             self.journal.saw(answer["task"])
@@ -317,3 +323,19 @@ def repeat_in_doubt(server, shared):
             shared.journal.saw(answer["task"])
     client.connection.close()
     return len(repeats)
+
+
+def finish(server, shared):
+    """Ends everything that is left, as workers and people would: no task is stuck."""
+    client = Client(server, shared, "worker", "finish")
+    client.connection.connect()
+    while client.complete_batch(1000):
+        pass
+    path = f"/tasks?type={shared.type}&status=running&limit=1000"
+    while running := client.ask("GET", path)[1]["tasks"]:
+        for task in running:  # claimed by somebody who never heard of it
+            client.cancel_this(task["id"], 0)
+        client.ask("GET", f"/tasks/{running[0]['id']}?waitMs=5000")
+    while client.claim(limit=1000, waitMs=1000, leaseMs=LEASE_MS):
+        client.complete_batch(1000)
+    client.connection.close()

@@ -50,6 +50,7 @@ class Task:
             self.old_tokens.append(self.token)
             self.outcomes[-1] = outcome
         self.status, self.waiting, self.token = status, None, None
+        self.cancel_requested = False
 
     def _back(self, waiting, outcome):
         self._end("pending", outcome)

@@ -61,6 +61,7 @@ class Server:
         self.process = None
         self.log_path = self.directory / "server.log"
         self.ready_s = None  # how long the last start took until /readyz said yes
+        self.asked_to_stop = False
 
     @property
     def url(self):
@@ -94,6 +95,7 @@ class Server:
                              f"{self.log_tail()}")
 
     def _spawn(self):
+        self.asked_to_stop = False
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -127,13 +129,14 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number):
+        self.asked_to_stop = self.asked_to_stop or number == signal.SIGTERM
         self.process.send_signal(number)
 
     def stop(self, timeout_s=15.0):
         """SIGTERM, a clean exit, and no complaint of a sanitizer."""
         if self.process is None:
             return
-        if self.is_alive():
+        if self.is_alive() and not self.asked_to_stop:  # a second one would end it at once
             self.signal(signal.SIGTERM)
         code = self._reap(timeout_s)
         self.process = None

@@ -158,7 +158,7 @@ static enum err write_log(struct store_lane *lane, const struct change_log *log,
 
 static enum err write_replays(struct store_lane *lane, const struct change *change,
                               struct fault *why) {
-  struct use insert = sqlite_use(lane->conn, QUERY_replay_insert);
+  struct use insert = sqlite_use(lane->conn, QUERY_replay_put);
   for (size_t i = 0; i < change->replay_count; i++) {
     const struct replay *r = &change->replays[i];
     use_i64(&insert, r->tenant);

@@ -178,8 +178,8 @@ ORDER BY number;
 
 -- --- kept answers ---
 
--- The answer to a request that came with an Idempotency-Key.
--- name: replay_insert
+-- The answer to a request that came with an Idempotency-Key, in the place of an earlier one.
+-- name: replay_put
 INSERT OR REPLACE INTO replay(tenant, key, at, status, fingerprint, body)
 VALUES (?, ?, ?, ?, ?, ?);
 

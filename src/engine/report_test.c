@@ -1,0 +1,117 @@
+// report_test.c: what a worker says while it works: heartbeats, progress, log lines.
+#include "engine/testing.h"
+
+static struct ask *progressing(struct yard *y, const struct task *task, int64_t progress,
+                               const char *step) {
+  struct ask *a = reporting(y, task);
+  a->order.in.report.progress = progress;
+  a->order.in.report.step = ask_text(a, step);
+  return a;
+}
+
+static void a_heartbeat_renews_the_lease_by_its_own_length(void **state) {
+  struct yard *y = *state;
+  made(y, "t");
+  struct ask *claim = claiming(y, NULL, NULL, 1, 0);
+  claim->order.claim.lease_ms = 5000;
+  ask(claim);
+  struct task task = claim->claimed[0];
+  for (int i = 0; i < 5; i++) {
+    pass(y, 4999);
+    struct ask *a = reporting(y, &task);
+    assert_int_equal(ask(a), ERR_OK);
+    assert_int_equal(a->tasks[0].lease_expires_at, y->now + 5000);
+    assert_false(a->order.cancel_requested);
+  }
+  assert_status(y, task.id, TASK_RUNNING);
+  pass(y, 5000);
+  assert_status(y, task.id, TASK_PENDING);
+}
+
+static void a_heartbeat_in_the_unit_that_would_end_the_lease_saves_it(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  y->now += LEASE_MS;
+  assert_int_equal(ask(reporting(y, &task)), ERR_OK);
+  assert_status(y, task.id, TASK_RUNNING);
+  assert_int_equal(y->next_at, y->now + LEASE_MS);
+}
+
+static void progress_never_goes_back_within_an_attempt(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  static const int64_t SAID[] = {10, 40, 30, ABSENT, 40, 100, 0}, SEEN[] = {10, 40, 40, 40, 40, 100,
+                                                                            100};
+  for (size_t i = 0; i < sizeof SAID / sizeof SAID[0]; i++) {
+    assert_int_equal(ask(progressing(y, &task, SAID[i], NULL)), ERR_OK);
+    assert_int_equal(kept(y, task.id)->progress, SEEN[i]);
+  }
+  ask(settling(y, &task, SETTLE_RELEASE));
+  taken_one(y, task.id);
+  assert_int_equal(kept(y, task.id)->progress, 0);
+  assert_text(kept(y, task.id)->step, NULL);
+}
+
+static void a_step_stays_until_another_one_comes(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  ask(progressing(y, &task, 1, "load"));
+  ask(progressing(y, &task, 2, NULL));
+  assert_text(kept(y, task.id)->step, "load");
+  ask(progressing(y, &task, ABSENT, "save"));
+  assert_text(kept(y, task.id)->step, "save");
+  assert_int_equal(last_event(y), EVENT_PROGRESS);
+  const struct event *event = &y->store.events[y->store.event_count - 1];
+  assert_int_equal(event->progress, 2);
+  assert_text(event->note, "save");
+}
+
+static void a_heartbeat_alone_is_no_event(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  size_t events = y->store.event_count;
+  ask(reporting(y, &task));
+  assert_int_equal(y->store.event_count, events);
+}
+
+static void log_lines_are_numbered_and_the_oldest_go(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  for (int batch = 0; batch < 11; batch++) {
+    struct ask *a = reporting(y, &task);
+    struct str *lines = ARENA_ARRAY(&a->arena, struct str, 100);
+    for (int i = 0; i < 100; i++) lines[i] = ask_text(a, "line");
+    a->order.in.report.lines = lines;
+    a->order.in.report.line_count = 100;
+    assert_int_equal(ask(a), ERR_OK);
+  }
+  assert_int_equal(kept(y, task.id)->log_lines, 1100);
+  assert_int_equal(y->store.line_count, 1100);
+  for (size_t i = 0; i < 1100; i++) assert_int_equal(y->store.lines[i].number, i + 1);
+  assert_int_equal(y->store.dropped_through, 1100 - LIMIT_LOG_LINES);
+}
+
+static void a_report_does_not_run_past_the_timeout(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 1);
+  item_of(a, 0)->timeout_ms = 40000;
+  struct task task = taken_one(y, created(a));
+  assert_int_equal(task.lease_expires_at, y->now + LEASE_MS);
+  y->now += 20000;
+  a = reporting(y, &task);
+  ask(a);
+  assert_int_equal(a->tasks[0].lease_expires_at, task.claimed_at + 40000);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      YARD_TEST(a_heartbeat_renews_the_lease_by_its_own_length),
+      YARD_TEST(a_heartbeat_in_the_unit_that_would_end_the_lease_saves_it),
+      YARD_TEST(progress_never_goes_back_within_an_attempt),
+      YARD_TEST(a_step_stays_until_another_one_comes),
+      YARD_TEST(a_heartbeat_alone_is_no_event),
+      YARD_TEST(log_lines_are_numbered_and_the_oldest_go),
+      YARD_TEST(a_report_does_not_run_past_the_timeout),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
