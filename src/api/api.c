@@ -67,6 +67,14 @@ static struct http_header retry_after(struct call *c) {
   return (struct http_header){STR("Retry-After"), arena_printf(c->arena, "%d", seconds)};
 }
 
+// An answer that says "later" is no fault of ours, and one that nobody waits for is nobody's.
+static void log_failure(const struct call *c, enum err err) {
+  bool later = err_http_status(err) == 503 || c->http->gone;
+  log_event(later ? LOG_DEBUG : LOG_ERROR, "request failed", LOG_STR("code", str_of(err_code(err))),
+            LOG_STR("detail", str_of(c->fault.detail)), LOG_STR("path", c->http->path),
+            LOG_STR("requestId", c->http->id));
+}
+
 void call_fail(struct call *c, enum err err) {
   struct buf *b = &c->api->scratch;
   buf_clear(b);
@@ -76,10 +84,7 @@ void call_fail(struct call *c, enum err err) {
       .status = status, .content_type = STR("application/problem+json"), .body = buf_str(b)};
   if (status == 401) answer.extra[0] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
   if (status == 429 || status == 503 || err == ERR_IN_PROGRESS) answer.extra[0] = retry_after(c);
-  if (status >= 500)
-    log_event(LOG_ERROR, "request failed", LOG_STR("code", str_of(err_code(err))),
-              LOG_STR("detail", str_of(c->fault.detail)), LOG_STR("path", c->http->path),
-              LOG_STR("requestId", c->http->id));
+  if (status >= 500) log_failure(c, err);
   access_log(c, status);
   http_respond(c->http, &answer);
 }

@@ -13,9 +13,18 @@ void pause_plan(struct unit *u, struct order *order) {
   (void)order;
 }
 
+// With what earlier orders of this unit made of it.
+static bool is_paused(struct unit *u, int64_t tenant, struct str name) {
+  for (size_t i = u->queues.count; i-- > 0;) {
+    const struct queue *queue = LIST_AT(u->queues, struct queue, i);
+    if (queue->tenant == tenant && str_eq(queue->name, name)) return queue->paused;
+  }
+  return engine_queue_paused(u->e, tenant, name);
+}
+
 enum verdict pause_decide(struct unit *u, struct order *order) {
   const struct queue *queue = &order->in.queue;
-  if (engine_queue_paused(u->e, order->tenant, queue->name) == queue->paused) return ANSWERED;
+  if (is_paused(u, order->tenant, queue->name) == queue->paused) return ANSWERED;
   *LIST_PUSH(&u->arena, &u->queues, struct queue) = *queue;
   admin_event(u, order, queue->paused ? EVENT_QUEUE_PAUSED : EVENT_QUEUE_RESUMED, queue->name)
       ->queue = queue->name;

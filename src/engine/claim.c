@@ -32,15 +32,30 @@ static bool same_filter(const struct pick *pick, const struct order *order) {
          same_names(pick->queues, pick->queue_count, f->queues, f->queue_count);
 }
 
+static bool names_meet(const struct str *a, size_t an, const struct str *b, size_t bn) {
+  if (an == 0 || bn == 0) return true;
+  for (size_t i = 0; i < an; i++)
+    if (listed(b, bn, a[i])) return true;
+  return false;
+}
+
+// Whether a task can be what both ask for.
+static bool filters_meet(const struct pick *pick, const struct order *order) {
+  const struct claim_filter *f = &order->claim;
+  return pick->tenant == order->tenant &&
+         names_meet(pick->types, pick->type_count, f->types, f->type_count) &&
+         names_meet(pick->queues, pick->queue_count, f->queues, f->queue_count);
+}
+
 // Claims of one filter share their candidates. Those of different filters may name the same tasks,
-// so each must see as many as all of the tenant's claims together can take.
+// so each must see as many as all that it meets can take together.
 static void want_candidates(struct unit *u, struct order *order) {
   size_t others = 0;
   struct pick_slot *mine = NULL;
   for (size_t i = 0; i < u->slots.count; i++) {
     struct pick_slot *slot = *LIST_AT(u->slots, struct pick_slot *, i);
-    if (slot->pick.tenant != order->tenant) continue;
-    others = slot->pick.limit > others ? slot->pick.limit : others;
+    if (!filters_meet(&slot->pick, order)) continue;
+    others += slot->asked;
     slot->pick.limit += order->claim.limit;
     if (same_filter(&slot->pick, order)) mine = slot;
   }
@@ -58,6 +73,7 @@ static void want_candidates(struct unit *u, struct order *order) {
     mine->pick.not_queues = paused;
     *LIST_PUSH(&u->arena, &u->slots, struct pick_slot *) = mine;
   }
+  mine->asked += order->claim.limit;
   order->slot = mine;
 }
 
@@ -145,21 +161,25 @@ static size_t take_best(struct unit *u, struct order *order, struct pick_slot *s
     if (order->claimed_count && bytes > LIMIT_CLAIM_BYTES) break;
     claim_take(u, order, row);
   }
-  workers_asked(u->e, order->tenant, &order->claim, u->now, order->claimed_count);
+  workers_asked(u->e, order->tenant, &order->claim, u->now);
   return order->claimed_count;
 }
 
 size_t claim_from_ready(struct unit *u, struct order *order) { return take_best(u, order, NULL); }
 
-// Candidates may have been cut off by their size, and taken by others: then there may be more.
+// Candidates may have been cut off, by their number or size, and then taken by others, or cancelled,
+// or deleted: there may be more.
 static bool slot_was_cut(const struct pick_slot *slot) {
-  return slot->bytes >= slot->pick.bytes_max && slot->pick.row_count < slot->pick.limit;
+  return slot->pick.row_count == slot->pick.limit || slot->bytes > slot->pick.bytes_max;
 }
 
 enum verdict claim_decide(struct unit *u, struct order *order) {
   order->claimed = NULL;
   order->claimed_count = 0;
-  if (order->claim.limit == 0 || take_best(u, order, order->slot) > 0) return ANSWERED;
+  if (order->claim.limit == 0) return ANSWERED;
+  if (order_is_gone(order)) return WAITS;  // takes nothing; see may_wait
+  park_feed(u);                            // those who wait come first
+  if (take_best(u, order, order->slot) > 0) return ANSWERED;
   if (slot_was_cut(order->slot)) return AGAIN;
   return order->wait_ms > 0 && !order->expired ? WAITS : ANSWERED;
 }
@@ -179,7 +199,7 @@ enum verdict claim_one_decide(struct unit *u, struct order *order) {
   } else {
     order->claim.limit = 1;
     claim_take(u, order, row);
-    workers_asked(u->e, order->tenant, &order->claim, u->now, 1);
+    workers_asked(u->e, order->tenant, &order->claim, u->now);
   }
   return ANSWERED;
 }

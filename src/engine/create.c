@@ -63,7 +63,9 @@ enum verdict create_decide(struct unit *u, struct order *order) {
       order->deduplicated++;
     else
       row = create_one(u, order, item);
-    order->tasks[i] = row->task;
+    // One that another order of this unit made has texts that live with that order's request.
+    bool borrowed = item->deduplicated && (row->fresh || row->dirty);
+    order->tasks[i] = borrowed ? *unit_snapshot(&u->arena, &row->task, true) : row->task;
   }
   if (count == 1) order->id = order->tasks[0].id;
   order->ended = count == 1 && task_status_is_final(order->tasks[0].status);

@@ -103,6 +103,7 @@ struct engine {
   uint64_t tickets;
   struct order **deadlines;  // heap of parked orders by deadline
   size_t deadline_count, deadline_cap;
+  size_t keys_parked;  // how many of them have an Idempotency-Key
   struct watch_entry *watches;
   size_t watch_count, watch_cap;
   bool lane_draining;
@@ -143,12 +144,17 @@ bool readers_serve(struct engine *e);  // lane thread, for stores with lane_read
 void park_claim(struct engine *e, struct order *order);
 void park_watch(struct engine *e, struct order *order, struct id id);
 void park_remove(struct engine *e, struct order *order);
-void park_feed(struct unit *u);                    // gives what became ready to those who wait
-void park_refeed(struct unit *u);                  // the unit failed: put back whom it fed
+void park_feed(struct unit *u);    // gives what became ready to those who wait
+void park_refeed(struct unit *u);  // the unit failed: put back whom it fed
+void park_offer(struct unit *u);   // wakes those for whom the unit made something ready, but `late`
 void park_kick(struct engine *e, int64_t tenant);  // decide all parked claims of a tenant again
 void park_ended(struct unit *u);                   // wakes the watchers of tasks that ended
 void park_expire(struct engine *e, int64_t now);   // those whose deadline has come
 void park_withdrawn(struct engine *e);             // drops those whom nobody waits for
+bool order_is_gone(const struct order *order);     // nobody waits for its answer any more
+// Takes out those that the unit decided, to be chained by `next`; oldest first.
+struct order *park_take_decided(struct unit *u);
+void park_again(struct engine *e, struct order *order);  // out of the park, into the next unit
 void park_drain(struct engine *e);
 int64_t park_deadline(const struct engine *e);  // the earliest; 0: none
 void deadlines_add(struct engine *e, struct order *order);
@@ -169,7 +175,7 @@ struct row *order_row(struct unit *u, struct order *order);
 void order_answer_row(struct unit *u, struct order *order, struct row *row);
 
 // run.c
-void run_unit(struct unit *u, bool sweep);
+MUST_USE enum err run_unit(struct unit *u, bool sweep);
 
 // catalog.c
 enum err catalog_open(struct engine *e, struct fault *why);
@@ -187,8 +193,8 @@ bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *
 void workers_open(struct engine *e);
 void workers_close(struct engine *e);
 void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t now);
-void workers_asked(struct engine *e, int64_t tenant, const struct claim_filter *f, int64_t now,
-                   size_t claimed);
+void workers_asked(struct engine *e, int64_t tenant, const struct claim_filter *f, int64_t now);
+void workers_claimed(struct engine *e, int64_t tenant, struct str worker, size_t count);
 void workers_waiting(struct engine *e, int64_t tenant, struct str worker, bool waiting);
 
 #endif

@@ -30,16 +30,18 @@ static size_t order_items(const struct order *order) {
 
 void engine_submit(struct engine *e, struct order *order) {
   pthread_mutex_lock(&e->queue_lock);
-  bool full = e->queued.count >= LIMIT_ORDERS_WAITING || e->stopping;
-  if (!full) {
+  bool full = e->queued.count >= LIMIT_ORDERS_WAITING, stopping = e->stopping;
+  if (!full && !stopping) {
     order_append(&e->queued, order);
     if (e->queued.count == 1) pthread_cond_signal(&e->queue_filled);
   }
   pthread_mutex_unlock(&e->queue_lock);
-  if (!full) return;
+  if (!full && !stopping) return;
   order->fault.retry_after_s = 1;
-  order->err = fault_set(&order->fault, ERR_OVERLOADED,
-                         "%d requests wait for the store already; try again", LIMIT_ORDERS_WAITING);
+  order->err = stopping ? fault_set(&order->fault, ERR_UNAVAILABLE, "the server is stopping")
+                        : fault_set(&order->fault, ERR_OVERLOADED,
+                                    "%d requests wait for the store already; try again",
+                                    LIMIT_ORDERS_WAITING);
   order->unit = NULL;
   pthread_mutex_lock(&e->answer_lock);
   order_append(&e->answered, order);
@@ -87,12 +89,12 @@ static bool sweep_is_due(const struct engine *e, int64_t now) {
 }
 
 // After a sweep the store knows when the next one is due. Until then changes can only bring it
-// nearer.
-static void next_wake(struct engine *e, int64_t now) {
+// nearer. One that failed is not repeated at once: what ails the store takes time to heal.
+static void next_wake(struct engine *e, int64_t now, enum err swept) {
   struct fault why = {0};
   int64_t at = 0;
-  enum err err = e->store->ops->wake_next(e->lane, &at, &why);
-  e->wake_at = err == ERR_OK ? at : now + RETRY_SWEEP_MS;
+  if (swept == ERR_OK) swept = e->store->ops->wake_next(e->lane, &at, &why);
+  e->wake_at = swept == ERR_OK ? at : now + RETRY_SWEEP_MS;
 }
 
 static struct order *gather(struct engine *e, int64_t now, bool *sweep) {
@@ -123,11 +125,15 @@ static int64_t sooner(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+// A store that ails is tried again with each call, so that the server is ready again by itself.
 static void tend(struct engine *e, bool idle) {
   struct fault why = {0};
+  enum err before = (enum err)atomic_load(&e->store_err);
   enum err err = e->store->ops->tend(e->lane, idle, &why);
-  if (err == ERR_OK) return;
-  log_event(LOG_WARN, "upkeep of the store failed", LOG_STR("reason", str_of(why.detail)));
+  atomic_store(&e->store_err, (int)err);
+  if (err == ERR_OK && before != ERR_OK) log_event(LOG_INFO, "the store takes writes again");
+  if (err != ERR_OK && before == ERR_OK)
+    log_event(LOG_WARN, "upkeep of the store failed", LOG_STR("reason", str_of(why.detail)));
   if (err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, &why);
 }
 
@@ -140,8 +146,8 @@ bool engine_turn(struct engine *e, int64_t *next_at) {
     unit_begin(u, e, now);
     u->orders = orders;
     if (sweep) e->wake_at = 0;
-    run_unit(u, sweep);
-    if (sweep) next_wake(e, now);
+    enum err err = run_unit(u, sweep);
+    if (sweep) next_wake(e, now, err);
   }
   engine_flush(e);
   if (orders) {
@@ -171,7 +177,8 @@ static bool wait_for_work(struct engine *e, int64_t until) {
     at.tv_nsec = ns % 1000000000;
     timed_out = pthread_cond_timedwait(&e->queue_filled, &e->queue_lock, &at) == ETIMEDOUT;
   }
-  bool stopping = e->stopping && !e->queued.head;
+  bool reads = e->store->ops->lane_reads && e->query_head;
+  bool stopping = e->stopping && !e->queued.head && !reads;
   pthread_mutex_unlock(&e->queue_lock);
   return !stopping;
 }
@@ -181,6 +188,16 @@ static bool work_is_queued(struct engine *e) {
   bool queued = e->queued.head != NULL;
   pthread_mutex_unlock(&e->queue_lock);
   return queued;
+}
+
+// Whoever still waits gets what there is; a watch reads its task once more.
+static void answer_the_rest(struct engine *e) {
+  int64_t next_at;
+  e->lane_draining = true;
+  park_drain(e);
+  engine_flush(e);
+  while (engine_turn(e, &next_at))
+    ;
 }
 
 void *lane_run(void *engine) {
@@ -197,9 +214,8 @@ void *lane_run(void *engine) {
     bool idle = !e->tended && !work_is_queued(e) && clock_now(&e->clock) >= now + IDLE_TEND_MS;
     if (!idle) continue;
     tend(e, true);
-    e->tended = true;
+    e->tended = atomic_load(&e->store_err) == ERR_OK;
   }
-  park_drain(e);
-  engine_flush(e);
+  answer_the_rest(e);
   return NULL;
 }

@@ -64,16 +64,18 @@ enum verdict cancel_decide(struct unit *u, struct order *order) {
   return ANSWERED;
 }
 
-void retry_plan(struct unit *u, struct order *order) { unit_want(u, order->tenant, order->id, 0); }
+void retry_plan(struct unit *u, struct order *order) {
+  unit_want(u, order->tenant, order->id, PART_PAYLOAD);
+}
 
 // A fresh set of attempts; what is left of the earlier ones stays readable in the events.
 enum verdict retry_decide(struct unit *u, struct order *order) {
   struct row *row = order_row(u, order);
   if (row == NULL) return ANSWERED;
   struct task *task = &row->task;
-  task->run_at = task_status_is_final(task->status) ? 0 : task->run_at;
   order->err = unit_move(u, row, MOVE_RETRY, WAIT_WORKER, &order->fault);
   if (order->err != ERR_OK) return ANSWERED;
+  task->run_at = 0;
   task->attempts_max = task->attempt + task->attempts_grant;
   task->progress = 0;
   task->started_at = task->claimed_at = 0;

@@ -131,13 +131,15 @@ struct order {
   struct order *next;
   struct unit *unit;  // whose arena holds the answer
   uint64_t turn;      // the unit that decided it first
+  uint64_t decided;   // the one that decided it last
   struct pick_slot *slot;
   struct park_group *group;
   struct order *park_next, *park_previous;
   int64_t deadline;  // of a parked order
   size_t heap_index;
+  size_t watch_index;  // of a watch
   uint64_t ticket;  // arrival order among parked claims
-  bool parked, expired, again, fed;
+  bool parked, expired, again;
   bool gone;  // atomically: nobody waits for the answer any more
 };
 

@@ -4,6 +4,7 @@
 // whose oldest claim waits longest gets it, in the same unit of work that made it ready. Every
 // parked order stands in one heap by deadline (deadlines.c) as well.
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "engine/inside.h"
@@ -91,6 +92,7 @@ static void group_remove(struct engine *e, struct order *order) {
 static void start_waiting(struct engine *e, struct order *order) {
   if (order->deadline == 0) order->deadline = clock_now(&e->clock) + order->wait_ms;
   order->parked = true;
+  if (!str_is_none(order->replay_key)) e->keys_parked++;
   deadlines_add(e, order);
 }
 
@@ -111,24 +113,24 @@ void park_watch(struct engine *e, struct order *order, struct id id) {
     e->watch_cap = e->watch_cap ? e->watch_cap * 2 : 16;
     e->watches = mem_resize(e->watches, sizeof *e->watches * e->watch_cap);
   }
+  order->watch_index = e->watch_count;
   e->watches[e->watch_count++] = (struct watch_entry){.id = id, .order = order};
   start_waiting(e, order);
   atomic_fetch_add(&e->watching, 1);
 }
 
 static void watch_remove(struct engine *e, const struct order *order) {
-  for (size_t i = 0; i < e->watch_count; i++) {
-    if (e->watches[i].order != order) continue;
-    e->watches[i] = e->watches[--e->watch_count];
-    atomic_fetch_sub(&e->watching, 1);
-    return;
-  }
-  assert(!"a parked order without a group is watching");
+  size_t at = order->watch_index;
+  assert(at < e->watch_count && e->watches[at].order == order);
+  e->watches[at] = e->watches[--e->watch_count];
+  e->watches[at].order->watch_index = at;
+  atomic_fetch_sub(&e->watching, 1);
 }
 
 void park_remove(struct engine *e, struct order *order) {
   assert(order->parked);
   order->parked = false;
+  if (!str_is_none(order->replay_key)) e->keys_parked--;
   deadlines_remove(e, order);
   if (order->group == NULL) {
     watch_remove(e, order);
@@ -140,7 +142,7 @@ void park_remove(struct engine *e, struct order *order) {
 }
 
 // A create that waited turns into a watch of what it made: decided again, with the task read anew.
-static void decide_again(struct engine *e, struct order *order) {
+void park_again(struct engine *e, struct order *order) {
   park_remove(e, order);
   if (order->kind == ORDER_CREATE) order->kind = ORDER_WATCH;
   order->next = NULL;
@@ -155,14 +157,14 @@ void park_ended(struct unit *u) {
     if (!row->gone && !task_status_is_final(row->task.status)) continue;
     for (size_t k = e->watch_count; k-- > 0;)
       if (k < e->watch_count && id_eq(e->watches[k].id, row->task.id))
-        decide_again(e, e->watches[k].order);
+        park_again(e, e->watches[k].order);
   }
 }
 
 // --- feeding
 // ---------------------------------------------------------------------------------------
 
-static bool is_gone(const struct order *order) {
+bool order_is_gone(const struct order *order) {
   return __atomic_load_n(&order->gone, __ATOMIC_ACQUIRE);
 }
 
@@ -177,26 +179,39 @@ static struct order *longest_waiting(struct engine *e, const struct task *task) 
 
 static void feed(struct unit *u, struct order *order) {
   park_remove(u->e, order);
-  if (is_gone(order)) {
+  if (order_is_gone(order)) {
     engine_refuse(u->e, order, ERR_UNAVAILABLE, "the client went away");
     return;
   }
   claim_from_ready(u, order);
-  order->fed = true;
   order->next = u->fed;
   u->fed = order;
 }
 
+// A claim to which the row can be given now.
+static struct order *taker(struct engine *e, const struct row *row) {
+  if (!task_is_ready(&row->task) || row->gone) return NULL;
+  if (engine_queue_paused(e, row->task.tenant, row->task.queue)) return NULL;
+  return longest_waiting(e, &row->task);
+}
+
+// Each row is offered once: whoever begins to wait later has looked at it himself.
 void park_feed(struct unit *u) {
+  if (!u->ready_new) return;
+  u->ready_new = false;
   struct engine *e = u->e;
   for (size_t i = u->ready_head; e->groups && i < u->ready.count; i++) {
-    const struct row *row = *LIST_AT(u->ready, struct row *, i);
-    while (task_is_ready(&row->task) && !row->gone &&
-           !engine_queue_paused(e, row->task.tenant, row->task.queue)) {
-      struct order *order = longest_waiting(e, &row->task);
-      if (order == NULL) break;
-      feed(u, order);
-    }
+    struct row *row = *LIST_AT(u->ready, struct row *, i);
+    if (row->offered) continue;
+    for (struct order *order; (order = taker(e, row));) feed(u, order);
+    row->offered = true;
+  }
+}
+
+void park_offer(struct unit *u) {
+  for (size_t i = 0; u->e->groups && i < u->late.count; i++) {
+    struct order *order = taker(u->e, *LIST_AT(u->late, struct row *, i));
+    if (order) park_again(u->e, order);
   }
 }
 
@@ -204,26 +219,57 @@ void park_refeed(struct unit *u) {
   while (u->fed) {
     struct order *order = u->fed;
     u->fed = order->next;
-    order->fed = false;
     order->claimed = NULL;
     order->claimed_count = 0;
     park_claim(u->e, order);
   }
 }
 
-void park_kick(struct engine *e, int64_t tenant) {
-  struct order *all = NULL;
-  for (size_t i = 0; i < e->deadline_count; i++) {
-    struct order *order = e->deadlines[i];
-    if (order->group == NULL || order->tenant != tenant) continue;
-    order->next = all;
-    all = order;
+// --- looking again
+// ---------------------------------------------------------------------------------
+
+static int by_ticket(const void *a_ptr, const void *b_ptr) {
+  const struct order *a = *(struct order *const *)a_ptr, *b = *(struct order *const *)b_ptr;
+  return (a->ticket > b->ticket) - (a->ticket < b->ticket);
+}
+
+// Chains the parked orders that `fits` says, oldest first. They stay parked.
+static struct order *select_parked(struct engine *e, bool fits(const struct order *, const void *),
+                                   const void *what) {
+  struct order **all = mem_alloc(sizeof *all * (e->deadline_count + 1)), *chain = NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < e->deadline_count; i++)
+    if (fits(e->deadlines[i], what)) all[count++] = e->deadlines[i];
+  qsort(all, count, sizeof *all, by_ticket);
+  while (count-- > 0) {
+    all[count]->next = chain;
+    chain = all[count];
   }
+  mem_free(all);
+  return chain;
+}
+
+static bool is_claim_of(const struct order *order, const void *tenant) {
+  return order->group && order->tenant == *(const int64_t *)tenant;
+}
+
+void park_kick(struct engine *e, int64_t tenant) {
+  struct order *all = select_parked(e, is_claim_of, &tenant);
   while (all) {
     struct order *order = all;
     all = order->next;
-    decide_again(e, order);
+    park_again(e, order);
   }
+}
+
+static bool was_decided_in(const struct order *order, const void *turn) {
+  return order->decided == *(const uint64_t *)turn;
+}
+
+struct order *park_take_decided(struct unit *u) {
+  struct order *all = select_parked(u->e, was_decided_in, &u->turn);
+  for (struct order *order = all; order; order = order->next) park_remove(u->e, order);
+  return all;
 }
 
 // --- ends of waiting
@@ -233,8 +279,9 @@ void park_expire(struct engine *e, int64_t now) {
   while (e->deadline_count && e->deadlines[0]->deadline <= now) {
     struct order *order = e->deadlines[0];
     order->expired = true;
-    if (order->group == NULL) {
-      decide_again(e, order);
+    // A watch reads its task once more; an answer that is to be kept needs a commit.
+    if (order->group == NULL || !str_is_none(order->replay_key)) {
+      park_again(e, order);
     } else {
       park_remove(e, order);
       engine_answer(e, NULL, order);
@@ -242,13 +289,18 @@ void park_expire(struct engine *e, int64_t now) {
   }
 }
 
+static bool is_gone(const struct order *order, const void *unused) {
+  (void)unused;
+  return order_is_gone(order);
+}
+
 void park_withdrawn(struct engine *e) {
-  for (size_t i = e->deadline_count; i-- > 0;) {
-    if (i >= e->deadline_count || !is_gone(e->deadlines[i])) continue;
-    struct order *order = e->deadlines[i];
+  struct order *all = select_parked(e, is_gone, NULL);
+  while (all) {
+    struct order *order = all;
+    all = order->next;
     park_remove(e, order);
     engine_refuse(e, order, ERR_UNAVAILABLE, "the client went away");
-    i = e->deadline_count;  // removing moved others: look again from the end
   }
 }
 

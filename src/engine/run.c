@@ -76,14 +76,18 @@ static bool answer_by_replay(struct unit *u, struct order *order) {
   return false;
 }
 
-// The key is held by an order that is still parked.
+static bool same_key(const struct order *a, const struct order *b) {
+  return a != b && a->tenant == b->tenant && !str_is_none(a->replay_key) &&
+         str_eq(a->replay_key, b->replay_key);
+}
+
+// The key is held by an order that is still parked, or is to be decided again.
 static bool key_is_busy(struct unit *u, const struct order *order) {
-  for (size_t i = 0; i < u->e->deadline_count; i++) {
-    const struct order *other = u->e->deadlines[i];
-    if (other != order && other->tenant == order->tenant && !str_is_none(other->replay_key) &&
-        str_eq(other->replay_key, order->replay_key))
-      return true;
-  }
+  struct engine *e = u->e;
+  for (const struct order *other = e->again.head; other; other = other->next)
+    if (same_key(other, order)) return true;
+  for (size_t i = 0; e->keys_parked && i < e->deadline_count; i++)
+    if (same_key(e->deadlines[i], order)) return true;
   return false;
 }
 
@@ -103,6 +107,10 @@ static void keep_answer(struct unit *u, struct order *order) {
   struct buf body;
   buf_init(&body, (size_t)LIMIT_CLAIM_BYTES * 2);
   int status = order->render(order, &body);
+  if (body.overflow) {  // half an answer is worse than none
+    buf_fini(&body);
+    return;
+  }
   struct replay *replay = ARENA_NEW(&u->arena, struct replay);
   *replay = (struct replay){.tenant = order->tenant,
                             .key = order->replay_key,
@@ -120,7 +128,7 @@ static void keep_answer(struct unit *u, struct order *order) {
 
 // What a parked order keeps of this unit must not live in its arena.
 static void keep_settled(struct order *order) {
-  if (order->kind != ORDER_SETTLE) return;
+  if (order->kind != ORDER_SETTLE || order->again) return;
   for (size_t i = 0; i < order->in.settle.count; i++) {
     struct settle_item *item = &order->in.settle.items[i];
     if (item->task) item->task = unit_snapshot(order->arena, item->task, true);
@@ -135,22 +143,32 @@ static void clear_answer(struct order *order) {
   order->replayed = NULL;
 }
 
+// Whether an order that found nothing may be parked; else it is refused. A completion is decided
+// already: it is never refused for its claim, only answered without one.
+static bool may_wait(const struct engine *e, struct order *order) {
+  if (e->lane_draining) return false;
+  bool gone = order_is_gone(order);
+  if (!gone && e->deadline_count < LIMIT_PARKED) return true;
+  if (order->kind == ORDER_SETTLE) return false;
+  order->fault.retry_after_s = 1;
+  order->err = gone ? fault_set(&order->fault, ERR_UNAVAILABLE, "the client went away")
+                    : fault_set(&order->fault, ERR_TOO_MANY, "%d long polls wait already",
+                                LIMIT_PARKED);
+  return false;
+}
+
 static enum verdict decide_one(struct unit *u, struct order *order) {
   clear_answer(order);
+  order->decided = u->turn;
   if (replay_settles(u, order)) return ANSWERED;
   enum verdict verdict = KINDS[order->kind].decide(u, order);
-  if (verdict == WAITS && u->e->lane_draining) return ANSWERED;
-  if (verdict == WAITS && u->e->deadline_count >= LIMIT_PARKED) {
-    order->fault.retry_after_s = 1;
-    order->err = fault_set(&order->fault, ERR_TOO_MANY, "%d long polls wait already", LIMIT_PARKED);
-    return ANSWERED;
-  }
-  return verdict;
+  return verdict == WAITS && !may_wait(u->e, order) ? ANSWERED : verdict;
 }
 
 static bool will_watch(const struct engine *e, const struct order *order) {
   return order->kind == ORDER_CREATE && order->wait_ms > 0 && order->task_count == 1 &&
-         order->err == ERR_OK && !order->ended && !order->replayed && !e->lane_draining;
+         order->err == ERR_OK && !order->ended && !order->replayed && !e->lane_draining &&
+         !order_is_gone(order);
 }
 
 // Sorts the unit's orders by verdict: those to be answered stay, the others wait or come again.
@@ -205,13 +223,17 @@ static void absorb(struct unit *u) {
   if (u->wake_min && (e->wake_at == 0 || u->wake_min < e->wake_at)) e->wake_at = u->wake_min;
   catalog_absorb(u);
   park_ended(u);
+  park_offer(u);
 }
 
 static void answer_one(struct unit *u, struct order *order) {
   if (!will_watch(u->e, order)) {
+    workers_claimed(u->e, order->tenant, order->claim.worker, order->claimed_count);
     engine_answer(u->e, u, order);
     return;
   }
+  order->tasks = NULL;  // they go with the unit; the watch reads the task anew
+  order->task_count = 0;
   order->again = true;  // its Idempotency-Key now holds its own answer
   park_watch(u->e, order, order->id);
 }
@@ -230,26 +252,23 @@ static void answer_all(struct unit *u) {
   }
 }
 
-// Whoever already has a refusal of his own keeps it; a claim that only waited goes on waiting.
-static void fail_all(struct unit *u, const struct fault *why) {
-  park_refeed(u);
-  while (u->orders) {
-    struct order *order = u->orders;
-    u->orders = order->next;
-    order->next = NULL;
-    if (order == &u->e->sweep) continue;
-    if (order->err == ERR_OK) {
-      order->err = why->err;
-      order->fault = *why;
-    }
-    engine_answer(u->e, u, order);
-  }
-}
-
-static void fail_settle(struct unit *u, struct order *order, const struct fault *why) {
+static void fail_order(struct unit *u, struct order *order, const struct fault *why) {
   order->err = why->err;
   order->fault = *why;
-  order->again = false;
+  order->claimed_count = 0;
+  engine_answer(u->e, u, order);
+}
+
+// The order's own change was committed by an earlier unit, so what failed must not deny it: a
+// completion has only missed its claim, and of a task that was waited for nothing new is known.
+static void fail_later_part(struct unit *u, struct order *order, const struct fault *why) {
+  struct fault unknown = *why;
+  fault_set(&unknown, ERR_UNAVAILABLE, "the task could not be read again; GET it");
+  if (order->kind != ORDER_SETTLE) {
+    fail_order(u, order, &unknown);
+    return;
+  }
+  order->claimed_count = 0;
   engine_answer(u->e, u, order);
 }
 
@@ -257,30 +276,44 @@ static bool settled_here(const struct unit *u, const struct order *order) {
   return order->kind == ORDER_SETTLE && order->turn == u->turn;
 }
 
-// Completions of this unit that now wait for their claim were undone with it: they must hear of it.
-static void fail_waiting_settles(struct unit *u, const struct fault *why) {
-  struct engine *e = u->e;
-  for (size_t i = 0; i < e->deadline_count;) {
-    struct order *order = e->deadlines[i];
-    if (!settled_here(u, order)) {
-      i++;
-      continue;
-    }
-    park_remove(e, order);
-    fail_settle(u, order, why);
-    i = 0;  // removing moved others
-  }
-  struct order_list again = e->again;
-  e->again = (struct order_list){0};
-  while (again.head) {
-    struct order *order = again.head;
-    again.head = order->next;
+// Everybody hears of it, also who was refused: a refusal may rest on what was undone.
+static void fail_answered(struct unit *u, const struct fault *why) {
+  while (u->orders) {
+    struct order *order = u->orders;
+    u->orders = order->next;
     order->next = NULL;
-    if (settled_here(u, order))
-      fail_settle(u, order, why);
+    if (order == &u->e->sweep) continue;
+    if (order->again && (order->kind == ORDER_SETTLE || order->kind == ORDER_WATCH))
+      fail_later_part(u, order, why);
     else
-      engine_again(e, order);
+      fail_order(u, order, why);
   }
+}
+
+// Those that wait since this unit found nothing in what is undone now: they look again. But
+// completions among them were undone themselves.
+static void fail_waiting(struct unit *u, const struct fault *why) {
+  struct order *parked = park_take_decided(u);
+  struct order_list again = u->e->again;
+  u->e->again = (struct order_list){0};
+  for (int list = 0; list < 2; list++) {
+    struct order *order = list ? parked : again.head;
+    while (order) {
+      struct order *next = order->next;
+      if (settled_here(u, order))
+        fail_order(u, order, why);
+      else
+        engine_again(u->e, order);
+      order = next;
+    }
+  }
+}
+
+// Those who were fed go on waiting in their old places, unless they began to wait in this unit.
+static void fail_all(struct unit *u, const struct fault *why) {
+  park_refeed(u);
+  fail_waiting(u, why);
+  fail_answered(u, why);
 }
 
 static void report_failure(struct engine *e, const struct fault *why) {
@@ -289,7 +322,7 @@ static void report_failure(struct engine *e, const struct fault *why) {
   if (why->err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, why);
 }
 
-void run_unit(struct unit *u, bool sweep) {
+enum err run_unit(struct unit *u, bool sweep) {
   struct fault why = {0};
   u->turn = atomic_fetch_add(&u->e->units, 1) + 1;
   plan(u);
@@ -307,8 +340,8 @@ void run_unit(struct unit *u, bool sweep) {
     why.err = err;
     if (why.retry_after_s == 0) why.retry_after_s = 1;
     report_failure(u->e, &why);
-    fail_waiting_settles(u, &why);
     fail_all(u, &why);
   }
   unit_release(u->e, u);
+  return err;
 }

@@ -4,9 +4,17 @@
 
 #include "base/rand.h"
 
+// Then the task can be handed out in the same unit, for which its payload is needed.
+static bool is_ready_at_once(const struct settle_item *item) {
+  if (item->verb == SETTLE_RELEASE && item->delay_ms == ABSENT) return true;
+  return item->verb != SETTLE_COMPLETE && item->delay_ms == 0;
+}
+
 void settle_plan(struct unit *u, struct order *order) {
-  for (size_t i = 0; i < order->in.settle.count; i++)
-    unit_want(u, order->tenant, order->in.settle.items[i].id, 0);
+  for (size_t i = 0; i < order->in.settle.count; i++) {
+    const struct settle_item *item = &order->in.settle.items[i];
+    unit_want(u, order->tenant, item->id, is_ready_at_once(item) ? PART_PAYLOAD : 0);
+  }
   if (order->claim.limit) claim_plan(u, order);
 }
 

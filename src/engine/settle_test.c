@@ -201,7 +201,7 @@ static void a_refused_completion_claims_nothing(void **state) {
 static void a_release_can_take_the_same_task_again(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
-  struct ask *a = and_claim(settling(y, &task, SETTLE_RELEASE), 1, 1000);
+  struct ask *a = and_claim(settling(y, &task, SETTLE_RELEASE), 1, 0);
   ask(a);
   assert_got(a, task.id);
   assert_text(a->claimed[0].payload, "{\"n\":1}");

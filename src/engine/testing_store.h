@@ -365,10 +365,12 @@ static inline enum err fake_wake_next(struct store_lane *lane, int64_t *at, stru
 }
 
 static inline enum err fake_tend(struct store_lane *lane, bool idle, struct fault *why) {
-  (void)idle, (void)why;
-  assert(!fake_of(lane)->unit_open);
-  fake_of(lane)->tends++;
-  return ERR_OK;
+  struct fake_store *s = fake_of(lane);
+  (void)idle;
+  assert(!s->unit_open);
+  s->tends++;
+  if (s->fail_applies) return fault_set(why, s->fail_apply, "the test says so");
+  return ERR_OK;  // the probe: a write would succeed
 }
 
 static inline enum err fake_reader_open(struct store *store, struct store_reader **out,

@@ -109,7 +109,7 @@ static void remember_unique(struct unit *u, struct row *row) {
 void unit_adopt_all(struct unit *u) {
   for (size_t i = 0; i < u->want_ids.count; i++) {
     struct want_id *want = LIST_AT(u->want_ids, struct want_id, i);
-    if (want->row) unit_adopt(u, want->row);
+    if (want->row) unit_adopt(u, want->row)->whole |= (want->parts & PART_PAYLOAD) != 0;
   }
   index_uniques(u);
   for (size_t i = 0; i < u->slots.count; i++) {
@@ -117,6 +117,7 @@ void unit_adopt_all(struct unit *u) {
     for (size_t k = 0; k < slot->pick.row_count; k++) {
       slot->bytes += slot->pick.rows[k]->task.payload.len;
       slot->pick.rows[k] = unit_adopt(u, slot->pick.rows[k]);
+      slot->pick.rows[k]->whole = true;
     }
   }
   for (size_t i = 0; i < u->due_count; i++) u->due[i] = unit_adopt(u, u->due[i]);
@@ -153,17 +154,23 @@ static void ready_insert(struct unit *u, struct row *row) {
     i--;
   }
   all[i] = row;
+  row->offered = false;
+  u->ready_new = true;
 }
 
 void unit_reschedule(struct unit *u, struct row *row) {
   row->task.wake_at = task_wake_at(&row->task);
   u->wake_min = earlier(u->wake_min, row->task.wake_at);
-  if (task_is_ready(&row->task)) ready_insert(u, row);
+  if (!task_is_ready(&row->task)) return;
+  if (row->whole)  // with its payload
+    ready_insert(u, row);
+  else
+    *LIST_PUSH(&u->arena, &u->late, struct row *) = row;
 }
 
 struct row *unit_add(struct unit *u, const struct task *task) {
   struct row *row = arena_alloc(&u->arena, sizeof *row);
-  *row = (struct row){.task = *task, .fresh = true};
+  *row = (struct row){.task = *task, .fresh = true, .whole = true};
   unit_adopt(u, row);
   *LIST_PUSH(&u->arena, &u->rows, struct row *) = row;
   if (!str_is_none(task->unique_key)) remember_unique(u, row);
@@ -173,9 +180,9 @@ struct row *unit_add(struct unit *u, const struct task *task) {
 
 void unit_touch(struct unit *u, struct row *row) {
   row->task.updated_at = u->now;
+  row->task.revision++;
   if (row->fresh || row->dirty) return;
   row->dirty = true;
-  row->task.revision++;
   *LIST_PUSH(&u->arena, &u->rows, struct row *) = row;
 }
 
@@ -195,12 +202,9 @@ struct event *unit_event(struct unit *u, const struct order *order, struct row *
   return &entry->event;
 }
 
-static void leave_running(struct task *task, enum task_status to) {
+static void leave_running(struct task *task) {
   task->lease_expires_at = 0;
   task->lease_length_ms = 0;
-  // A final task keeps the token of the attempt that ended it, so that a repeated completion is
-  // known.
-  if (to == TASK_PENDING) task->lease = 0;
 }
 
 enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting waiting,
@@ -211,11 +215,14 @@ enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting
     return fault_set(why, ERR_WRONG_STATUS, "the task is %s; this is not possible now",
                      task_status_word(task->status).at);
   }
-  if (task->status == TASK_RUNNING) leave_running(task, to);
+  if (task->status == TASK_RUNNING) leave_running(task);
   task->status = to;
   task->waiting = to == TASK_PENDING ? waiting : WAIT_NONE;
   task->completed_at = task_status_is_final(to) ? u->now : 0;
   if (task_status_is_final(to) || to == TASK_PENDING) task->cancel_requested_at = 0;
+  // A final task keeps the token of the attempt that ended it, so that a repeated completion is
+  // known.
+  if (to == TASK_PENDING) task->lease = 0;
   unit_touch(u, row);
   if (to != TASK_RUNNING) unit_reschedule(u, row);
   return ERR_OK;

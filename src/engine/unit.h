@@ -18,6 +18,7 @@ void *list_push(struct arena *a, struct list *l, size_t item_bytes);  // cleared
 // The candidates for all claims of one filter in one unit.
 struct pick_slot {
   struct pick pick;
+  size_t asked;  // what the claims of exactly this filter can take
   size_t next;   // first candidate not looked at yet
   size_t bytes;  // payload bytes among them
 };
@@ -44,6 +45,8 @@ struct unit {
   struct list rows, events, logs, replays, queues, types, keys, tenants;  // the change
   struct list ready;  // struct row *: became ready in this unit, best first
   size_t ready_head;  // those before it are taken
+  bool ready_new;     // some were not offered to waiting claims yet
+  struct list late;   // struct row *: became ready too, but without a payload to hand out
   int64_t wake_min;   // smallest wake_at among what changed; 0: none
 };
 
@@ -61,7 +64,9 @@ void unit_adopt_all(struct unit *u);  // everything that the load brought
 
 // Deciding.
 struct row *unit_add(struct unit *u, const struct task *task);  // a fresh row
-void unit_touch(struct unit *u, struct row *row);  // it will change: next revision, updated_at
+// It changes: next revision, updated_at. Once for each answer that shows it, so that no two answers
+// show different contents under one revision.
+void unit_touch(struct unit *u, struct row *row);
 struct event *unit_event(struct unit *u, const struct order *order, struct row *row,
                          enum event_kind kind);
 // Makes the move, or answers ERR_WRONG_STATUS and changes nothing. Sets waiting (for MOVE targets

@@ -99,14 +99,12 @@ static void names_copy(struct worker_entry *entry, const struct claim_filter *f)
     *to = (struct str){mem_copy(f->queues[i].at, f->queues[i].len), f->queues[i].len};
 }
 
-void workers_asked(struct engine *e, int64_t tenant, const struct claim_filter *f, int64_t now,
-                   size_t claimed) {
+void workers_asked(struct engine *e, int64_t tenant, const struct claim_filter *f, int64_t now) {
   if (str_is_none(f->worker)) return;
   uint64_t asked = names_hash(f);
   pthread_mutex_lock(&e->workers.lock);
   struct worker_entry *entry = entry_for(&e->workers, tenant, f->worker);
   entry->seen_at = now;
-  entry->claimed += (int64_t)claimed;
   if (entry->asked != asked) names_copy(entry, f);  // hardly ever: a worker asks for the same
   entry->asked = asked;
   pthread_mutex_unlock(&e->workers.lock);
@@ -116,6 +114,13 @@ void workers_seen(struct engine *e, int64_t tenant, struct str worker, int64_t n
   if (str_is_none(worker)) return;
   pthread_mutex_lock(&e->workers.lock);
   entry_for(&e->workers, tenant, worker)->seen_at = now;
+  pthread_mutex_unlock(&e->workers.lock);
+}
+
+void workers_claimed(struct engine *e, int64_t tenant, struct str worker, size_t count) {
+  if (str_is_none(worker) || count == 0) return;
+  pthread_mutex_lock(&e->workers.lock);
+  entry_for(&e->workers, tenant, worker)->claimed += (int64_t)count;
   pthread_mutex_unlock(&e->workers.lock);
 }
 

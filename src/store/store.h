@@ -34,7 +34,7 @@ struct row {
   enum task_status was_status;
   enum waiting was_waiting;
   int64_t channel;  // the store's own number for (tenant, queue, type); 0: unknown
-  void *engine;     // the engine's own; the store leaves it alone
+  bool whole, offered;  // the engine's own; the store leaves them alone
 };
 
 // --- load ----------------------------------------------------------------------------------------

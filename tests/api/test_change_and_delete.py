@@ -63,6 +63,29 @@ def test_a_change_with_an_old_tag_is_refused(api):
     assert api.task(task)["priority"] == 1
 
 
+def test_a_task_claimed_in_the_breath_that_created_it_has_another_tag(api, parallel):
+    """A waiting claim is fed in the unit of work of the create: one commit, two states."""
+    waiter = api.twin()
+    claimed = parallel(waiter.claim_one, waitMs=10_000, workerId=api.type)
+    api.until_worker(api.type, waiting=True)
+    created = api.create()
+    task = claimed()
+    assert task["status"] == "running" and created["status"] == "pending"
+    assert task["revision"] > created["revision"]
+    response = api.get(path(task), headers={"If-None-Match": etag(created)})
+    assert response.status_code == 200
+    waiter.close()
+
+
+def test_changes_that_meet_in_one_unit_of_work_have_different_tags(api, parallel):
+    task, twins = api.create(), [api.twin() for _ in range(16)]
+    joins = [parallel(twin.patch, path(task), {"priority": n}) for n, twin in enumerate(twins)]
+    tags = [join().headers["etag"] for join in joins]
+    assert len(set(tags)) == 16
+    for twin in twins:
+        twin.close()
+
+
 def test_of_two_changes_with_the_same_tag_one_wins(api, parallel):
     twins = [api.twin() for _ in range(8)]
     task = api.create()

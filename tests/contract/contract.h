@@ -1,33 +1,36 @@
-// contract.h: a store to test and short words for what is done to it. Each test runs on every store;
-// a new kind of store is a row of `kinds`.
+// contract.h: a store to test and short words for what is done to it. Each test runs on every
+// store; a new kind of store is a row of `kinds`.
 #ifndef CONTRACT_H
 #define CONTRACT_H
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/mem.h"
 #include "store/sqlite/sqlite.h"
 
 // One test's store with its one lane and one reader, and what the test made in it.
 struct world {
-  char folder[32];            // a temporary folder; gone after the test
-  char path[64];              // of the store, where it is a file
+  char folder[32];  // a temporary folder; gone after the test
+  char path[64];    // of the store, where it is a file
   struct store *store;
   const struct store_ops *ops;
   struct store_lane *lane;
   struct store_reader *reader;
-  struct arena arena;         // of the whole test
+  struct arena arena;  // of the whole test
   struct id_source ids;
   int64_t now;
-  struct fault why;           // of the latest failure
+  struct fault why;  // of the latest failure
 };
 
 static const struct kind {
@@ -51,7 +54,8 @@ static inline void assert_str(struct str got, struct str want) {
   if (got.len) assert_memory_equal(got.at, want.at, want.len);
 }
 
-// --- opening and closing ----------------------------------------------------------------------------
+// --- opening and closing
+// ----------------------------------------------------------------------------
 
 static inline void world_open(struct world *w) {
   OK(sqlite_store_open(kind_now->file ? w->path : NULL, NULL, &w->store, &w->why));
@@ -79,7 +83,7 @@ static inline bool world_reopen(struct world *w) {
 }
 
 static inline int world_setup(void **state) {
-  struct world *w = calloc(1, sizeof *w);
+  struct world *w = mem_zero(sizeof *w);
   *state = w;
   arena_init(&w->arena, 1 << 16);
   w->now = 1700000000000;
@@ -90,15 +94,20 @@ static inline int world_setup(void **state) {
   return 0;
 }
 
+static inline int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  (void)st;
+  (void)kind;
+  (void)at;
+  return remove(path);
+}
+
 static inline int world_teardown(void **state) {
   struct world *w = *state;
   world_close(w);
   arena_fini(&w->arena);
-  char command[64];
-  snprintf(command, sizeof command, "rm -rf %s", w->folder);
-  if (system(command) != 0) return -1;
-  free(w);
-  return 0;
+  int failed = nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  mem_free(w);
+  return failed;
 }
 
 #define CONTRACT_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -115,7 +124,8 @@ static inline int world_teardown(void **state) {
     failed_;                                                                                       \
   })
 
-// --- making a change --------------------------------------------------------------------------------
+// --- making a change
+// --------------------------------------------------------------------------------
 
 // A change under way. Rows and events are added, then it is applied once.
 struct unit {
@@ -145,10 +155,13 @@ static inline void unit_row(struct unit *u, struct row *row) {
 static inline void unit_event(struct unit *u, struct row *row, enum event_kind kind) {
   assert_true(u->change.event_count < 1024);
   struct task *t = &row->task;
-  u->events[u->change.event_count++] = (struct change_event){
-      .event = {.tenant = t->tenant, .kind = kind, .at = u->w->now, .task = t->id,
-                .attempt = t->attempt, .actor = STR("local")},
-      .row = row};
+  u->events[u->change.event_count++] = (struct change_event){.event = {.tenant = t->tenant,
+                                                                       .kind = kind,
+                                                                       .at = u->w->now,
+                                                                       .task = t->id,
+                                                                       .attempt = t->attempt,
+                                                                       .actor = STR("local")},
+                                                             .row = row};
 }
 
 // A new ready task, with the event of its creation. It can be changed until the unit is applied.
@@ -213,7 +226,8 @@ static inline struct id world_create(struct world *w, struct str type) {
   return id;
 }
 
-// --- reading ----------------------------------------------------------------------------------------
+// --- reading
+// ----------------------------------------------------------------------------------------
 
 static inline struct row *world_load(struct world *w, struct id id, unsigned parts) {
   struct want_id want = {.tenant = 1, .id = id, .parts = parts};
@@ -263,8 +277,7 @@ static inline int64_t world_check(struct world *w) {
   int64_t broken = 0;
   OK(w->ops->check(w->store, &w->arena, &findings, &count, &w->why));
   assert_true(count > 10);
-  for (size_t i = 0; i < count; i++)
-    broken += findings[i].violations > 0;
+  for (size_t i = 0; i < count; i++) broken += findings[i].violations > 0;
   return broken;
 }
 

@@ -60,8 +60,8 @@ static void a_pick_takes_only_what_it_names(void **state) {
       {{.limit = 9, .queues = &voice, .queue_count = 1}, 2},
       {{.limit = 9, .not_queues = &voice, .not_queue_count = 1}, 1},
       {{.limit = 9, .types = &a, .type_count = 1, .queues = &video, .queue_count = 1}, 1},
-      {{.limit = 9, .queues = &voice, .queue_count = 1, .not_queues = &voice,
-        .not_queue_count = 1}, 0},
+      {{.limit = 9, .queues = &voice, .queue_count = 1, .not_queues = &voice, .not_queue_count = 1},
+       0},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_int_equal(world_pick(w, cases[i].pick).row_count, cases[i].count);
@@ -125,7 +125,8 @@ static void a_changed_priority_changes_the_order(void **state) {
   w->ops->abandon(w->lane);
 }
 
-// --- against a plain sort ---------------------------------------------------------------------------
+// --- against a plain sort
+// ---------------------------------------------------------------------------
 
 static int by_claim_order(const void *a, const void *b) {
   const struct task *x = *(struct task *const *)a, *y = *(struct task *const *)b;

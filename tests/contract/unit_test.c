@@ -3,7 +3,8 @@
 
 #include "model/limits.h"
 
-// --- tasks ------------------------------------------------------------------------------------------
+// --- tasks
+// ------------------------------------------------------------------------------------------
 
 // Gives each column another value. ENUM columns keep small ones.
 static void fill_columns(struct task *t, int64_t salt) {
@@ -84,8 +85,8 @@ static void a_task_is_absent_for_another_tenant_and_under_another_salt(void **st
   struct task *t = NULL;
   FAILS(ERR_NOT_FOUND, w->ops->read_task(w->reader, &w->arena, 2, id, 0, &t, &w->why));
   FAILS(ERR_NOT_FOUND, w->ops->read_task(w->reader, &w->arena, 1, other, 0, &t, &w->why));
-  struct want_id wants[] = {{.tenant = 2, .id = id}, {.tenant = 1, .id = other},
-                            {.tenant = 1, .id = id}};
+  struct want_id wants[] = {
+      {.tenant = 2, .id = id}, {.tenant = 1, .id = other}, {.tenant = 1, .id = id}};
   struct load load = {.arena = &w->arena, .ids = wants, .id_count = 3};
   OK(w->ops->load(w->lane, &load, &w->why));
   assert_null(wants[0].row);
@@ -94,7 +95,8 @@ static void a_task_is_absent_for_another_tenant_and_under_another_salt(void **st
   w->ops->abandon(w->lane);
 }
 
-// --- all or none ------------------------------------------------------------------------------------
+// --- all or none
+// ------------------------------------------------------------------------------------
 
 static void a_stale_revision_is_a_conflict_and_nothing_is_changed(void **state) {
   struct world *w = *state;
@@ -203,7 +205,8 @@ static void too_many_channels_are_refused_as_a_whole(void **state) {
   assert_int_equal(world_tally(w, 1).ready, LIMIT_CHANNELS + 1);
 }
 
-// --- parts ------------------------------------------------------------------------------------------
+// --- parts
+// ------------------------------------------------------------------------------------------
 
 static void a_result_is_kept_byte_for_byte_and_taken_back_by_a_retry(void **state) {
   struct world *w = *state;
@@ -267,7 +270,8 @@ static void replays_are_found_by_tenant_and_key_and_dropped_by_age(void **state)
   u->change.replays = replays;
   u->change.replay_count = 2;
   OK(unit_apply(u));
-  struct want_replay wants[] = {{.tenant = 1, .key = STR("k1")}, {.tenant = 1, .key = STR("k2")},
+  struct want_replay wants[] = {{.tenant = 1, .key = STR("k1")},
+                                {.tenant = 1, .key = STR("k2")},
                                 {.tenant = 2, .key = STR("k1")}};
   struct load load = {.arena = &w->arena, .replays = wants, .replay_count = 3};
   OK(w->ops->load(w->lane, &load, &w->why));
@@ -293,7 +297,8 @@ static void replays_are_found_by_tenant_and_key_and_dropped_by_age(void **state)
   w->ops->abandon(w->lane);
 }
 
-// --- what orders and the sweep look for -------------------------------------------------------------
+// --- what orders and the sweep look for
+// -------------------------------------------------------------
 
 static void a_unique_key_is_found_within_its_tenant(void **state) {
   struct world *w = *state;
@@ -339,7 +344,8 @@ static void due_tasks_come_earliest_first(void **state) {
   w->ops->abandon(w->lane);
 }
 
-// --- events -----------------------------------------------------------------------------------------
+// --- events
+// -----------------------------------------------------------------------------------------
 
 static void events_are_numbered_per_tenant_and_chained_per_task(void **state) {
   struct world *w = *state;
@@ -379,8 +385,11 @@ static void events_are_numbered_per_tenant_and_chained_per_task(void **state) {
 static void an_event_without_a_task_keeps_its_queue(void **state) {
   struct world *w = *state;
   struct unit *u = unit_new(w);
-  u->events[0] = (struct change_event){.event = {.tenant = 1, .kind = EVENT_QUEUE_PAUSED, .at = 9,
-                                                 .queue = STR("voice"), .note = STR("voice")}};
+  u->events[0] = (struct change_event){.event = {.tenant = 1,
+                                                 .kind = EVENT_QUEUE_PAUSED,
+                                                 .at = 9,
+                                                 .queue = STR("voice"),
+                                                 .note = STR("voice")}};
   u->change.event_count = 1;
   OK(unit_apply(u));
   struct event_page page = world_events(w, (struct event_filter){.queue = STR("voice")});
@@ -390,20 +399,31 @@ static void an_event_without_a_task_keeps_its_queue(void **state) {
   assert_str(page.events[0].type, STR_NONE);
 }
 
-// --- the catalogue ----------------------------------------------------------------------------------
+// --- the catalogue
+// ----------------------------------------------------------------------------------
 
 static void the_catalogue_keeps_the_latest_of_each_name(void **state) {
   struct world *w = *state;
   struct queue queues[] = {{1, STR("voice"), true}, {2, STR("voice"), true}};
-  struct type type = {.tenant = 1, .name = STR("resize"), .priority = VERSION_NONE,
-                      .timeout_ms = -1, .backoff = {BACKOFF_FIXED, 5, 6, 7}, .attempts_max = 4};
-  struct api_key key = {.id = STR("abc"), .tenant = 1, .name = STR("ci"), .roles = 5,
-                        .created_at = 1};
+  struct type type = {.tenant = 1,
+                      .name = STR("resize"),
+                      .priority = VERSION_NONE,
+                      .timeout_ms = -1,
+                      .backoff = {BACKOFF_FIXED, 5, 6, 7},
+                      .attempts_max = 4};
+  struct api_key key = {
+      .id = STR("abc"), .tenant = 1, .name = STR("ci"), .roles = 5, .created_at = 1};
   struct tenant tenant = {7, STR("acme")};
   memset(key.hash, 9, sizeof key.hash);
   struct unit *u = unit_new(w);
-  u->change = (struct change){.queues = queues, .queue_count = 2, .types = &type, .type_count = 1,
-                              .keys = &key, .key_count = 1, .tenants = &tenant, .tenant_count = 1};
+  u->change = (struct change){.queues = queues,
+                              .queue_count = 2,
+                              .types = &type,
+                              .type_count = 1,
+                              .keys = &key,
+                              .key_count = 1,
+                              .tenants = &tenant,
+                              .tenant_count = 1};
   OK(unit_apply(u));
   queues[0].paused = false;
   key.revoked_at = 77;
@@ -429,7 +449,8 @@ static void the_catalogue_keeps_the_latest_of_each_name(void **state) {
   assert_str(c.types[0].queue, STR_NONE);
 }
 
-// --- across a restart -------------------------------------------------------------------------------
+// --- across a restart
+// -------------------------------------------------------------------------------
 
 static void a_restart_carries_on_where_the_store_was(void **state) {
   struct world *w = *state;

@@ -28,7 +28,9 @@ static bool has_columns(const char *path) {
   return !tidy_ends(path, ".def") && !tidy_ends(path, ".md") && !tidy_ends(path, "LICENSE");
 }
 
-static bool may_tab(const char *path) { return tidy_ends(path, "Makefile"); }
+static bool may_tab(const char *path) {
+  return tidy_ends(path, "Makefile") || tidy_ends(path, ".md");
+}
 
 static size_t columns(const char *line, size_t length) {
   size_t count = 0;

@@ -12,7 +12,8 @@ enum {
   RESULT_SHORT_BYTES = 512,  // still five rows to a page
 };
 
-// --- tasks ------------------------------------------------------------------------------------------
+// --- tasks
+// ------------------------------------------------------------------------------------------
 
 static enum err channel_of(struct store_lane *lane, struct row *row, struct channel **out,
                            struct fault *why) {
@@ -37,8 +38,8 @@ static enum err count_row(struct store_lane *lane, struct row *row, struct fault
   return ERR_OK;
 }
 
-// A short result lives in its task's row: the row is rewritten anyway when the result comes, and as a
-// rule for the last time. A payload never does: each claim would rewrite it.
+// A short result lives in its task's row: the row is rewritten anyway when the result comes, and as
+// a rule for the last time. A payload never does: each claim would rewrite it.
 static bool is_short(struct str result) { return result.len <= RESULT_SHORT_BYTES; }
 static struct str short_or_none(struct str result) { return is_short(result) ? result : STR_NONE; }
 
@@ -76,16 +77,18 @@ static enum err write_tasks(struct store_lane *lane, const struct change *change
   for (size_t i = 0; i < change->row_count; i++) {
     const struct row *row = change->rows[i];
     if (row->gone) continue;
-    if (row->fresh) TRY(insert_task(&insert, row, why));
-    else TRY(update_task(row->result_new ? &finish : &update, row, why));
+    if (row->fresh)
+      TRY(insert_task(&insert, row, why));
+    else
+      TRY(update_task(row->result_new ? &finish : &update, row, why));
   }
   return ERR_OK;
 }
 
-// --- payloads and results ---------------------------------------------------------------------------
+// --- payloads and results
+// ---------------------------------------------------------------------------
 
-static enum err put_body(struct use *u, const struct row *row, struct str body,
-                         struct fault *why) {
+static enum err put_body(struct use *u, const struct row *row, struct str body, struct fault *why) {
   use_i64(u, id_key(row->task.id));
   use_text(u, body);
   return sqlite_use_run(u, why);
@@ -108,8 +111,10 @@ static enum err write_bodies(struct store_lane *lane, const struct change *chang
     if (row->gone) continue;
     if (row->fresh && !str_is_none(t->payload)) TRY(put_body(&payload, row, t->payload, why));
     if (!row->result_new) continue;
-    if (!is_short(t->result)) TRY(put_body(&result, row, t->result, why));
-    else if (str_is_none(t->result)) TRY(delete_of(lane->conn, QUERY_result_delete, row, why));
+    if (!is_short(t->result))
+      TRY(put_body(&result, row, t->result, why));
+    else if (str_is_none(t->result))
+      TRY(delete_of(lane->conn, QUERY_result_delete, row, why));
   }
   return ERR_OK;
 }
@@ -134,7 +139,8 @@ static enum err delete_tasks(struct store_lane *lane, const struct change *chang
   return ERR_OK;
 }
 
-// --- what goes with tasks ---------------------------------------------------------------------------
+// --- what goes with tasks
+// ---------------------------------------------------------------------------
 
 static enum err write_log(struct store_lane *lane, const struct change_log *log,
                           struct fault *why) {
@@ -194,10 +200,10 @@ static enum err write_tallies(struct store_lane *lane, struct fault *why) {
   return ERR_OK;
 }
 
-// --- the unit ---------------------------------------------------------------------------------------
+// --- the unit
+// ---------------------------------------------------------------------------------------
 
-static enum err write_all(struct store_lane *lane, const struct change *change,
-                          struct fault *why) {
+static enum err write_all(struct store_lane *lane, const struct change *change, struct fault *why) {
   for (size_t i = 0; i < change->row_count; i++) TRY(count_row(lane, change->rows[i], why));
   // Before the rows, because each row carries the number of its newest event.
   TRY(sqlite_events_number(lane, change, why));

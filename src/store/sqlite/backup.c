@@ -22,8 +22,10 @@ static enum err copy_into(struct conn *c, const char *path, struct fault *why) {
 
 static enum err copy(struct sqlite_store *store, const char *path, struct fault *why) {
   struct conn c;
-  if (store->path) TRY(sqlite_conn_open(&c, store->path, CONN_READ, BACKUP_CACHE_KIB, why));
-  else sqlite_conn_borrow(&c, &store->conn);
+  if (store->path)
+    TRY(sqlite_conn_open(&c, store->path, CONN_READ, BACKUP_CACHE_KIB, why));
+  else
+    sqlite_conn_borrow(&c, &store->conn);
   // To SQLite the new file is part of the connection, which therefore must be allowed to write.
   enum err err = sqlite_conn_exec(&c, "PRAGMA query_only = 0", why);
   if (err == ERR_OK) err = copy_into(&c, path, why);

@@ -1,7 +1,8 @@
 // catalog.c: what a server keeps in memory while it runs: tenants, keys, queues, types, tallies.
 #include "store/sqlite/internal.h"
 
-// --- reading ----------------------------------------------------------------------------------------
+// --- reading
+// ----------------------------------------------------------------------------------------
 
 struct list {
   void *at;
@@ -84,15 +85,20 @@ enum err sqlite_catalog_read(struct store *s, struct arena *a, struct catalog *o
   TRY(read_all(c, QUERY_queue_all, a, sizeof(struct queue), read_queue, &queues, why));
   TRY(read_all(c, QUERY_type_all, a, sizeof(struct type), read_type, &types, why));
   *out = (struct catalog){
-      .tenants = tenants.at, .tenant_count = tenants.count,
-      .keys = keys.at, .key_count = keys.count,
-      .queues = queues.at, .queue_count = queues.count,
-      .types = types.at, .type_count = types.count,
+      .tenants = tenants.at,
+      .tenant_count = tenants.count,
+      .keys = keys.at,
+      .key_count = keys.count,
+      .queues = queues.at,
+      .queue_count = queues.count,
+      .types = types.at,
+      .type_count = types.count,
   };
   return ERR_OK;
 }
 
-// --- tallies ----------------------------------------------------------------------------------------
+// --- tallies
+// ----------------------------------------------------------------------------------------
 
 int64_t sqlite_catalog_tally(struct use *u, struct arena *a, struct tally *out) {
   int64_t number = use_get_i64(u);
@@ -122,7 +128,8 @@ enum err sqlite_read_tallies(struct store_reader *r, struct arena *a, int64_t te
   return ERR_OK;
 }
 
-// --- writing ----------------------------------------------------------------------------------------
+// --- writing
+// ----------------------------------------------------------------------------------------
 
 static enum err put_queue(struct conn *c, const struct queue *q, struct fault *why) {
   struct use u = sqlite_use(c, QUERY_queue_put);
@@ -169,8 +176,7 @@ static enum err insert_tenant(struct conn *c, const struct tenant *t, struct fau
 }
 
 enum err sqlite_catalog_apply(struct conn *c, const struct change *change, struct fault *why) {
-  for (size_t i = 0; i < change->tenant_count; i++)
-    TRY(insert_tenant(c, &change->tenants[i], why));
+  for (size_t i = 0; i < change->tenant_count; i++) TRY(insert_tenant(c, &change->tenants[i], why));
   for (size_t i = 0; i < change->key_count; i++) TRY(put_key(c, &change->keys[i], why));
   for (size_t i = 0; i < change->queue_count; i++) TRY(put_queue(c, &change->queues[i], why));
   for (size_t i = 0; i < change->type_count; i++) TRY(put_type(c, &change->types[i], why));

@@ -23,7 +23,8 @@ struct channel *sqlite_channels_at(const struct channels *cs, int64_t number) {
   return cs->all[number - 1];
 }
 
-// --- finding ----------------------------------------------------------------------------------------
+// --- finding
+// ----------------------------------------------------------------------------------------
 
 static bool channel_is(const struct channel *c, int64_t tenant, struct str queue, struct str type) {
   return c->tenant == tenant && str_eq(c->type, type) && str_eq(c->queue, queue);
@@ -55,8 +56,10 @@ enum err sqlite_channels_get(struct channels *cs, int64_t tenant, struct str que
     return ERR_OK;
   }
   if (cs->count == LIMIT_CHANNELS)
-    return fault_set(why, ERR_TOO_MANY, "there are %d pairs of queue and type already, and no more "
-                     "can be made; use fewer names", LIMIT_CHANNELS);
+    return fault_set(why, ERR_TOO_MANY,
+                     "there are %d pairs of queue and type already, and no more "
+                     "can be made; use fewer names",
+                     LIMIT_CHANNELS);
   struct channel *c = channel_put(cs, slot, cs->count + 1);
   c->tenant = tenant;
   c->queue = arena_dup(&cs->arena, queue);
@@ -66,7 +69,8 @@ enum err sqlite_channels_get(struct channels *cs, int64_t tenant, struct str que
   return ERR_OK;
 }
 
-// --- counting ---------------------------------------------------------------------------------------
+// --- counting
+// ---------------------------------------------------------------------------------------
 
 static void ready_list_update(struct channels *cs, struct channel *c, bool was_ready) {
   bool is_ready = c->counts.ready > 0;

@@ -1,6 +1,6 @@
 // channel.h: the (tenant, queue, type) triples of a store and how many tasks of each are in which
-// status, kept in memory by the lane. A unit moves the counts apart from what is committed, until it
-// is settled.
+// status, kept in memory by the lane. A unit moves the counts apart from what is committed, until
+// it is settled.
 #ifndef STORE_SQLITE_CHANNEL_H
 #define STORE_SQLITE_CHANNEL_H
 
@@ -15,7 +15,7 @@ struct channel_counts {
 };
 
 struct channel {
-  int64_t number;                // from 1
+  int64_t number;  // from 1
   int64_t tenant;
   struct str queue, type;
   struct channel_counts counts;  // as committed
@@ -34,7 +34,7 @@ struct channels {
   uint16_t slots[CHANNEL_SLOTS];            // numbers, by the hash of the triple; 0: free
   struct channel *touched[LIMIT_CHANNELS];  // by the unit under way
   size_t touched_count;
-  struct channel *ready[LIMIT_CHANNELS];    // those with ready tasks, in no order
+  struct channel *ready[LIMIT_CHANNELS];  // those with ready tasks, in no order
   size_t ready_count;
 };
 

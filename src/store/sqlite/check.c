@@ -39,8 +39,10 @@ enum err sqlite_check(struct store *s, struct arena *a, struct check_finding **o
                       struct fault *why) {
   struct sqlite_store *store = (struct sqlite_store *)s;
   struct conn c;
-  if (store->path) TRY(sqlite_conn_open(&c, store->path, CONN_READ, CHECK_CACHE_KIB, why));
-  else sqlite_conn_borrow(&c, &store->conn);
+  if (store->path)
+    TRY(sqlite_conn_open(&c, store->path, CONN_READ, CHECK_CACHE_KIB, why));
+  else
+    sqlite_conn_borrow(&c, &store->conn);
   struct check_finding *findings = ARENA_ARRAY(a, struct check_finding, CHECK_COUNT);
   enum err err = run_all(&c, a, findings, why);
   sqlite_conn_close(&c);

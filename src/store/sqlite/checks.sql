@@ -90,7 +90,8 @@ FROM (SELECT id >> 40 AS tenant FROM event GROUP BY id >> 40
 
 -- What hangs on a task goes with it.
 -- name: orphans
-SELECT 'I11 no payload, result or log line is without its task', count(*), min('key ' || task) FROM (
+SELECT 'I11 no payload, result or log line is without its task', count(*), min('key ' || task)
+FROM (
   SELECT task FROM payload WHERE task NOT IN (SELECT key FROM task)
   UNION ALL SELECT task FROM result WHERE task NOT IN (SELECT key FROM task)
   UNION ALL SELECT task FROM log WHERE task NOT IN (SELECT key FROM task));
@@ -98,5 +99,6 @@ SELECT 'I11 no payload, result or log line is without its task', count(*), min('
 -- A task counts its own log lines.
 -- name: log_numbers
 SELECT 'a task has counted each of its log lines', count(*), min(id_text(t.key, t.salt))
-FROM (SELECT task, max(number) AS number FROM log GROUP BY task) AS l JOIN task AS t ON t.key = l.task
+FROM (SELECT task, max(number) AS number FROM log GROUP BY task) AS l
+JOIN task AS t ON t.key = l.task
 WHERE l.number > t.log_lines;

@@ -8,10 +8,11 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "model/words.h"
+#include "store/sqlite/error.h"
 
 enum {
-  STEPS_PER_LOOK = 20000,   // instructions of SQLite between two looks at the clock: about a ms
-  JOURNAL_BYTES = 64 << 20, // what stays of a WAL that has grown larger
+  STEPS_PER_LOOK = 20000,     // instructions of SQLite between two looks at the clock: about a ms
+  JOURNAL_BYTES = 128 << 20,  // what stays of a WAL that has grown larger; twice its usual size
 };
 
 static const char *const query_texts[] = {
@@ -20,7 +21,8 @@ static const char *const query_texts[] = {
 #undef SQL
 };
 
-// --- lists in statements ----------------------------------------------------------------------------
+// --- lists in statements
+// ----------------------------------------------------------------------------
 
 #define COMMA(text) text ", "
 #define IF_STATE(text) text
@@ -30,32 +32,38 @@ static const char *const query_texts[] = {
 static const struct list {
   const char *name, *text;
 } lists[] = {
-    {"task_columns",
+    {
+        "task_columns",
 #define COLUMN(column, field, kind, group, meaning) COMMA(#column)
 #include "store/task.def"
 #undef COLUMN
     },
-    {"task_columns_t",
+    {
+        "task_columns_t",
 #define COLUMN(column, field, kind, group, meaning) COMMA("t." #column)
 #include "store/task.def"
 #undef COLUMN
     },
-    {"task_binds",
+    {
+        "task_binds",
 #define COLUMN(column, field, kind, group, meaning) COMMA("?")
 #include "store/task.def"
 #undef COLUMN
     },
-    {"task_sets",
+    {
+        "task_sets",
 #define COLUMN(column, field, kind, group, meaning) IF_##group(COMMA(#column " = ?"))
 #include "store/task.def"
 #undef COLUMN
     },
-    {"status_columns",
+    {
+        "status_columns",
 #define STATUS(name, word, final, meaning) COMMA(word)
 #include "model/task_status.def"
 #undef STATUS
     },
-    {"status_binds",
+    {
+        "status_binds",
 #define STATUS(name, word, final, meaning) COMMA("?")
 #include "model/task_status.def"
 #undef STATUS
@@ -78,59 +86,27 @@ void sqlite_conn_expand(struct buf *out, const char *sql) {
   }
 }
 
-// --- errors -----------------------------------------------------------------------------------------
-
-static bool is_full(int os_error) {
-  return os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG;
-}
-
-enum err sqlite_err(int code, int os_error) {
-  switch (code) {
-  case SQLITE_CONSTRAINT_UNIQUE:
-  case SQLITE_CONSTRAINT_PRIMARYKEY:
-  case SQLITE_CONSTRAINT_ROWID: return ERR_CONFLICT;
-  // A failed sync may have lost pages that the kernel now calls clean; never try again.
-  case SQLITE_IOERR_FSYNC:
-  case SQLITE_IOERR_DIR_FSYNC: return ERR_STORE_BROKEN;
-  default: break;
-  }
-  switch (code & 0xff) {
-  case SQLITE_OK:
-  case SQLITE_ROW:
-  case SQLITE_DONE: return ERR_OK;
-  case SQLITE_FULL: return ERR_DISK_FULL;
-  case SQLITE_INTERRUPT: return ERR_SCAN_LIMIT;
-  case SQLITE_IOERR: return is_full(os_error) ? ERR_DISK_FULL : ERR_STORE_BROKEN;
-  case SQLITE_CORRUPT:
-  case SQLITE_NOTADB: return ERR_STORE_BROKEN;
-  case SQLITE_BUSY:
-  case SQLITE_LOCKED:
-  case SQLITE_CANTOPEN:
-  case SQLITE_READONLY:
-  case SQLITE_PERM:
-  case SQLITE_AUTH: return ERR_UNAVAILABLE;
-  default: return ERR_INTERNAL;
-  }
-}
+// --- errors
+// -----------------------------------------------------------------------------------------
 
 // Takes the cause from errno, which whoever called SQLite has cleared before: sqlite3_system_errno
 // is not set by a COMMIT that fails, and then still tells of an earlier error.
 enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
   int os_error = errno;
   int code = sqlite3_extended_errcode(c->db);
-  enum err err = sqlite_err(code, os_error);
+  enum err err = sqlite_error_means(code, os_error);
   assert(err != ERR_OK);
   switch (err) {
   case ERR_DISK_FULL:
     return fault_set(why, err, "the disk that holds the store is full; nothing was changed");
   case ERR_SCAN_LIMIT:
     return fault_set(why, err, "the query read too long and was stopped; narrow its filter");
-  default:
-    return fault_set(why, err, "sqlite: %s (code %d)", sqlite3_errmsg(c->db), code);
+  default: return fault_set(why, err, "sqlite: %s (code %d)", sqlite3_errmsg(c->db), code);
   }
 }
 
-// --- opening ----------------------------------------------------------------------------------------
+// --- opening
+// ----------------------------------------------------------------------------------------
 
 static int deadline_passed(void *conn) { return sqlite_conn_late(conn); }
 
@@ -158,8 +134,8 @@ static void id_text_of(sqlite3_context *call, int count, sqlite3_value **values)
   sqlite3_result_text(call, text, sizeof text, SQLITE_TRANSIENT);
 }
 
-// Settings that hold for the connection, not for the file. `secure_delete` is on in Debian's build and
-// would overwrite with zeros whatever an update leaves behind.
+// Settings that hold for the connection, not for the file. `secure_delete` is on in Debian's build
+// and would overwrite with zeros whatever an update leaves behind.
 static enum err configure(struct conn *c, enum conn_kind kind, int64_t cache_kib,
                           struct fault *why) {
   sqlite3_extended_result_codes(c->db, 1);
@@ -177,8 +153,8 @@ static enum err configure(struct conn *c, enum conn_kind kind, int64_t cache_kib
   return sqlite_conn_exec(c, sql, why);
 }
 
-enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
-                          int64_t cache_kib, struct fault *why) {
+enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind, int64_t cache_kib,
+                          struct fault *why) {
   *c = (struct conn){0};
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= kind == CONN_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -187,7 +163,11 @@ enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
   int code = sqlite3_open_v2(path, &c->db, flags, NULL);
   enum err err = ERR_OK;
   if (code != SQLITE_OK)
-    err = fault_set(why, sqlite_err(code, errno), "cannot open %s: %s", path, sqlite3_errmsg(c->db));
+    err = fault_set(why, sqlite_error_means(code, errno), "cannot open %s: %s", path,
+                    sqlite3_errmsg(c->db));
+  // Without the permission SQLite opens for reading instead, and says so only at the first write.
+  if (err == ERR_OK && kind == CONN_WRITE && sqlite3_db_readonly(c->db, "main") == 1)
+    err = fault_set(why, ERR_UNAVAILABLE, "no permission to write to %s", path);
   if (err == ERR_OK) err = configure(c, kind, cache_kib, why);
   if (err != ERR_OK && (sqlite3_errcode(c->db) & 0xff) == SQLITE_NOTADB)
     err = fault_set(why, ERR_INVALID, "%s is not a store of taskyard; it was left as it is", path);
@@ -214,7 +194,8 @@ void sqlite_conn_close(struct conn *c) {
   *c = (struct conn){0};
 }
 
-// --- running a statement ----------------------------------------------------------------------------
+// --- running a statement
+// ----------------------------------------------------------------------------
 
 static sqlite3_stmt *prepare(struct conn *c, const char *text) {
   struct buf sql;

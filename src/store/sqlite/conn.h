@@ -51,13 +51,11 @@ bool sqlite_conn_late(const struct conn *c);  // past that limit
 // Sets the fault for the connection's latest error. errno was 0 before the call that failed.
 enum err sqlite_conn_fail(struct conn *c, struct fault *why);
 
-// What a result code of SQLite means to the callers of a store. `os_error` is the errno behind it.
-enum err sqlite_err(int code, int os_error);
-
 // Replaces @task_columns@ and its like in a statement (listed in conn.c).
 void sqlite_conn_expand(struct buf *out, const char *sql);
 
-// --- running a statement ----------------------------------------------------------------------------
+// --- running a statement
+// ----------------------------------------------------------------------------
 
 // A statement in use: values are bound in the order of its marks, columns read in their order.
 //   struct use u = sqlite_use(c, QUERY_log_read);
@@ -67,7 +65,7 @@ struct use {
   struct conn *conn;
   sqlite3_stmt *statement;  // NULL: it could not be prepared
   int bound, column;
-  int failed;               // the first bad result code of a binding
+  int failed;  // the first bad result code of a binding
 };
 
 struct use sqlite_use(struct conn *c, enum query query);
@@ -103,8 +101,10 @@ static inline void use_get_blob(struct use *u, void *out, size_t bytes) {
   int column = u->column++;
   const void *at = sqlite3_column_blob(u->statement, column);
   bool whole = at && (size_t)sqlite3_column_bytes(u->statement, column) == bytes;
-  if (whole) memcpy(out, at, bytes);
-  else memset(out, 0, bytes);
+  if (whole)
+    memcpy(out, at, bytes);
+  else
+    memset(out, 0, bytes);
 }
 
 // Copied to the arena; STR_NONE for NULL.

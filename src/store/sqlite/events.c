@@ -10,7 +10,8 @@ static const int64_t SEQ_MAX = (1LL << SEQ_BITS) - 1;
 
 static int64_t event_id(int64_t tenant, int64_t seq) { return tenant << SEQ_BITS | seq; }
 
-// --- numbers ----------------------------------------------------------------------------------------
+// --- numbers
+// ----------------------------------------------------------------------------------------
 
 static enum err feed_read(struct store_lane *lane, int64_t tenant, struct feed *out,
                           struct fault *why) {
@@ -48,8 +49,7 @@ enum err sqlite_events_number(struct store_lane *lane, const struct change *chan
   struct feed *feed = NULL;
   for (size_t i = 0; i < change->event_count; i++) {
     struct change_event *e = &change->events[i];
-    if (!feed || feed->tenant != e->event.tenant)
-      TRY(feed_get(lane, e->event.tenant, &feed, why));
+    if (!feed || feed->tenant != e->event.tenant) TRY(feed_get(lane, e->event.tenant, &feed, why));
     assert(feed->taken < SEQ_MAX);
     e->event.seq = ++feed->taken;
     e->event.previous = e->row ? e->row->task.event_last : 0;
@@ -61,12 +61,15 @@ enum err sqlite_events_number(struct store_lane *lane, const struct change *chan
 void sqlite_events_settle(struct store_lane *lane, bool committed) {
   for (size_t i = 0; i < lane->feed_count; i++) {
     struct feed *feed = &lane->feeds[i];
-    if (committed) feed->last = feed->taken;
-    else feed->taken = feed->last;
+    if (committed)
+      feed->last = feed->taken;
+    else
+      feed->taken = feed->last;
   }
 }
 
-// --- writing ----------------------------------------------------------------------------------------
+// --- writing
+// ----------------------------------------------------------------------------------------
 
 static enum err insert(struct use *u, const struct change_event *change, struct fault *why) {
   const struct event *e = &change->event;
@@ -96,7 +99,8 @@ enum err sqlite_events_insert(struct store_lane *lane, const struct change *chan
   return ERR_OK;
 }
 
-// --- reading ----------------------------------------------------------------------------------------
+// --- reading
+// ----------------------------------------------------------------------------------------
 
 // The columns of QUERY_event_read and QUERY_event_feed.
 static void read_event(struct use *u, struct arena *a, struct event *e) {
@@ -192,8 +196,8 @@ enum err sqlite_read_events(struct store_reader *r, struct arena *a, const struc
   assert(f->limit > 0);
   struct event_page page = {.events = ARENA_ARRAY(a, struct event, f->limit)};
   TRY(sqlite_reader_begin(r, why));
-  enum err err = id_is_none(f->task) ? read_feed(r, a, f, &page, why)
-                                     : read_chain(r, a, f, &page, why);
+  enum err err =
+      id_is_none(f->task) ? read_feed(r, a, f, &page, why) : read_chain(r, a, f, &page, why);
   sqlite_reader_end(r);
   if (err == ERR_OK) *out = page;
   return err;

@@ -1,7 +1,7 @@
 // file.c: what is done to the store's files besides what SQLite does: lock, create, publish.
 //
-// The database file itself is never opened here while SQLite may have it open: closing any handle of
-// it would drop the locks that SQLite holds on it (POSIX locks belong to the process).
+// The database file itself is never opened here while SQLite may have it open: closing any handle
+// of it would drop the locks that SQLite holds on it (POSIX locks belong to the process).
 #include "store/sqlite/file.h"
 
 #include <errno.h>
@@ -26,7 +26,8 @@ char *sqlite_file_plain(const char *path) {
   return plain;
 }
 
-// --- where the file is ------------------------------------------------------------------------------
+// --- where the file is
+// ------------------------------------------------------------------------------
 
 // WAL needs memory shared by all users of the file, and locks that hold: networks give neither.
 // Numbers as in statfs(2).
@@ -61,8 +62,10 @@ enum err sqlite_file_check(const char *path, struct fault *why) {
     return fault_set(why, ERR_UNAVAILABLE, "cannot use the folder %s: %s", folder, strerror(errno));
   const char *name = sqlite_file_network_name((unsigned long)fs.f_type & 0xffffffffUL);
   if (name)
-    return fault_set(why, ERR_UNAVAILABLE, "%s is on a network file system (%s), where SQLite "
-                     "loses data; put the store on a local disk", path, name);
+    return fault_set(why, ERR_UNAVAILABLE,
+                     "%s is on a network file system (%s), where SQLite "
+                     "loses data; put the store on a local disk",
+                     path, name);
   return ERR_OK;
 }
 
@@ -78,14 +81,17 @@ enum err sqlite_file_create(const char *path, struct fault *why) {
                    path, strerror(errno));
 }
 
-// --- one server a file ------------------------------------------------------------------------------
+// --- one server a file
+// ------------------------------------------------------------------------------
 
 static enum err refuse_locked(int fd, const char *path, struct fault *why) {
   char pid[24] = "";
   ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
   pid[got > 0 ? strcspn(pid, "\n") : 0] = '\0';
-  return fault_set(why, ERR_UNAVAILABLE, "%s is in use by another taskyard%s%s; stop that one or "
-                   "choose another store", path, *pid ? ", process " : "", pid);
+  return fault_set(why, ERR_UNAVAILABLE,
+                   "%s is in use by another taskyard%s%s; stop that one or "
+                   "choose another store",
+                   path, *pid ? ", process " : "", pid);
 }
 
 enum err sqlite_file_lock(const char *path, int *out, struct fault *why) {
@@ -108,7 +114,8 @@ enum err sqlite_file_lock(const char *path, int *out, struct fault *why) {
   return ERR_OK;
 }
 
-// --- a finished file --------------------------------------------------------------------------------
+// --- a finished file
+// --------------------------------------------------------------------------------
 
 static bool sync_path(const char *path, int flags) {
   int fd = open(path, flags | O_CLOEXEC);

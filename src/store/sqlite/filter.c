@@ -36,7 +36,8 @@ static void and_listed(struct scan *s, struct buf *to, const char *column, const
   BUF_LIT(to, ")");
 }
 
-// --- the parts --------------------------------------------------------------------------------------
+// --- the parts
+// --------------------------------------------------------------------------------------
 
 static const char *const status_columns[] = {
 #define STATUS(name, word, final, meaning) word,
@@ -77,8 +78,9 @@ static void add_channels(struct scan *s, const struct task_filter *f) {
 
 static void add_tag(struct scan *s, const struct task_filter *f) {
   if (str_is_none(f->tag_name)) return;
-  BUF_LIT(&s->fits, " AND tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(tags) AS j"
-                    " WHERE j.key = ");
+  BUF_LIT(&s->fits,
+          " AND tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(tags) AS j"
+          " WHERE j.key = ");
   mark_text(s, &s->fits, f->tag_name);
   BUF_LIT(&s->fits, " AND j.value = ");
   mark_text(s, &s->fits, str_is_none(f->tag_value) ? STR("") : f->tag_value);
@@ -99,7 +101,8 @@ static void add_text(struct scan *s, const struct task_filter *f, struct arena *
   for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
     buf_printf(&s->fits, " OR instr(lower(%s), %.*s)", columns[i], STR_FMT(buf_str(&mark)));
   buf_printf(&s->fits, " OR instr(id_text(key, salt), %.*s)", STR_FMT(buf_str(&mark)));
-  buf_printf(&s->fits, " OR channel IN (SELECT number FROM channel WHERE instr(lower(type), %.*s)))",
+  buf_printf(&s->fits,
+             " OR channel IN (SELECT number FROM channel WHERE instr(lower(type), %.*s)))",
              STR_FMT(buf_str(&mark)));
   buf_fini(&mark);
 }

@@ -26,12 +26,12 @@ struct store_lane {
   struct sqlite_store *store;
   struct conn *conn;
   struct channels *channels;
-  struct feed *feeds;           // of the tenants that had events since the lane was opened
+  struct feed *feeds;  // of the tenants that had events since the lane was opened
   size_t feed_count, feed_cap;
-  bool ailing;                  // the latest unit failed for want of room; `tend` tries again
-  int64_t wal_pages;            // in the WAL after the latest commit
-  int64_t wal_pages_copied;     // of those, in the database file already
-  int64_t wal_pages_tried;      // how long the WAL was at the latest checkpoint
+  bool ailing;               // the latest unit failed for want of room; `tend` tries again
+  int64_t wal_pages;         // in the WAL after the latest commit
+  int64_t wal_pages_copied;  // of those, in the database file already
+  int64_t wal_pages_tried;   // how long the WAL was at the latest checkpoint
 };
 
 struct store_reader {
@@ -102,7 +102,7 @@ struct scan {
   struct buf counts;    // sum of the columns of `channel` that count what is asked for
   const char *index;    // the index to walk; NULL: the table
   struct scan_bind {
-    struct str text;    // STR_NONE: the number
+    struct str text;  // STR_NONE: the number
     int64_t number;
   } binds[SCAN_BINDS];  // of the marks ?4, ?5, …; ?1 to ?3 are the statement's own
   size_t bind_count;
@@ -118,8 +118,8 @@ void sqlite_reader_close(struct store_reader *r);
 enum err sqlite_reader_begin(struct store_reader *r, struct fault *why);
 void sqlite_reader_end(struct store_reader *r);
 // Newest event and number of log lines of a task. ERR_NOT_FOUND: this tenant has no such task.
-enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id,
-                          int64_t *event_last, int64_t *log_lines, struct fault *why);
+enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id, int64_t *event_last,
+                          int64_t *log_lines, struct fault *why);
 enum err sqlite_read_task(struct store_reader *r, struct arena *a, int64_t tenant, struct id id,
                           unsigned parts, struct task **out, struct fault *why);
 enum err sqlite_read_tasks(struct store_reader *r, struct arena *a,

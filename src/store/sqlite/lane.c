@@ -6,15 +6,16 @@
 #include "store/sqlite/internal.h"
 
 enum {
-  WAL_RESTART = 16,       // a WAL this many times longer than a checkpoint wants has readers in it
-  WAL_RESTART_MS = 200,   // how long those are waited for
+  WAL_RESTART = 16,      // a WAL this many times longer than a checkpoint wants has readers in it
+  WAL_RESTART_MS = 200,  // how long those are waited for
 };
 
 size_t sqlite_lane_max(struct store *s) {
   return ((struct sqlite_store *)s)->settings.read_only ? 0 : 1;
 }
 
-// --- opening ----------------------------------------------------------------------------------------
+// --- opening
+// ----------------------------------------------------------------------------------------
 
 // Called after each commit with the length of the WAL. One that has become shorter began anew.
 static int wal_grew(void *lane_ptr, sqlite3 *db, const char *schema, int pages) {
@@ -36,21 +37,26 @@ static enum err load_channels(struct store_lane *lane, struct fault *why) {
     struct tally tally;
     int64_t number = sqlite_catalog_tally(&u, &arena, &tally);
     err = sqlite_channels_add(lane->channels, &tally, number);
-    if (err != ERR_OK) fault_set(why, err, "channel %lld makes no sense", (long long)number);
-    else err = sqlite_use_row(&u, &row, why);
+    if (err != ERR_OK)
+      fault_set(why, err, "channel %lld makes no sense", (long long)number);
+    else
+      err = sqlite_use_row(&u, &row, why);
   }
   sqlite_use_end(&u);
   arena_fini(&arena);
   return err;
 }
 
-// What a crash left in the WAL goes into the file first, so that the WAL starts empty.
+// What a crash left in the WAL goes into the file first, so that the WAL starts empty. On a full
+// disk it stays where it is, and is as good there.
 static enum err wal_start(struct store_lane *lane, struct fault *why) {
-  sqlite3_wal_hook(lane->conn->db, wal_grew, lane);
+  sqlite3 *db = lane->conn->db;
+  sqlite3_wal_hook(db, wal_grew, lane);
   errno = 0;
-  int code = sqlite3_wal_checkpoint_v2(lane->conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return ERR_OK;
-  return sqlite_conn_fail(lane->conn, why);
+  enum err err = sqlite_conn_fail(lane->conn, why);
+  return err == ERR_DISK_FULL ? ERR_OK : err;
 }
 
 enum err sqlite_lane_open(struct store *s, struct store_lane **out, struct fault *why) {
@@ -63,8 +69,10 @@ enum err sqlite_lane_open(struct store *s, struct store_lane **out, struct fault
   lane->channels = sqlite_channels_new();
   enum err err = load_channels(lane, why);
   if (err == ERR_OK && store->path) err = wal_start(lane, why);
-  if (err == ERR_OK) *out = lane;
-  else sqlite_lane_close(lane);
+  if (err == ERR_OK)
+    *out = lane;
+  else
+    sqlite_lane_close(lane);
   return err;
 }
 
@@ -78,7 +86,8 @@ void sqlite_lane_close(struct store_lane *lane) {
   mem_free(lane);
 }
 
-// --- units ------------------------------------------------------------------------------------------
+// --- units
+// ------------------------------------------------------------------------------------------
 
 enum err sqlite_lane_begin(struct store_lane *lane, struct fault *why) {
   if (!sqlite3_get_autocommit(lane->conn->db)) return ERR_OK;
@@ -101,7 +110,8 @@ enum err sqlite_lane_wake_next(struct store_lane *lane, int64_t *at, struct faul
   return ERR_OK;
 }
 
-// --- upkeep -----------------------------------------------------------------------------------------
+// --- upkeep
+// -----------------------------------------------------------------------------------------
 
 static enum err probe(struct store_lane *lane, struct fault *why) {
   struct use u = sqlite_use(lane->conn, QUERY_probe);

@@ -33,8 +33,7 @@ enum err sqlite_read_logs(struct store_reader *r, struct arena *a, int64_t tenan
   int64_t event_last = 0, log_lines = 0;
   TRY(sqlite_reader_begin(r, why));
   enum err err = sqlite_read_head(r, tenant, task, &event_last, &log_lines, why);
-  if (err == ERR_OK && log_lines > after)
-    err = read_lines(r, a, task, after, limit, &page, why);
+  if (err == ERR_OK && log_lines > after) err = read_lines(r, a, task, after, limit, &page, why);
   sqlite_reader_end(r);
   if (err == ERR_OK) *out = page;
   return err;

@@ -44,10 +44,14 @@ static enum err refuse_foreign(const char *path, struct fault *why) {
 
 static enum err refuse_version(const char *path, int64_t version, struct fault *why) {
   if (version > VERSION)
-    return fault_set(why, ERR_INVALID, "%s was written by a newer taskyard (schema %lld, this one "
-                     "knows %d); install the newer version", path, (long long)version, VERSION);
-  return fault_set(why, ERR_INVALID, "%s has the older schema %lld; start the server once to bring "
-                   "it to %d", path, (long long)version, VERSION);
+    return fault_set(why, ERR_INVALID,
+                     "%s was written by a newer taskyard (schema %lld, this one "
+                     "knows %d); install the newer version",
+                     path, (long long)version, VERSION);
+  return fault_set(why, ERR_INVALID,
+                   "%s has the older schema %lld; start the server once to bring "
+                   "it to %d",
+                   path, (long long)version, VERSION);
 }
 
 enum err sqlite_migrate(struct conn *c, const char *path, bool read_only, struct fault *why) {

@@ -29,8 +29,9 @@ static enum err pick_key(struct store_lane *lane, int64_t key, struct arena *a, 
   use_i64(&u, key);
   bool found = false;
   TRY(sqlite_use_row(&u, &found, why));
-  enum err err = found ? sqlite_load_row(lane, &u, a, out, why)
-                       : fault_set(why, ERR_STORE_BROKEN, "an index names a task that is not there");
+  enum err err = found
+                     ? sqlite_load_row(lane, &u, a, out, why)
+                     : fault_set(why, ERR_STORE_BROKEN, "an index names a task that is not there");
   if (err == ERR_OK) (*out)->task.payload = use_get_text(&u, a);
   sqlite_use_end(&u);
   return err;

@@ -1,4 +1,5 @@
--- queries.sql: the statements of the embedded store, by name; tools/embed_sql.c makes a table of them.
+-- queries.sql: the statements of the embedded store, by name. tools/embed_sql.c makes a table of
+-- them.
 --
 -- A word between @ signs stands for a list made from store/task.def or model/task_status.def, see
 -- conn.c. "OR ROLLBACK": the unit as a whole is rolled back on any error, and SQLite then need not

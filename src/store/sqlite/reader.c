@@ -13,8 +13,10 @@ enum err sqlite_reader_open(struct store *s, struct store_reader **out, struct f
     err = sqlite_conn_open(&r->conn, store->path, CONN_READ, READER_CACHE_KIB, why);
   else
     sqlite_conn_borrow(&r->conn, &store->conn);
-  if (err == ERR_OK) *out = r;
-  else mem_free(r);
+  if (err == ERR_OK)
+    *out = r;
+  else
+    mem_free(r);
   return err;
 }
 

@@ -4,10 +4,11 @@
 #include "store/sqlite/columns.h"
 #include "store/sqlite/internal.h"
 
-// --- one task ---------------------------------------------------------------------------------------
+// --- one task
+// ---------------------------------------------------------------------------------------
 
-enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id,
-                          int64_t *event_last, int64_t *log_lines, struct fault *why) {
+enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id, int64_t *event_last,
+                          int64_t *log_lines, struct fault *why) {
   struct use u = sqlite_use(&r->conn, QUERY_task_head);
   use_i64(&u, id_key(id));
   use_i64(&u, (int64_t)id.lo);
@@ -48,7 +49,8 @@ enum err sqlite_read_task(struct store_reader *r, struct arena *a, int64_t tenan
   return err;
 }
 
-// --- a list -----------------------------------------------------------------------------------------
+// --- a list
+// -----------------------------------------------------------------------------------------
 
 // A list under way: what to look for, and what was found so far.
 struct listing {
@@ -56,11 +58,11 @@ struct listing {
   struct arena *a;
   const struct task_filter *filter;
   struct scan scan;
-  int64_t total;      // no more than this many can be found
+  int64_t total;  // no more than this many can be found
   struct id *found;
   size_t count;
   bool more;
-  struct id last;     // the last one looked at
+  struct id last;  // the last one looked at
   int64_t last_priority;
 };
 
@@ -73,8 +75,10 @@ static enum err prepare(struct listing *l, const struct buf *sql, struct use *ou
   int marks = sqlite3_bind_parameter_count(out->statement);
   for (size_t i = 0; i < l->scan.bind_count && out->bound < marks; i++) {
     const struct scan_bind *b = &l->scan.binds[i];
-    if (str_is_none(b->text)) use_i64(out, b->number);
-    else use_text(out, b->text);
+    if (str_is_none(b->text))
+      use_i64(out, b->number);
+    else
+      use_text(out, b->text);
   }
   out->bound = 0;
   return ERR_OK;
@@ -111,7 +115,8 @@ static enum err read_total(struct listing *l, struct fault *why) {
   return err;
 }
 
-// --- newest first -----------------------------------------------------------------------------------
+// --- newest first
+// -----------------------------------------------------------------------------------
 
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -120,10 +125,11 @@ static enum err scan_prepare(struct listing *l, struct use *out, struct fault *w
   const struct scan *s = &l->scan;
   struct buf sql;
   buf_init(&sql, 64 << 10);
-  buf_printf(&sql, "SELECT key, salt, %.*s FROM task %s %s WHERE tenant = ?1 AND key > ?2"
-             " AND key < ?3%.*s ORDER BY key DESC", STR_FMT(buf_str(&s->fits)),
-             s->index ? "INDEXED BY" : "NOT INDEXED", s->index ? s->index : "",
-             STR_FMT(buf_str(&s->rows)));
+  buf_printf(&sql,
+             "SELECT key, salt, %.*s FROM task %s %s WHERE tenant = ?1 AND key > ?2"
+             " AND key < ?3%.*s ORDER BY key DESC",
+             STR_FMT(buf_str(&s->fits)), s->index ? "INDEXED BY" : "NOT INDEXED",
+             s->index ? s->index : "", STR_FMT(buf_str(&s->rows)));
   enum err err = prepare(l, &sql, out, why);
   buf_fini(&sql);
   TRY(err);
@@ -163,7 +169,8 @@ static enum err list_newest(struct listing *l, struct fault *why) {
   return err;
 }
 
-// --- claim order ------------------------------------------------------------------------------------
+// --- claim order
+// ------------------------------------------------------------------------------------
 
 static enum err ready_channels(struct listing *l, int64_t *numbers, size_t *count,
                                struct fault *why) {
@@ -183,7 +190,8 @@ static enum err ready_channels(struct listing *l, int64_t *numbers, size_t *coun
 static enum err ready_prepare(struct listing *l, struct use *out, struct fault *why) {
   struct buf sql;
   buf_init(&sql, 64 << 10);
-  buf_printf(&sql, "SELECT key, priority, %.*s, salt FROM task INDEXED BY task_ready"
+  buf_printf(&sql,
+             "SELECT key, priority, %.*s, salt FROM task INDEXED BY task_ready"
              " WHERE channel = ?1 AND waiting = 1 AND priority <= ?2"
              " AND (priority < ?2 OR key > ?3) ORDER BY priority DESC, key",
              STR_FMT(buf_str(&l->scan.fits)));
@@ -208,12 +216,13 @@ static enum err list_ready(struct listing *l, struct fault *why) {
   TRY(err);
   l->more = count > f->limit;
   l->count = l->more ? f->limit : count;
-  for (size_t i = 0; i < l->count; i++) 
+  for (size_t i = 0; i < l->count; i++)
     l->found[i] = id_from_key(ready[i].key, (uint64_t)ready[i].salt);
   return ERR_OK;
 }
 
-// --- both -------------------------------------------------------------------------------------------
+// --- both
+// -------------------------------------------------------------------------------------------
 
 static enum err read_found(struct listing *l, struct task_page *page, struct fault *why) {
   page->tasks = ARENA_ARRAY(l->a, struct task *, l->count);

@@ -1,8 +1,10 @@
--- 0001_first.sql: the schema that the first release began with. A released migration never changes.
+-- 0001_first.sql: the schema that the first release began with. A released migration never
+-- changes.
 
--- Task, payload, result and log are keyed by the 60 upper bits of the task's id, which rise, so that
--- new rows go to the end of each tree. Each index is paid for on the acknowledge path: `task_ready`
--- and `task_wake` carry the claims and the sweep, the others are empty for tasks without the column.
+-- Task, payload, result and log are keyed by the 60 upper bits of the task's id, which rise, so
+-- that new rows go to the end of each tree. Each index is paid for on the acknowledge path:
+-- `task_ready` and `task_wake` carry the claims and the sweep, the others are empty for tasks
+-- without the column.
 -- name: migration_1
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,

@@ -26,11 +26,11 @@ struct bench {
   struct store *store;
   const struct store_ops *ops;
   struct store_lane *lane;
-  struct arena arena;      // of one unit
+  struct arena arena;  // of one unit
   struct id_source ids;
-  struct id *claimed;      // by the unit before
+  struct id *claimed;  // by the unit before
   size_t claimed_count;
-  struct row **rows;       // of the unit under way
+  struct row **rows;  // of the unit under way
   struct change_event *events;
   size_t row_count, event_count;
 };
@@ -41,30 +41,43 @@ static void must(enum err err, const struct fault *why) {
   exit(EXIT_FAILURE);
 }
 
-// --- what a unit does -------------------------------------------------------------------------------
+// --- what a unit does
+// -------------------------------------------------------------------------------
 
 static void add(struct bench *b, struct row *row, enum event_kind kind, int64_t now) {
   struct task *t = &row->task;
   t->updated_at = now;
   t->revision++;
   b->rows[b->row_count++] = row;
-  b->events[b->event_count++] = (struct change_event){
-      .event = {.tenant = 1, .kind = kind, .at = now, .task = t->id, .attempt = t->attempt,
-                .actor = STR("key:k1"), .worker = t->worker},
-      .row = row};
+  b->events[b->event_count++] = (struct change_event){.event = {.tenant = 1,
+                                                                .kind = kind,
+                                                                .at = now,
+                                                                .task = t->id,
+                                                                .attempt = t->attempt,
+                                                                .actor = STR("key:k1"),
+                                                                .worker = t->worker},
+                                                      .row = row};
 }
 
 static void create(struct bench *b, enum task_status status) {
   int64_t now = clock_now(clock_real());
   struct row *row = ARENA_NEW(&b->arena, struct row);
   row->fresh = true;
-  row->task = (struct task){
-      .id = id_next(&b->ids, now), .tenant = 1, .queue = STR("default"),
-      .type = type_names[rand_below(TYPES)], .status = status, .priority = rand_below(PRIORITIES),
-      .waiting = status == TASK_PENDING ? WAIT_WORKER : WAIT_NONE, .attempts_max = 3,
-      .attempts_grant = 3, .backoff = {.delay_ms = 1000, .delay_max_ms = 3600000}, .lease_ms = 30000,
-      .created_at = now, .completed_at = status == TASK_COMPLETED ? now : 0,
-      .version = VERSION_NONE, .payload = {payload_text, sizeof payload_text}};
+  row->task = (struct task){.id = id_next(&b->ids, now),
+                            .tenant = 1,
+                            .queue = STR("default"),
+                            .type = type_names[rand_below(TYPES)],
+                            .status = status,
+                            .priority = rand_below(PRIORITIES),
+                            .waiting = status == TASK_PENDING ? WAIT_WORKER : WAIT_NONE,
+                            .attempts_max = 3,
+                            .attempts_grant = 3,
+                            .backoff = {.delay_ms = 1000, .delay_max_ms = 3600000},
+                            .lease_ms = 30000,
+                            .created_at = now,
+                            .completed_at = status == TASK_COMPLETED ? now : 0,
+                            .version = VERSION_NONE,
+                            .payload = {payload_text, sizeof payload_text}};
   add(b, row, EVENT_CREATED, now);
 }
 
@@ -109,7 +122,9 @@ static void load(struct bench *b, size_t claims, struct load *want) {
 
 static void apply(struct bench *b) {
   struct fault why;
-  struct change change = {.rows = b->rows, .row_count = b->row_count, .events = b->events,
+  struct change change = {.rows = b->rows,
+                          .row_count = b->row_count,
+                          .events = b->events,
                           .event_count = b->event_count};
   must(b->ops->apply(b->lane, &change, &why), &why);
   b->row_count = b->event_count = 0;
@@ -132,12 +147,14 @@ static void unit_of_lives(struct bench *b, size_t group) {
   apply(b);
 }
 
-// --- measuring --------------------------------------------------------------------------------------
+// --- measuring
+// --------------------------------------------------------------------------------------
 
 static int64_t cpu_us(void) {
   struct rusage u;
   getrusage(RUSAGE_SELF, &u);
-  return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+  return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec +
+         u.ru_stime.tv_usec;
 }
 
 // Bytes handed to the disk so far.
@@ -153,20 +170,25 @@ static int64_t written(void) {
 
 static void measure(struct bench *b, const char *what, size_t group, double seconds) {
   bool lives = strcmp(what, "lives") == 0;
-  int64_t start = clock_mono_us(), end = start + (int64_t)(seconds * 1e6), cpu = cpu_us(), bytes = written();
+  int64_t start = clock_mono_us(), end = start + (int64_t)(seconds * 1e6), cpu = cpu_us(),
+          bytes = written();
   int64_t units = 0, longest = 0, now = start;
   while (now < end) {
-    if (lives) unit_of_lives(b, group);
-    else unit_of_creates(b, group, TASK_PENDING);
+    if (lives)
+      unit_of_lives(b, group);
+    else
+      unit_of_creates(b, group, TASK_PENDING);
     int64_t then = now;
     now = clock_mono_us();
     if (now - then > longest) longest = now - then;
     units++;
   }
   double tasks = (double)units * (double)group, took = (double)(now - start) / 1e6;
-  printf("%-8s %5zu a unit: %8.0f/s, %6.1f us of CPU and %5.0f bytes each, unit %6.0f us, longest %5.1f ms\n",
-         what, group, tasks / took, (double)(cpu_us() - cpu) / tasks,
-         (double)(written() - bytes) / tasks, took * 1e6 / (double)units, (double)longest / 1e3);
+  printf(
+      "%-8s %5zu a unit: %8.0f/s, %6.1f us of CPU and %5.0f bytes each, unit %6.0f us, longest "
+      "%5.1f ms\n",
+      what, group, tasks / took, (double)(cpu_us() - cpu) / tasks,
+      (double)(written() - bytes) / tasks, took * 1e6 / (double)units, (double)longest / 1e3);
   fflush(stdout);
 }
 
@@ -175,12 +197,14 @@ static void fill(struct bench *b, const char *what, enum task_status status, siz
   for (size_t i = 0; i < count; i += FILL_GROUP) unit_of_creates(b, FILL_GROUP, status);
   struct rusage u;
   getrusage(RUSAGE_SELF, &u);
-  if (count) printf("filled with %zu %s in %.1f s, at most %ld MB resident\n", count, what,
-                    (double)(clock_mono_us() - start) / 1e6, u.ru_maxrss >> 10);
+  if (count)
+    printf("filled with %zu %s in %.1f s, at most %ld MB resident\n", count, what,
+           (double)(clock_mono_us() - start) / 1e6, u.ru_maxrss >> 10);
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) return fprintf(stderr, "usage: store_bench FOLDER [SECONDS [COMPLETED [PENDING]]]\n");
+  if (argc < 2)
+    return fprintf(stderr, "usage: store_bench FOLDER [SECONDS [COMPLETED [PENDING]]]\n");
   struct bench b = {0};
   struct fault why;
   char path[4096];

@@ -1,0 +1,142 @@
+// catalog_test.c: queues, types, keys and tenants: what an operator sets, and what is kept of it.
+#include "engine/testing.h"
+
+#include "base/hash.h"
+
+static struct ask *keying(struct yard *y, const char *id, const char *tenant) {
+  struct ask *a = ask_new(y, ORDER_KEY);
+  a->order.in.key.key = (struct api_key){
+      .id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_WORKER};
+  a->order.in.key.tenant_name = ask_text(a, tenant);
+  hash_sha256(str_of(id), a->order.in.key.key.hash);
+  return a;
+}
+
+static struct ask *revoking(struct yard *y, const char *id) {
+  struct ask *a = ask_new(y, ORDER_REVOKE);
+  a->order.in.key.key.id = ask_text(a, id);
+  return a;
+}
+
+static bool opens(struct yard *y, const char *id, struct principal *who, struct arena *a) {
+  uint8_t hash[SHA256_BYTES];
+  hash_sha256(str_of(id), hash);
+  return engine_key_check(y->e, str_of(id), hash, a, who);
+}
+
+static void a_key_opens_from_its_commit_until_it_is_revoked(void **state) {
+  struct yard *y = *state;
+  struct arena a;
+  arena_init(&a, 4096);
+  struct principal who;
+  assert_false(engine_has_keys(y->e));
+  assert_int_equal(ask(keying(y, "k1", NULL)), ERR_OK);
+  assert_true(engine_has_keys(y->e));
+  assert_true(opens(y, "k1", &who, &a));
+  assert_int_equal(who.tenant, 1);
+  assert_int_equal(who.roles, ROLE_WORKER);
+  assert_text(who.tenant_name, "default");
+  assert_text(who.actor, "key:k1");
+  uint8_t wrong[SHA256_BYTES] = {1};
+  assert_false(engine_key_check(y->e, STR("k1"), wrong, &a, &who));
+  y->now += 5;
+  struct ask *revoke = revoking(y, "k1");
+  assert_int_equal(ask(revoke), ERR_OK);
+  assert_int_equal(revoke->order.in.key.key.revoked_at, y->now);
+  assert_false(opens(y, "k1", &who, &a));
+  assert_false(engine_has_keys(y->e));
+  assert_int_equal(last_event(y), EVENT_KEY_REVOKED);
+  size_t events = y->store.event_count;
+  assert_int_equal(ask(revoking(y, "k1")), ERR_OK);  // again: nothing more happens
+  assert_int_equal(y->store.event_count, events);
+  assert_int_equal(ask(revoking(y, "k2")), ERR_NOT_FOUND);
+  arena_fini(&a);
+}
+
+static void a_tenant_is_made_by_the_first_key_that_names_it(void **state) {
+  struct yard *y = *state;
+  struct ask *a = keying(y, "k1", "acme"), *b = keying(y, "k2", "acme");
+  struct ask *c = keying(y, "k3", "globex");
+  submit(a), submit(b), submit(c);
+  turn(y);
+  struct arena arena;
+  arena_init(&arena, 4096);
+  struct principal one, two, three;
+  assert_true(opens(y, "k1", &one, &arena));
+  assert_true(opens(y, "k2", &two, &arena));
+  assert_true(opens(y, "k3", &three, &arena));
+  assert_int_equal(one.tenant, 2);
+  assert_int_equal(two.tenant, 2);
+  assert_int_equal(three.tenant, 3);
+  assert_text(two.tenant_name, "acme");
+  struct api_key *keys;
+  assert_int_equal(engine_keys(y->e, 2, &arena, &keys), 2);
+  assert_int_equal(engine_keys(y->e, 1, &arena, &keys), 0);
+  struct ask *foreign = revoking(y, "k1");  // of tenant 2, asked for by tenant 1
+  assert_int_equal(ask(foreign), ERR_NOT_FOUND);
+  assert_int_equal(ask(keying(y, "k4", "acme")), ERR_OK);
+  assert_true(opens(y, "k4", &one, &arena));
+  assert_int_equal(one.tenant, 2);
+  arena_fini(&arena);
+}
+
+static void a_type_is_replaced_as_a_whole(void **state) {
+  struct yard *y = *state;
+  struct arena a;
+  arena_init(&a, 4096);
+  struct type found, *all;
+  for (int i = 0; i < 3; i++) {
+    struct ask *type = ask_new(y, ORDER_TYPE);
+    type->order.in.type = (struct type){.tenant = 1, .name = ask_text(type, "t"), .priority = i};
+    if (i == 0) type->order.in.type.queue = ask_text(type, "side");
+    assert_int_equal(ask(type), ERR_OK);
+  }
+  assert_int_equal(engine_types(y->e, 1, &a, &all), 1);
+  assert_true(engine_type(y->e, 1, STR("t"), &a, &found));
+  assert_int_equal(found.priority, 2);
+  assert_text(found.queue, NULL);
+  assert_false(engine_type(y->e, 2, STR("t"), &a, &found));
+  assert_int_equal(last_event(y), EVENT_TYPE_CHANGED);
+  arena_fini(&a);
+}
+
+static void pausing_what_is_paused_is_no_event(void **state) {
+  struct yard *y = *state;
+  ask(pausing(y, "q", true));
+  assert_int_equal(last_event(y), EVENT_QUEUE_PAUSED);
+  ask(pausing(y, "q", true));
+  assert_int_equal(y->store.event_count, 1);
+  ask(pausing(y, "q", false));
+  assert_int_equal(last_event(y), EVENT_QUEUE_RESUMED);
+  ask(pausing(y, "never seen", false));
+  assert_int_equal(y->store.event_count, 2);
+}
+
+static void the_catalog_survives_a_restart(void **state) {
+  struct yard *y = *state;
+  struct arena a;
+  arena_init(&a, 4096);
+  ask(pausing(y, "q", true));
+  ask(keying(y, "k1", "acme"));
+  engine_close(y->e);
+  yard_open_engine(y);
+  struct principal who;
+  assert_true(engine_queue_paused(y->e, 1, STR("q")));
+  assert_false(engine_queue_paused(y->e, 2, STR("q")));
+  assert_true(opens(y, "k1", &who, &a));
+  assert_text(engine_tenant_name(y->e, who.tenant, &a), "acme");
+  struct queue *queues;
+  assert_int_equal(engine_queues(y->e, 1, &a, &queues), 1);
+  arena_fini(&a);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      YARD_TEST(a_key_opens_from_its_commit_until_it_is_revoked),
+      YARD_TEST(a_tenant_is_made_by_the_first_key_that_names_it),
+      YARD_TEST(a_type_is_replaced_as_a_whole),
+      YARD_TEST(pausing_what_is_paused_is_no_event),
+      YARD_TEST(the_catalog_survives_a_restart),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

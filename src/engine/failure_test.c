@@ -1,0 +1,231 @@
+// failure_test.c: units of work that fail: who is answered what, and that nothing is lost or stuck.
+#include "base/log.h"
+#include "engine/testing.h"
+
+static void nobody_is_told_that_an_uncommitted_change_was_made(void **state) {
+  struct yard *y = *state;
+  static const enum err ERRORS[] = {ERR_DISK_FULL, ERR_UNAVAILABLE, ERR_STORE_BROKEN};
+  for (size_t i = 0; i < 3; i++) {
+    fail_next(y, ERRORS[i]);
+    struct ask *a = creating(y, "t", 1), *b = creating(y, "t", 2);
+    submit(a), submit(b);
+    turn(y);
+    assert_int_equal(a->err, ERRORS[i]);
+    assert_int_equal(b->err, ERRORS[i]);
+    assert_int_equal(y->store.task_count, 0);
+    assert_true(a->order.fault.retry_after_s > 0);
+  }
+  assert_int_equal(y->broken, 1);
+  made(y, "t");
+}
+
+static void a_store_that_ails_is_seen_until_it_takes_writes_again(void **state) {
+  struct yard *y = *state;
+  y->store.fail_apply = ERR_DISK_FULL;
+  y->store.fail_applies = 3;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(ask(creating(y, "t", 1)), ERR_DISK_FULL);
+    assert_int_equal(engine_stats(y->e).store, ERR_DISK_FULL);
+  }
+  y->store.fail_applies = 0;
+  made(y, "t");
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+}
+
+static void a_load_that_fails_is_answered_too(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  y->store.fail_load = ERR_UNAVAILABLE;
+  y->store.fail_loads = 1;
+  struct ask *create = creating(y, "t", 1), *a = claiming(y, NULL, NULL, 1, 60000);
+  submit(create), submit(a);
+  turn(y);
+  assert_int_equal(create->err, ERR_UNAVAILABLE);
+  assert_int_equal(a->err, ERR_UNAVAILABLE);
+  assert_true(id_eq(taken(y).id, id));
+}
+
+// A refusal may rest on what an order before it did, which is undone with the unit.
+static void a_refusal_that_rests_on_an_undone_change_is_not_given(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  fail_next(y, ERR_DISK_FULL);
+  struct ask *cancel = canceling(y, id, 0), *again = canceling(y, id, 0);
+  struct ask *delete = about(y, ORDER_DELETE, id), *watch = watching(y, id, 0);
+  submit(cancel), submit(again), submit(delete), submit(watch);
+  turn(y);
+  assert_int_equal(again->err, ERR_DISK_FULL);
+  assert_int_equal(watch->err, ERR_DISK_FULL);
+  assert_status(y, id, TASK_PENDING);
+}
+
+// --- claims that wait
+// ------------------------------------------------------------------------------
+
+static void a_fed_claim_whose_unit_fails_waits_on_in_its_old_place(void **state) {
+  struct yard *y = *state;
+  struct ask *first = parked(y, "t", 60000), *second = parked(y, "t", 60000);
+  fail_next(y, ERR_DISK_FULL);
+  struct ask *create = creating(y, "t", 1);
+  assert_int_equal(ask(create), ERR_DISK_FULL);
+  assert_waits(first);
+  assert_int_equal(engine_stats(y->e).parked_claims, 2);
+  struct id id = made(y, "t");
+  assert_got(first, id);
+  assert_waits(second);
+  pass(y, 60000);
+  assert_nothing(second);  // its time limit is the old one, too
+}
+
+static void a_claim_that_lost_its_task_to_a_claim_that_was_undone_looks_again(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  struct ask *a = claiming(y, NULL, NULL, 1, 0), *b = claiming(y, NULL, NULL, 1, 60000);
+  fail_next(y, ERR_DISK_FULL);
+  submit(a), submit(b);
+  turn(y);
+  assert_int_equal(a->err, ERR_DISK_FULL);
+  assert_got(b, id);  // and did not wait beside a ready task
+}
+
+static void a_claim_on_a_store_that_stays_full_hears_of_it(void **state) {
+  struct yard *y = *state;
+  made(y, "t");
+  y->store.fail_apply = ERR_DISK_FULL;
+  y->store.fail_applies = 1000;
+  struct ask *a = claiming(y, NULL, NULL, 1, 60000), *b = claiming(y, NULL, NULL, 1, 60000);
+  submit(a), submit(b);
+  turn(y);
+  assert_int_equal(a->err, ERR_DISK_FULL);
+  assert_int_equal(b->err, ERR_DISK_FULL);
+}
+
+static void a_watch_that_saw_an_undone_change_looks_again(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  ask(canceling(y, id, 0));
+  fail_next(y, ERR_DISK_FULL);
+  struct ask *retry = about(y, ORDER_RETRY, id), *watch = watching(y, id, 60000);
+  submit(retry), submit(watch);
+  turn(y);
+  assert_int_equal(retry->err, ERR_DISK_FULL);
+  assert_int_equal(watch->answers, 1);
+  assert_int_equal(watch->tasks[0].status, TASK_CANCELLED);
+}
+
+// --- complete and claim
+// ----------------------------------------------------------------------------
+
+static void a_completion_that_waits_for_its_claim_is_refused_when_its_unit_fails(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y), other = running(y);
+  struct ask *a = and_claim(completing(y, &task), 1, 60000);
+  struct ask *b = and_claim(completing(y, &other), 1, 60000);
+  fail_next(y, ERR_DISK_FULL);
+  submit(a), submit(b);
+  turn(y);
+  assert_int_equal(a->err, ERR_DISK_FULL);
+  assert_int_equal(b->err, ERR_DISK_FULL);
+  assert_status(y, task.id, TASK_RUNNING);
+  assert_int_equal(engine_stats(y->e).parked_claims, 0);
+  assert_int_equal(ask(completing(y, &task)), ERR_OK);
+}
+
+static void a_completion_that_is_fed_in_its_own_unit_is_refused_when_that_fails(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  struct ask *a = and_claim(completing(y, &task), 1, 60000), *create = creating(y, "t", 1);
+  fail_next(y, ERR_DISK_FULL);
+  submit(a), submit(create);
+  turn(y);
+  assert_int_equal(create->err, ERR_DISK_FULL);
+  assert_int_equal(a->answers, 1);
+  assert_int_equal(a->err, ERR_DISK_FULL);
+  assert_status(y, task.id, TASK_RUNNING);
+}
+
+static void a_completion_that_was_committed_is_never_refused_for_its_claim(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  struct ask *a = and_claim(completing(y, &task), 1, 60000);
+  ask(a);
+  fail_next(y, ERR_DISK_FULL);
+  ask(creating(y, "t", 1));  // would have fed it
+  assert_waits(a);
+  ask(pausing(y, "default", true));
+  made(y, "t");
+  submit(pausing(y, "default", false));  // it looks again, and its unit fails
+  assert_true(engine_turn(y->e, &y->next_at));
+  fail_next(y, ERR_DISK_FULL);
+  turn(y);
+  assert_int_equal(a->answers, 1);
+  assert_int_equal(a->err, ERR_OK);
+  assert_int_equal(a->item_count, 1);
+  assert_int_equal(a->items[0].task->status, TASK_COMPLETED);
+  assert_int_equal(a->claimed_count, 0);
+}
+
+// --- what is kept in memory
+// ------------------------------------------------------------------------
+
+static void memory_is_as_before_when_a_unit_failed(void **state) {
+  struct yard *y = *state;
+  made(y, "t");
+  struct ask *type = ask_new(y, ORDER_TYPE), *claim = claiming(y, NULL, NULL, 1, 0);
+  type->order.in.type = (struct type){.tenant = 1, .name = ask_text(type, "t"), .priority = 5};
+  fail_next(y, ERR_DISK_FULL);
+  submit(type), submit(pausing(y, "default", true)), submit(claim);
+  turn(y);
+  struct arena a;
+  arena_init(&a, 4096);
+  struct type *types;
+  struct worker_info *workers;
+  assert_false(engine_queue_paused(y->e, 1, STR("default")));
+  assert_int_equal(engine_types(y->e, 1, &a, &types), 0);
+  assert_int_equal(engine_workers(y->e, 1, &a, &workers), 1);
+  assert_int_equal(workers[0].claimed, 0);
+  arena_fini(&a);
+  assert_int_equal(y->next_at, 0);  // no lease is waited for
+}
+
+static void a_conflict_changes_nothing_and_is_answered(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  fail_next(y, ERR_CONFLICT);
+  assert_int_equal(ask(canceling(y, id, 0)), ERR_CONFLICT);
+  assert_status(y, id, TASK_PENDING);
+  assert_int_equal(ask(canceling(y, id, 0)), ERR_OK);
+}
+
+static void a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 1);
+  a->order.wait_ms = 500;
+  ask(a);
+  assert_int_equal(y->store.task_count, 1);
+  y->store.fail_load = ERR_DISK_FULL;
+  y->store.fail_loads = 1;
+  pass(y, 500);
+  assert_int_equal(a->err, ERR_UNAVAILABLE);  // and not "nothing was changed"
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      YARD_TEST(nobody_is_told_that_an_uncommitted_change_was_made),
+      YARD_TEST(a_store_that_ails_is_seen_until_it_takes_writes_again),
+      YARD_TEST(a_load_that_fails_is_answered_too),
+      YARD_TEST(a_refusal_that_rests_on_an_undone_change_is_not_given),
+      YARD_TEST(a_fed_claim_whose_unit_fails_waits_on_in_its_old_place),
+      YARD_TEST(a_claim_that_lost_its_task_to_a_claim_that_was_undone_looks_again),
+      YARD_TEST(a_claim_on_a_store_that_stays_full_hears_of_it),
+      YARD_TEST(a_watch_that_saw_an_undone_change_looks_again),
+      YARD_TEST(a_completion_that_waits_for_its_claim_is_refused_when_its_unit_fails),
+      YARD_TEST(a_completion_that_is_fed_in_its_own_unit_is_refused_when_that_fails),
+      YARD_TEST(a_completion_that_was_committed_is_never_refused_for_its_claim),
+      YARD_TEST(memory_is_as_before_when_a_unit_failed),
+      YARD_TEST(a_conflict_changes_nothing_and_is_answered),
+      YARD_TEST(a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure),
+  };
+  (void)log_open("/dev/null");  // each failure is reported there
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

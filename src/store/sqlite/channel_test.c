@@ -1,0 +1,120 @@
+// channel_test.c: channels are found by their names, and their counts move only when a unit
+// commits.
+#include "store/sqlite/channel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static int setup(void **state) {
+  *state = sqlite_channels_new();
+  return 0;
+}
+
+static int teardown(void **state) {
+  sqlite_channels_free(*state);
+  return 0;
+}
+
+static struct channel *get(struct channels *cs, int64_t tenant, const char *queue,
+                           const char *type) {
+  struct channel *c = NULL;
+  assert_int_equal(sqlite_channels_get(cs, tenant, str_of(queue), str_of(type), &c, NULL), ERR_OK);
+  return c;
+}
+
+static void each_triple_has_a_channel_of_its_own(void **state) {
+  struct channels *cs = *state;
+  struct channel *a = get(cs, 1, "q", "t");
+  assert_ptr_equal(get(cs, 1, "q", "t"), a);
+  assert_ptr_not_equal(get(cs, 2, "q", "t"), a);
+  assert_ptr_not_equal(get(cs, 1, "t", "q"), a);
+  assert_int_equal(cs->count, 3);
+  assert_ptr_equal(sqlite_channels_at(cs, 1), a);
+  assert_null(sqlite_channels_at(cs, 0));
+  assert_null(sqlite_channels_at(cs, 4));
+}
+
+static void counts_move_when_the_unit_commits(void **state) {
+  struct channels *cs = *state;
+  struct channel *c = get(cs, 1, "q", "t");
+  sqlite_channels_move(cs, c, TASK_PENDING, WAIT_WORKER, 1);
+  sqlite_channels_move(cs, c, TASK_PENDING, WAIT_TIME, 1);
+  assert_int_equal(c->counts.count[TASK_PENDING], 0);
+  assert_int_equal(cs->touched_count, 1);
+  sqlite_channels_settle(cs, true);
+  assert_int_equal(c->counts.count[TASK_PENDING], 2);
+  assert_int_equal(c->counts.ready, 1);
+  assert_int_equal(cs->ready_count, 1);
+  sqlite_channels_move(cs, c, TASK_PENDING, WAIT_WORKER, -1);
+  sqlite_channels_move(cs, c, TASK_RUNNING, WAIT_NONE, 1);
+  sqlite_channels_settle(cs, false);
+  assert_int_equal(c->counts.ready, 1);
+  assert_int_equal(cs->touched_count, 0);
+}
+
+static void channels_of_a_failed_unit_are_forgotten(void **state) {
+  struct channels *cs = *state;
+  struct channel *kept = get(cs, 1, "q", "kept");
+  sqlite_channels_move(cs, kept, TASK_PENDING, WAIT_WORKER, 1);
+  sqlite_channels_settle(cs, true);
+  char name[32];
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 2000; i++) {
+      snprintf(name, sizeof name, "type-%d-%d", round, i);
+      sqlite_channels_move(cs, get(cs, 1, "q", name), TASK_PENDING, WAIT_WORKER, 1);
+    }
+    assert_int_equal(cs->count, 2001);
+    sqlite_channels_settle(cs, false);
+    assert_int_equal(cs->count, 1);
+  }
+  for (size_t i = 0, used = 0; i <= CHANNEL_SLOTS; i++) {
+    if (i == CHANNEL_SLOTS)
+      assert_int_equal(used, 1);
+    else
+      used += cs->slots[i] != 0;
+  }
+  assert_ptr_equal(get(cs, 1, "q", "kept"), kept);
+}
+
+static void the_list_of_ready_channels_follows_the_counts(void **state) {
+  struct channels *cs = *state;
+  struct channel *c[3] = {get(cs, 1, "q", "a"), get(cs, 1, "q", "b"), get(cs, 1, "q", "c")};
+  for (int i = 0; i < 3; i++) sqlite_channels_move(cs, c[i], TASK_PENDING, WAIT_WORKER, 1);
+  sqlite_channels_settle(cs, true);
+  assert_int_equal(cs->ready_count, 3);
+  sqlite_channels_move(cs, c[0], TASK_PENDING, WAIT_WORKER, -1);
+  sqlite_channels_settle(cs, true);
+  assert_int_equal(cs->ready_count, 2);
+  for (size_t i = 0; i < cs->ready_count; i++) {
+    assert_ptr_not_equal(cs->ready[i], c[0]);
+    assert_int_equal(cs->ready[i]->ready_at, i);
+  }
+}
+
+static void a_number_that_cannot_be_is_refused(void **state) {
+  struct channels *cs = *state;
+  const struct tally tally = {.tenant = 1, .queue = STR("q"), .type = STR("t")};
+  assert_int_equal(sqlite_channels_add(cs, &tally, 0), ERR_STORE_BROKEN);
+  assert_int_equal(sqlite_channels_add(cs, &tally, LIMIT_CHANNELS + 1), ERR_STORE_BROKEN);
+  assert_int_equal(sqlite_channels_add(cs, &tally, 5), ERR_OK);
+  assert_int_equal(sqlite_channels_add(cs, &tally, 6), ERR_STORE_BROKEN);  // the same triple again
+  assert_null(sqlite_channels_at(cs, 3));
+  assert_int_equal(get(cs, 1, "q", "next")->number, 6);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(each_triple_has_a_channel_of_its_own, setup, teardown),
+      cmocka_unit_test_setup_teardown(counts_move_when_the_unit_commits, setup, teardown),
+      cmocka_unit_test_setup_teardown(channels_of_a_failed_unit_are_forgotten, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_list_of_ready_channels_follows_the_counts, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(a_number_that_cannot_be_is_refused, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
