@@ -204,7 +204,7 @@ def test_a_task_is_deleted_with_all_that_belongs_to_it(api, status):
     task = {"pending": api.create, "delayed": lambda: api.create(delayMs=60_000)}.get(
         status, lambda: api.ended(status))()
     assert api.expect(api.delete(path(task))) == {"success": True, "id": task["id"]}
-    for suffix in ("", "/status", "/explain", "/logs", "/attempts"):
+    for suffix in ("", "/status", "/explain", "/logs"):
         problem(api.get(path(task) + suffix), 404, "not_found")
     assert api.list() == []
     assert api.claim() == []
@@ -216,6 +216,9 @@ def test_the_events_of_a_deleted_task_stay(api):
     feed = api.expect(api.get("/events", params={"type": api.type, "limit": 100}))["events"]
     names = [event["event"] for event in feed if event["taskId"] == task["id"]]
     assert names == ["task.created", "task.claimed", "task.completed", "task.deleted"]
+    assert [event["event"] for event in api.events(task)] == names
+    attempts = api.expect(api.get(path(task) + "/attempts"))["attempts"]
+    assert [attempt["outcome"] for attempt in attempts] == ["completed"]
 
 
 def test_a_task_is_deleted_only_once(api):

@@ -137,6 +137,12 @@ def test_log_lines_are_appended_and_read_in_order(api):
     assert all(line["at"] >= task["claimedAt"] for line in answer["logs"])
 
 
+def test_a_text_is_split_at_its_line_ends(api):
+    task = api.running()
+    api.expect(api.move(task, "logs", text="one\ntwo\n\nfour\n"))
+    assert [line["text"] for line in api.logs(task)] == ["one", "two", "", "four"]
+
+
 def test_a_log_line_keeps_its_characters(api):
     task = api.running()
     lines = ["größe 🚚 \"q\" \\ \t tab", "", "\u001b[31mred\u001b[0m", "a" * 4096]

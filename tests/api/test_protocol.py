@@ -1,6 +1,7 @@
 """The wire: odd, broken and hostile HTTP on raw sockets, each with the answer it must get."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -30,6 +31,28 @@ def chunked(*chunks, headers=(), trailer=b"", last=b"0"):
     data = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
     return post(b"Transfer-Encoding: chunked", *headers,
                 body=data + last + b"\r\n" + trailer + b"\r\n")
+
+
+def drip(server, box):
+    """Sends a body byte by byte until the server has enough of it; notes how that ended."""
+    with Raw(server) as raw:
+        raw.send(post(b"Content-Length: 100000"))
+        began = time.monotonic()
+        while time.monotonic() - began < 20 and not raw.is_closed(0.1):
+            raw.send(b" ")
+        box["seconds"] = time.monotonic() - began
+        box["closed"], box["reply"] = raw.closed, raw.reply(0.1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow_body(server):
+    """Runs beside the other tests of this module: the grace of a slow body is some seconds long."""
+    box = {}
+    thread = threading.Thread(target=drip, args=(server, box), daemon=True)
+    thread.start()
+    box["join"] = thread.join
+    yield box
+    thread.join(20)
 
 
 # --- what is fine ---------------------------------------------------------------------------------
@@ -358,3 +381,9 @@ def test_slow_clients_do_not_hold_up_the_others(hasty):
     assert exchange(hasty, sized()).statuses == [201]
     for one in slow:
         one.socket.close()
+
+
+def test_a_body_slower_than_the_minimum_rate_is_given_up(slow_body):
+    slow_body["join"](20)
+    assert slow_body["closed"] and slow_body["seconds"] < 15
+    assert slow_body["reply"] is None or slow_body["reply"].status == 408

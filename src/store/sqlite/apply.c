@@ -119,9 +119,19 @@ static enum err write_bodies(struct store_lane *lane, const struct change *chang
   return ERR_OK;
 }
 
+static enum err keep_events_of(struct conn *c, const struct task *t, struct fault *why) {
+  struct use u = sqlite_use(c, QUERY_removed_insert);
+  use_i64(&u, id_key(t->id));
+  use_i64(&u, (int64_t)t->id.lo);
+  use_i64(&u, t->tenant);
+  use_i64(&u, t->event_last);
+  return sqlite_use_run(&u, why);
+}
+
 static enum err delete_task(struct conn *c, const struct row *row, struct fault *why) {
   struct use u = sqlite_use(c, QUERY_task_delete);
   TRY(run_compared(&u, row, why));
+  TRY(keep_events_of(c, &row->task, why));
   TRY(delete_of(c, QUERY_payload_delete, row, why));
   TRY(delete_of(c, QUERY_result_delete, row, why));
   struct use log = sqlite_use(c, QUERY_log_drop);

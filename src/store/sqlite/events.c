@@ -177,8 +177,8 @@ static enum err read_one(struct store_reader *r, struct arena *a, int64_t id, st
 
 static enum err read_chain(struct store_reader *r, struct arena *a, const struct event_filter *f,
                            struct event_page *out, struct fault *why) {
-  int64_t newest = 0, log_lines = 0;
-  TRY(sqlite_read_head(r, f->tenant, f->task, &newest, &log_lines, why));
+  int64_t newest = 0;
+  TRY(sqlite_read_event_head(r, f->tenant, f->task, &newest, why));
   int64_t *seqs = ARENA_ARRAY(a, int64_t, f->limit);
   size_t walked = 0;
   TRY(walk_chain(r, f, newest, seqs, &walked, why));

@@ -117,9 +117,12 @@ void sqlite_reader_close(struct store_reader *r);
 // Between the two, all statements of the reader see one moment.
 enum err sqlite_reader_begin(struct store_reader *r, struct fault *why);
 void sqlite_reader_end(struct store_reader *r);
-// Newest event and number of log lines of a task. ERR_NOT_FOUND: this tenant has no such task.
-enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id, int64_t *event_last,
-                          int64_t *log_lines, struct fault *why);
+// Number of log lines, and newest event, of a task; the latter also of one that was deleted.
+// ERR_NOT_FOUND: this tenant has no such task.
+enum err sqlite_read_log_head(struct store_reader *r, int64_t tenant, struct id id,
+                              int64_t *log_lines, struct fault *why);
+enum err sqlite_read_event_head(struct store_reader *r, int64_t tenant, struct id id,
+                                int64_t *event_last, struct fault *why);
 enum err sqlite_read_task(struct store_reader *r, struct arena *a, int64_t tenant, struct id id,
                           unsigned parts, struct task **out, struct fault *why);
 enum err sqlite_read_tasks(struct store_reader *r, struct arena *a,

@@ -30,9 +30,9 @@ enum err sqlite_read_logs(struct store_reader *r, struct arena *a, int64_t tenan
                           int64_t after, size_t limit, struct log_page *out, struct fault *why) {
   assert(limit > 0);
   struct log_page page = {.lines = ARENA_ARRAY(a, struct log_line, limit)};
-  int64_t event_last = 0, log_lines = 0;
+  int64_t log_lines = 0;
   TRY(sqlite_reader_begin(r, why));
-  enum err err = sqlite_read_head(r, tenant, task, &event_last, &log_lines, why);
+  enum err err = sqlite_read_log_head(r, tenant, task, &log_lines, why);
   if (err == ERR_OK && log_lines > after) err = read_lines(r, a, task, after, limit, &page, why);
   sqlite_reader_end(r);
   if (err == ERR_OK) *out = page;

@@ -91,6 +91,14 @@ WHERE t.key = ? AND t.salt = ? AND t.tenant = ?;
 -- name: task_head
 SELECT event_last, log_lines FROM task WHERE key = ? AND salt = ? AND tenant = ?;
 
+-- The head of a deleted task's chain of events; its log is gone.
+-- name: removed_head
+SELECT event_last, 0 FROM removed WHERE key = ? AND salt = ? AND tenant = ?;
+
+-- What stays of a deleted task.
+-- name: removed_insert
+INSERT INTO removed(key, salt, tenant, event_last) VALUES (?, ?, ?, ?);
+
 -- --- payloads and results ---
 
 -- A payload is written once, with its task.

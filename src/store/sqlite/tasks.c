@@ -7,9 +7,9 @@
 // --- one task
 // ---------------------------------------------------------------------------------------
 
-enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id, int64_t *event_last,
-                          int64_t *log_lines, struct fault *why) {
-  struct use u = sqlite_use(&r->conn, QUERY_task_head);
+static enum err read_head(struct store_reader *r, enum query query, int64_t tenant, struct id id,
+                          int64_t *event_last, int64_t *log_lines, struct fault *why) {
+  struct use u = sqlite_use(&r->conn, query);
   use_i64(&u, id_key(id));
   use_i64(&u, (int64_t)id.lo);
   use_i64(&u, tenant);
@@ -20,6 +20,21 @@ enum err sqlite_read_head(struct store_reader *r, int64_t tenant, struct id id, 
   *log_lines = use_get_i64(&u);
   sqlite_use_end(&u);
   return ERR_OK;
+}
+
+enum err sqlite_read_log_head(struct store_reader *r, int64_t tenant, struct id id,
+                              int64_t *log_lines, struct fault *why) {
+  int64_t event_last;
+  return read_head(r, QUERY_task_head, tenant, id, &event_last, log_lines, why);
+}
+
+// The events of a task outlive it.
+enum err sqlite_read_event_head(struct store_reader *r, int64_t tenant, struct id id,
+                                int64_t *event_last, struct fault *why) {
+  int64_t log_lines;
+  enum err err = read_head(r, QUERY_task_head, tenant, id, event_last, &log_lines, why);
+  if (err != ERR_NOT_FOUND) return err;
+  return read_head(r, QUERY_removed_head, tenant, id, event_last, &log_lines, why);
 }
 
 static enum err read_whole(struct store_reader *r, struct arena *a, int64_t tenant, struct id id,

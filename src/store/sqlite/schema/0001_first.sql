@@ -120,6 +120,13 @@ CREATE INDEX task_subject ON task(tenant, subject) WHERE subject IS NOT NULL;
 CREATE INDEX task_project ON task(tenant, project) WHERE project IS NOT NULL;
 CREATE INDEX task_unhappy ON task(tenant, status) WHERE status >= 3;
 
+CREATE TABLE removed (            -- what stays of a deleted task: the way to its events
+  key INTEGER PRIMARY KEY,
+  salt INTEGER NOT NULL,
+  tenant INTEGER NOT NULL,
+  event_last INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE payload (
   task INTEGER PRIMARY KEY,
   body TEXT NOT NULL
