@@ -45,8 +45,11 @@ void call_problem(struct buf *b, const struct fault *fault, enum err err, struct
 static void access_log(const struct call *c, int status) {
   if (!c->api->settings.access_log) return;
   int64_t took = clock_mono_us() - c->http->started_us;
-  log_event(LOG_INFO, "request", LOG_STR("path", c->http->path), LOG_I64("status", status),
-            LOG_I64("us", took), LOG_STR("requestId", c->http->id), LOG_STR("peer", c->http->peer));
+  static const char *const METHODS[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                        "PATCH", "DELETE", "OPTIONS", "other"};
+  log_event(LOG_INFO, "request", LOG_STR("method", str_of(METHODS[c->http->method])),
+            LOG_STR("path", c->http->path), LOG_I64("status", status), LOG_I64("us", took),
+            LOG_STR("requestId", c->http->id), LOG_STR("peer", c->http->peer));
 }
 
 void call_send(struct call *c, int status, struct str body, const struct http_header *extra) {

@@ -2,6 +2,8 @@
 //
 // A key is "tk_" + 8 characters of id + "_" + 43 characters of secret. The store keeps the SHA-256
 // of the whole; with 256 random bits there is nothing to guess, so no slow hash is needed.
+#include <arpa/inet.h>
+
 #include "api/call.h"
 #include "base/hash.h"
 
@@ -45,10 +47,27 @@ static bool identify(struct call *c, struct str key) {
 // machine may do everything, but not a web page that a browser on it shows: its requests name
 // another origin, or reach us under a name that is not this machine's (DNS rebinding).
 
+static bool is_port_or_end(struct str rest) {
+  for (size_t i = 1; i < rest.len; i++)
+    if (rest.at[i] < '0' || rest.at[i] > '9') return false;
+  return rest.len == 0 || rest.at[0] == ':';
+}
+
+static bool is_loopback_v4(struct str name) {
+  char text[INET_ADDRSTRLEN];
+  struct in_addr address;
+  if (name.len >= sizeof text) return false;
+  memcpy(text, name.at, name.len);
+  text[name.len] = '\0';
+  return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
 static bool is_local_name(struct str host) {
-  if (host.len && host.at[0] == '[') return str_starts(host, STR("[::1]"));
-  struct str name = str_cut(&host, ':');
-  return str_eq_nocase(name, STR("localhost")) || str_starts(name, STR("127."));
+  static const struct str V6 = {"[::1]", 5};
+  if (str_starts(host, V6)) return is_port_or_end(str_from(host, V6.len));
+  struct str name = {host.at, str_find(host, ':')};
+  if (!is_port_or_end(str_from(host, name.len))) return false;
+  return str_eq_nocase(name, STR("localhost")) || is_loopback_v4(name);
 }
 
 static bool is_own_origin(const struct http_request *r, struct str host) {

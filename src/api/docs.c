@@ -34,10 +34,26 @@ static void put_routes(struct buf *b) {
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct route *r = &ROUTES[i];
     buf_printf(b, "| `%s %s` | %s | %s", METHODS[r->method], r->path, roles_word(r), r->meaning);
+    if (r->query[0]) buf_printf(b, "; query: `%s`", r->query);
     if (r->body && r->body->fields.count) buf_printf(b, " ([body](#body-of-%s))", r->body->name);
     BUF_LIT(b, " |\n");
   }
 }
+
+static const char HEADERS[] =
+    "\n## Headers\n\n| header | on | meaning |\n|---|---|---|\n"
+    "| `Authorization: Bearer KEY`, or `x-api-key: KEY` | all | the API key |\n"
+    "| `Idempotency-Key` | every POST but `/keys` | a repeat within 24 h gets the first answer "
+    "again, byte for byte, with `Idempotent-Replayed: true`; another body: 422 |\n"
+    "| `Prefer: return=minimal` | answers with tasks | only `id` and `status` of each; claimed "
+    "tasks are always whole |\n"
+    "| `Prefer: wait=SECONDS` | where `waitMs` is | the same as `waitMs` |\n"
+    "| `If-Match` | PUT, PATCH, DELETE of a task | the revision that `ETag` gave; another: 412 |\n"
+    "| `If-None-Match` | GET of a task | 304 while the revision is the same |\n"
+    "| `Lease-Token` | a worker's moves | instead of `leaseToken` in the body |\n"
+    "| `X-Request-Id` | all | taken over, or made; in the answer, in problems and in the log |\n"
+    "\nLists, and the answers to moves, leave out `payload` and `result`: GET the task, or list "
+    "with `include=payload,result`.\n";
 
 static void put_limits(struct buf *b, const struct field *f) {
   if (f->kind == FIELD_INT && f->max < (1LL << 53) - 1)
@@ -75,9 +91,23 @@ static void put_bodies(struct buf *b) {
 static void put_errors(struct buf *b) {
   BUF_LIT(b, "\n## Errors\n\n| status | code | when |\n|---|---|---|\n");
 #define ERR(name, status, code, title, when)                                                       \
-  if (ERR_##name != ERR_OK) buf_printf(b, "| %d | `%s` | %s |\n", status, code, when);
+  if (ERR_##name != ERR_OK)                                                                        \
+    buf_printf(b, "| %d | <a id=\"%s\"></a>`%s` | %s |\n", status, code, code, when);
 #include "base/err.def"
 #undef ERR
+}
+
+enum err docs_errors(struct call *c) {
+  struct buf *b = &c->api->scratch;
+  buf_clear(b);
+#define ERR(name, status, code, title, when)                                                       \
+  if (ERR_##name != ERR_OK) buf_printf(b, "%d %s: %s\n", status, code, when);
+#include "base/err.def"
+#undef ERR
+  struct http_answer answer = {
+      .status = 200, .content_type = STR("text/plain; charset=utf-8"), .body = buf_str(b)};
+  http_respond(c->http, &answer);
+  return ERR_OK;
 }
 
 static void put_words(struct buf *b) {
@@ -99,6 +129,7 @@ static void put_words(struct buf *b) {
 void api_docs(struct buf *out) {
   buf_put(out, (struct str){INTRO, sizeof INTRO - 1});
   put_routes(out);
+  buf_put(out, (struct str){HEADERS, sizeof HEADERS - 1});
   put_bodies(out);
   put_words(out);
   put_errors(out);

@@ -112,5 +112,6 @@ static int render_revoked(struct call *c, struct buf *b) {
 
 enum err key_revoke(struct call *c) {
   c->order.in.key.key.id = c->param;
+  c->order.in.key.last_too = c->api->has_admin_key;
   return call_order(c, ORDER_REVOKE, render_revoked);
 }

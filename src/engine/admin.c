@@ -22,9 +22,20 @@ static bool is_paused(struct unit *u, int64_t tenant, struct str name) {
   return engine_queue_paused(u->e, tenant, name);
 }
 
+// Names may be made up, so what is kept of them has a bound. It is rough: a name that is known
+// already counts too.
+static bool is_full(struct order *order, size_t count, const char *what) {
+  if (count < LIMIT_CHANNELS) return false;
+  order->err = fault_set(&order->fault, ERR_TOO_MANY, "settings of %d %s are kept already",
+                         LIMIT_CHANNELS, what);
+  return true;
+}
+
 enum verdict pause_decide(struct unit *u, struct order *order) {
   const struct queue *queue = &order->in.queue;
   if (is_paused(u, order->tenant, queue->name) == queue->paused) return ANSWERED;
+  size_t count = u->e->catalog.queue_count + u->queues.count;
+  if (queue->paused && is_full(order, count, "queues")) return ANSWERED;
   *LIST_PUSH(&u->arena, &u->queues, struct queue) = *queue;
   admin_event(u, order, queue->paused ? EVENT_QUEUE_PAUSED : EVENT_QUEUE_RESUMED, queue->name)
       ->queue = queue->name;
@@ -37,6 +48,7 @@ void type_plan(struct unit *u, struct order *order) {
 }
 
 enum verdict type_decide(struct unit *u, struct order *order) {
+  if (is_full(order, u->e->catalog.type_count + u->types.count, "types")) return ANSWERED;
   *LIST_PUSH(&u->arena, &u->types, struct type) = order->in.type;
   admin_event(u, order, EVENT_TYPE_CHANGED, order->in.type.name)->type = order->in.type.name;
   return ANSWERED;
@@ -81,13 +93,33 @@ void revoke_plan(struct unit *u, struct order *order) {
   (void)order;
 }
 
+static bool is_revoked_here(const struct unit *u, struct str id) {
+  for (size_t i = 0; i < u->keys.count; i++) {
+    const struct api_key *key = LIST_AT(u->keys, struct api_key, i);
+    if (key->revoked_at && str_eq(key->id, id)) return true;
+  }
+  return false;
+}
+
+// Without an admin nobody could make another key. One at a time, so that two requests cannot revoke
+// the last two at once.
+static bool may_revoke(const struct unit *u, const struct order *order, const struct api_key *key) {
+  if (order->in.key.last_too || !(key->roles & ROLE_ADMIN)) return true;
+  return u->keys.count == 0 && catalog_admins(u->e) > 1;
+}
+
 enum verdict revoke_decide(struct unit *u, struct order *order) {
   struct api_key key;
   if (!catalog_key(u->e, order->tenant, order->in.key.key.id, &u->arena, &key)) {
     order->err = fault_set(&order->fault, ERR_NOT_FOUND, "there is no such key");
     return ANSWERED;
   }
-  if (key.revoked_at == 0) {
+  if (key.revoked_at == 0 && !is_revoked_here(u, key.id)) {
+    if (!may_revoke(u, order, &key)) {
+      order->err = fault_set(&order->fault, ERR_CONFLICT,
+                             "this is the last admin key; make another one first");
+      return ANSWERED;
+    }
     key.revoked_at = u->now;
     *LIST_PUSH(&u->arena, &u->keys, struct api_key) = key;
     admin_event(u, order, EVENT_KEY_REVOKED, key.id)->text = key.name;

@@ -261,12 +261,19 @@ size_t engine_keys(struct engine *e, int64_t tenant, struct arena *a, struct api
 }
 
 bool engine_has_keys(struct engine *e) {
-  bool any = false;
   pthread_rwlock_rdlock(&e->catalog.lock);
-  for (size_t i = 0; i < e->catalog.key_count && !any; i++)
-    any = e->catalog.keys[i].revoked_at == 0;
+  bool any = e->catalog.key_count > 0;
   pthread_rwlock_unlock(&e->catalog.lock);
   return any;
+}
+
+size_t catalog_admins(struct engine *e) {
+  size_t count = 0;
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  for (size_t i = 0; i < e->catalog.key_count; i++)
+    count += e->catalog.keys[i].revoked_at == 0 && (e->catalog.keys[i].roles & ROLE_ADMIN);
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return count;
 }
 
 static struct str tenant_name(const struct catalog_memory *c, int64_t number) {

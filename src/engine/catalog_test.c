@@ -5,8 +5,8 @@
 
 static struct ask *keying(struct yard *y, const char *id, const char *tenant) {
   struct ask *a = ask_new(y, ORDER_KEY);
-  a->order.in.key.key = (struct api_key){
-      .id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_WORKER};
+  a->order.in.key.key =
+      (struct api_key){.id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_WORKER};
   a->order.in.key.tenant_name = ask_text(a, tenant);
   hash_sha256(str_of(id), a->order.in.key.key.hash);
   return a;
@@ -112,6 +112,19 @@ static void pausing_what_is_paused_is_no_event(void **state) {
   assert_int_equal(y->store.event_count, 2);
 }
 
+static void made_up_names_of_queues_are_kept_up_to_a_limit(void **state) {
+  struct yard *y = *state;
+  char name[16];
+  for (int i = 0; i < LIMIT_CHANNELS; i++) {
+    snprintf(name, sizeof name, "q%d", i);
+    submit(pausing(y, name, true));
+  }
+  turn(y);
+  assert_int_equal(y->store.queue_count, LIMIT_CHANNELS);
+  assert_int_equal(ask(pausing(y, "one more", true)), ERR_TOO_MANY);
+  assert_int_equal(ask(pausing(y, "q0", false)), ERR_OK);
+}
+
 static void the_catalog_survives_a_restart(void **state) {
   struct yard *y = *state;
   struct arena a;
@@ -136,6 +149,7 @@ int main(void) {
       YARD_TEST(a_tenant_is_made_by_the_first_key_that_names_it),
       YARD_TEST(a_type_is_replaced_as_a_whole),
       YARD_TEST(pausing_what_is_paused_is_no_event),
+      YARD_TEST(made_up_names_of_queues_are_kept_up_to_a_limit),
       YARD_TEST(the_catalog_survives_a_restart),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,8 +167,8 @@ static size_t take_best(struct unit *u, struct order *order, struct pick_slot *s
 
 size_t claim_from_ready(struct unit *u, struct order *order) { return take_best(u, order, NULL); }
 
-// Candidates may have been cut off, by their number or size, and then taken by others, or cancelled,
-// or deleted: there may be more.
+// Candidates may have been cut off, by their number or size, and then taken by others, or
+// cancelled, or deleted: there may be more.
 static bool slot_was_cut(const struct pick_slot *slot) {
   return slot->pick.row_count == slot->pick.limit || slot->bytes > slot->pick.bytes_max;
 }

@@ -55,7 +55,7 @@ void engine_query(struct engine *e, struct query *query);
 // compared in constant time.
 bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
                       struct principal *out);
-bool engine_has_keys(struct engine *e);
+bool engine_has_keys(struct engine *e);  // revoked ones count: a server with keys stays closed
 struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a);
 bool engine_queue_paused(struct engine *e, int64_t tenant, struct str queue);
 size_t engine_queues(struct engine *e, int64_t tenant, struct arena *a, struct queue **out);

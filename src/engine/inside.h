@@ -186,6 +186,7 @@ bool catalog_type(struct engine *e, int64_t tenant, struct str name, struct aren
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names);
 int64_t catalog_tenant(struct engine *e, struct str name);  // 0: unknown
 int64_t catalog_tenant_next(struct engine *e);
+size_t catalog_admins(struct engine *e);  // admin keys that are not revoked
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
                  struct api_key *out);
 

@@ -12,7 +12,8 @@ static const struct {
   enum task_status from;
   const char *to;
 } EXPECTED[] = {
-    // start, due, claim, complete, fail, fail_retry, release, lose, lose_retry, cancel, expire, retry
+    // start, due, claim, complete, fail, fail_retry, release, lose, lose_retry, cancel, expire,
+    // retry
     {TASK_PENDING, "PPR------XX-"},   {TASK_RUNNING, "---CFPPAPX--"},
     {TASK_COMPLETED, "------------"}, {TASK_FAILED, "-----------P"},
     {TASK_CANCELLED, "-----------P"}, {TASK_ABANDONED, "-----------P"},
@@ -83,23 +84,16 @@ static struct ask *edit(struct yard *y, struct id id) {
 // What comes of an order at a task in `status`, whose latest lease is `task->lease`.
 static struct ask *order_at(struct yard *y, enum order_kind kind, const struct task *task) {
   switch (kind) {
-    case ORDER_CLAIM_ONE:
-      return about(y, kind, task->id);
-    case ORDER_SETTLE:
-      return completing(y, task);
-    case ORDER_REPORT:
-      return reporting(y, task);
-    case ORDER_CANCEL:
-      return canceling(y, task->id, 1000);
-    case ORDER_EDIT:
-      return edit(y, task->id);
-    default:
-      return about(y, kind, task->id);
+  case ORDER_CLAIM_ONE: return about(y, kind, task->id);
+  case ORDER_SETTLE: return completing(y, task);
+  case ORDER_REPORT: return reporting(y, task);
+  case ORDER_CANCEL: return canceling(y, task->id, 1000);
+  case ORDER_EDIT: return edit(y, task->id);
+  default: return about(y, kind, task->id);
   }
 }
 
-static void every_order_is_obeyed_or_refused_by_status_and_a_refusal_changes_nothing(
-    void **state) {
+static void every_order_is_obeyed_or_refused_by_status_and_a_refusal_changes_nothing(void **state) {
   struct yard *y = *state;
   static const struct {
     enum order_kind kind;

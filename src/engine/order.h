@@ -100,6 +100,7 @@ struct order {
     struct {
       struct api_key key;  // id, name, roles, hash; tenant is found by name
       struct str tenant_name;
+      bool last_too;  // of revoke: even the last admin key, since there is another way in
     } key;
   } in;
   struct claim_filter claim;  // of CLAIM, CLAIM_ONE and SETTLE
@@ -138,7 +139,7 @@ struct order {
   int64_t deadline;  // of a parked order
   size_t heap_index;
   size_t watch_index;  // of a watch
-  uint64_t ticket;  // arrival order among parked claims
+  uint64_t ticket;     // arrival order among parked claims
   bool parked, expired, again;
   bool gone;  // atomically: nobody waits for the answer any more
 };

@@ -40,8 +40,8 @@ static void a_heartbeat_in_the_unit_that_would_end_the_lease_saves_it(void **sta
 static void progress_never_goes_back_within_an_attempt(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
-  static const int64_t SAID[] = {10, 40, 30, ABSENT, 40, 100, 0}, SEEN[] = {10, 40, 40, 40, 40, 100,
-                                                                            100};
+  static const int64_t SAID[] = {10, 40, 30, ABSENT, 40, 100, 0},
+                       SEEN[] = {10, 40, 40, 40, 40, 100, 100};
   for (size_t i = 0; i < sizeof SAID / sizeof SAID[0]; i++) {
     assert_int_equal(ask(progressing(y, &task, SAID[i], NULL)), ERR_OK);
     assert_int_equal(kept(y, task.id)->progress, SEEN[i]);

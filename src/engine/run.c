@@ -100,8 +100,9 @@ static bool replay_settles(struct unit *u, struct order *order) {
   return true;
 }
 
-// Keeps the answer with the change that it reports, so that a repeat gets the same bytes. A create that
-// waited has left one already when its task was made; what it answers in the end takes its place.
+// Keeps the answer with the change that it reports, so that a repeat gets the same bytes. A create
+// that waited has left one already when its task was made; what it answers in the end takes its
+// place.
 static void keep_answer(struct unit *u, struct order *order) {
   if (str_is_none(order->replay_key) || order->err != ERR_OK || order->replayed) return;
   struct buf body;
@@ -151,9 +152,9 @@ static bool may_wait(const struct engine *e, struct order *order) {
   if (!gone && e->deadline_count < LIMIT_PARKED) return true;
   if (order->kind == ORDER_SETTLE) return false;
   order->fault.retry_after_s = 1;
-  order->err = gone ? fault_set(&order->fault, ERR_UNAVAILABLE, "the client went away")
-                    : fault_set(&order->fault, ERR_TOO_MANY, "%d long polls wait already",
-                                LIMIT_PARKED);
+  order->err =
+      gone ? fault_set(&order->fault, ERR_UNAVAILABLE, "the client went away")
+           : fault_set(&order->fault, ERR_TOO_MANY, "%d long polls wait already", LIMIT_PARKED);
   return false;
 }
 

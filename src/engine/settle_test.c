@@ -1,4 +1,5 @@
-// settle_test.c: the ends of attempts: complete, fail, release, and claiming the next in one breath.
+// settle_test.c: the ends of attempts: complete, fail, release, and claiming the next in one
+// breath.
 #include "engine/testing.h"
 
 static struct task with_attempts(struct yard *y, int64_t attempts) {

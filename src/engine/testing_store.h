@@ -21,7 +21,7 @@ struct fake_store {
   struct event *events;
   struct replay *replays;
   struct log_line *lines;
-  struct queue queues[64];
+  struct queue *queues;
   struct type types[64];
   struct api_key keys[64];
   struct tenant tenants[8];
@@ -30,7 +30,7 @@ struct fake_store {
   enum err fail_apply, fail_load;             // what the next ones end with
   size_t fail_applies, fail_loads;            // how many of them
   size_t applies, loads, rows_loaded, tends;  // for tests that count
-  int64_t dropped_through;  // of the latest log that was cut
+  int64_t dropped_through;                    // of the latest log that was cut
   bool unit_open;
 };
 
@@ -400,6 +400,7 @@ static inline void fake_open(struct fake_store *s) {
   s->tasks = ARENA_ARRAY(&s->arena, struct task, FAKE_TASKS);
   s->events = ARENA_ARRAY(&s->arena, struct event, FAKE_EVENTS);
   s->replays = ARENA_ARRAY(&s->arena, struct replay, FAKE_SMALL);
+  s->queues = ARENA_ARRAY(&s->arena, struct queue, FAKE_TASKS);
   s->lines = ARENA_ARRAY(&s->arena, struct log_line, FAKE_SMALL);
   s->tenants[s->tenant_count++] = (struct tenant){.number = 1, .name = STR("default")};
 }

@@ -63,7 +63,8 @@ class Yard:
         journal, api = shared.journal, Api(self.server, type_name=shared.type)
         tasks = all_tasks(api)
         found = check(journal, tasks)
-        counted = sum(self.counts(api).get(status, 0) for status in STATUSES)
+        counts = self.counts(api)
+        counted = sum(counts.get(status, 0) for status in STATUSES)
         if counted != len(tasks):
             found.append(f"the counts say {counted} tasks, the list has {len(tasks)}")
         api.close()

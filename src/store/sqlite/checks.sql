@@ -54,10 +54,12 @@ WHERE waiting IN (3, 4) AND wake_at = 0;
 SELECT 'I8 a running task has a lease, and the lease an end', count(*), min(id_text(key, salt))
 FROM task WHERE status = 1 AND (lease = 0 OR lease_expires_at = 0 OR wake_at = 0 OR attempt = 0);
 
--- No lease stays behind on a task that is not running.
+-- No lease stays behind on a task that is not running. One that has ended keeps the token of the
+-- attempt that ended it, so that a repeated completion is known.
 -- name: leases_gone
 SELECT 'I8 a task that is not running has no lease', count(*), min(id_text(key, salt))
-FROM task WHERE status <> 1 AND (lease <> 0 OR lease_expires_at <> 0 OR cancel_requested_at <> 0);
+FROM task WHERE status <> 1
+  AND (lease_expires_at <> 0 OR cancel_requested_at <> 0 OR (status = 0 AND lease <> 0));
 
 -- Attempts are counted when they begin.
 -- name: attempts

@@ -79,7 +79,7 @@ ORDER BY priority DESC, key;
 
 -- The newest key ever given, so that new ones are greater.
 -- name: task_last
-SELECT max(key) FROM task;
+SELECT max(key) FROM (SELECT max(key) AS key FROM task UNION ALL SELECT max(key) FROM removed);
 
 -- A reader's task, with the names of its queue and type.
 -- name: task_read
