@@ -5,8 +5,6 @@
 #ifndef API_CALL_H
 #define API_CALL_H
 
-#include <stdatomic.h>
-
 #include "api/api.h"
 #include "api/decode.h"
 #include "api/encode.h"
@@ -39,6 +37,7 @@ struct api {
   struct http_server *server;
   uint8_t admin_hash[32];
   bool has_admin_key;
+  bool keyed;  // there is a key, or was one: nobody is the local user any more
   int64_t started_us;
   struct buf scratch;  // answers are built here; the loop's thread only
 };
@@ -48,12 +47,13 @@ struct call {
   struct http_request *http;
   struct arena *arena;  // the request's
   const struct route *route;
+  struct str allow;  // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
   struct str param;  // what stood for {id} or {name}
   struct id id;
   struct principal who;
   struct str body;  // checked JSON; STR_NONE: empty
-  bool minimal;     // Prefer: return=minimal
-  bool waited;      // Prefer: wait=N
+  bool wants_minimal;             // Prefer: return=minimal
+  bool minimal_applied, waited;  // what Preference-Applied tells
   struct fault fault;
   struct order order;
   struct query query;
@@ -68,8 +68,8 @@ struct call {
 // --- answering
 // -------------------------------------------------------------------------------------
 
+void call_answer(struct call *c, const struct http_answer *answer);
 void call_fail(struct call *c, enum err err);  // with c->fault
-void call_send(struct call *c, int status, struct str body, const struct http_header *extra);
 void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id);
 
 // Hands c->order to the engine; `render` writes the answer.
@@ -84,7 +84,6 @@ MUST_USE enum err call_query(struct call *c,
 MUST_USE enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));
 
 // --- reading the request
-// ---------------------------------------------------------------------------
 
 MUST_USE enum err call_read_body(struct call *c);  // media type, JSON
 void call_preferences(struct call *c);             // Prefer
@@ -95,10 +94,12 @@ MUST_USE enum err call_query_int(struct call *c, const char *name, int64_t min, 
 MUST_USE enum err call_query_bool(struct call *c, const char *name, bool *out);
 MUST_USE enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
 MUST_USE enum err call_query_known(struct call *c);  // refuses what the route does not name
+MUST_USE enum err call_query_fault(struct call *c, const char *name, const char *sentence);
 MUST_USE enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
 MUST_USE enum err call_if_match(struct call *c, int64_t *revision);
 
 struct encode_context call_encoding(const struct call *c);
+unsigned call_parts(struct call *c, unsigned parts);  // or ENCODE_MINIMAL when that is preferred
 int render_task(struct call *c, struct buf *b);  // {"success":true,"task":…}
 // The backoff object of a body; `*out` stays as it is when `json` is absent.
 MUST_USE enum err call_backoff(struct call *c, struct str json, const struct where *where,
@@ -109,23 +110,21 @@ MUST_USE enum err call_needs_body(struct call *c);  // ERR_MALFORMED_JSON when i
 // auth.c: who asks, and may they.
 MUST_USE enum err auth_check(struct call *c);
 // router.c
-MUST_USE enum err route_find(struct call *c, struct str *allow);
+MUST_USE enum err route_find(struct call *c);
+const char *method_word(enum http_method method);
 
 #define ROUTE(method, path, handler, roles, body, query, meaning) enum err handler(struct call *c);
 #include "api/routes.def"
 #undef ROUTE
 
+// keys.c: a key is "tk_" + an id + "_" + a secret.
+enum { KEY_ID_BYTES = 8, KEY_SECRET_BYTES = 43 };
+
 // bodies.c
-struct token_input {
-  int64_t lease;
-};
-#define BODY(name) extern const struct body BODY_##name;
-BODY(create)
-BODY(edit)
-BODY(cancel)
-BODY(empty) BODY(claim) BODY(claim_one) BODY(heartbeat) BODY(progress) BODY(logs) BODY(complete)
-    BODY(fail) BODY(release) BODY(completions) BODY(completion_item) BODY(type) BODY(key)
-        BODY(backoff) BODY(error)
-#undef BODY
+extern const struct body BODY_empty, BODY_create, BODY_edit, BODY_cancel, BODY_backoff;
+extern const struct body BODY_claim, BODY_claim_one, BODY_heartbeat, BODY_progress, BODY_logs;
+extern const struct body BODY_complete, BODY_fail, BODY_error, BODY_release;
+extern const struct body BODY_completions, BODY_completion_item;
+extern const struct body BODY_type, BODY_key;
 
 #endif

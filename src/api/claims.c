@@ -152,20 +152,20 @@ static enum err decode_error(struct call *c, struct str json, const struct where
   item->error_code = STR("failed");
   if (str_is_none(json) || json_kind(json) == JSON_NULL)
     return fault_field(
-        &c->fault, where_pointer(c->arena, where, NULL).at,
+        &c->fault, where_pointer(c->arena, where, NULL),
         "error is missing: say what went wrong, as a text or {code, message, detail}");
   struct error_body in = {.code = item->error_code};
   if (json_kind(json) == JSON_STRING) {
     bool nul = false;
     in.message = json_string(c->arena, json, &nul);
     if (nul || in.message.len > LIMIT_TEXT_BYTES)
-      return fault_field(&c->fault, where_pointer(c->arena, where, NULL).at,
+      return fault_field(&c->fault, where_pointer(c->arena, where, NULL),
                          "error must have at most %d bytes and no U+0000", LIMIT_TEXT_BYTES);
   } else {
     TRY(decode_object(c->arena, json, BODY_error.fields, where, &in, NULL, NULL, &c->fault));
   }
   if (in.detail.len > LIMIT_ERROR_DETAIL_BYTES)
-    return fault_field(&c->fault, where_pointer(c->arena, where, "detail").at,
+    return fault_field(&c->fault, where_pointer(c->arena, where, "detail"),
                        "detail must have at most %d bytes", LIMIT_ERROR_DETAIL_BYTES);
   item->error_code = in.code;
   item->error_message = in.message;
@@ -281,7 +281,7 @@ static enum err decode_completion(struct call *c, struct str json, const struct 
                                .delay_ms = in.retry_delay_ms};
   if (!fails) return ERR_OK;
   if (!str_is_none(in.result))
-    return fault_field(&c->fault, where_pointer(c->arena, where, "error").at,
+    return fault_field(&c->fault, where_pointer(c->arena, where, "error"),
                        "send result or error, not both");
   const struct where at = {.up = where, .key = "error"};
   return decode_error(c, in.error, &at, item);

@@ -1,6 +1,8 @@
 // decode.c: JSON members to struct fields, by table, with a pointer to everything that is wrong.
 #include "api/decode.h"
 
+#include <assert.h>
+
 #include "base/buf.h"
 #include "base/id.h"
 #include "model/limits.h"
@@ -29,7 +31,8 @@ static void put_where(struct buf *b, const struct where *w) {
     buf_i64(b, (int64_t)w->index);
 }
 
-static struct str pointer(struct arena *a, const struct where *w, struct str key) {
+// As a C string.
+static const char *pointer(struct arena *a, const struct where *w, struct str key) {
   struct buf b;
   buf_init(&b, FAULT_POINTER_BYTES * 2);
   put_where(&b, w);
@@ -37,12 +40,12 @@ static struct str pointer(struct arena *a, const struct where *w, struct str key
     buf_char(&b, '/');
     put_escaped(&b, key);
   }
-  struct str text = arena_dup(a, buf_str(&b));
+  const char *text = arena_cstr(a, buf_str(&b));
   buf_fini(&b);
   return text;
 }
 
-struct str where_pointer(struct arena *a, const struct where *w, const char *key) {
+const char *where_pointer(struct arena *a, const struct where *w, const char *key) {
   return pointer(a, w, str_of(key));
 }
 
@@ -60,7 +63,7 @@ bool name_is_good(struct str name) {
   return true;
 }
 
-bool token_parse(struct str text, int64_t *out) {
+bool hex_parse(struct str text, uint64_t *out) {
   if (text.len != 16) return false;
   uint64_t value = 0;
   for (size_t i = 0; i < 16; i++) {
@@ -74,8 +77,18 @@ bool token_parse(struct str text, int64_t *out) {
       return false;
     value = value << 4 | digit;
   }
-  *out = (int64_t)value;
+  *out = value;
   return true;
+}
+
+int64_t token_lease(struct str token) {
+  uint64_t lease;
+  return hex_parse(token, &lease) && lease != 0 ? (int64_t)lease : LEASE_NONE;
+}
+
+// The text of a member's name, its escapes resolved.
+static struct str name_text(struct arena *a, struct str raw, bool *has_nul) {
+  return json_string(a, (struct str){raw.at - 1, raw.len + 2}, has_nul);  // with its quotes
 }
 
 static const char *take_text(struct arena *a, const struct field *f, struct str value,
@@ -87,16 +100,19 @@ static const char *take_text(struct arena *a, const struct field *f, struct str 
   if (f->kind == FIELD_NAME && !name_is_good(text))
     return "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -";
   if (f->kind == FIELD_TEXT && (int64_t)text.len < f->min) return "must not be empty";
-  if (f->kind == FIELD_TEXT && (int64_t)text.len > f->max) return "is too long";
+  if (f->kind == FIELD_TEXT && (int64_t)text.len > f->max)
+    return arena_printf(a, "must have at most %lld bytes", (long long)f->max).at;
   *out = text;
   return NULL;
 }
 
-static const char *take_int(const struct field *f, struct str value, int64_t *out) {
+static const char *take_int(struct arena *a, const struct field *f, struct str value,
+                            int64_t *out) {
   int64_t number;
   if (json_kind(value) != JSON_NUMBER) return "must be a number";
   if (!json_integer(value, &number)) return "must be an integer within ±(2^53 − 1)";
-  if (number < f->min || number > f->max) return "is out of range";
+  if (number < f->min || number > f->max)
+    return arena_printf(a, "must be from %lld to %lld", (long long)f->min, (long long)f->max).at;
   *out = number;
   return NULL;
 }
@@ -124,64 +140,16 @@ static const char *take_id(struct arena *a, struct str value, struct id *out) {
 
 static const char *take_token(struct arena *a, struct str value, int64_t *out) {
   if (json_kind(value) != JSON_STRING) return "must be a string";
-  // A token that was never ours holds no lease: that is a lost lease, not a malformed field.
-  if (!token_parse(json_string(a, value, NULL), out)) *out = -1;
+  *out = token_lease(json_string(a, value, NULL));
   return NULL;
 }
 
-static const char *take_object(const struct field *f, struct str value, struct str *out) {
+static const char *take_object(struct arena *a, const struct field *f, struct str value,
+                               struct str *out) {
   if (json_kind(value) != JSON_OBJECT) return "must be an object";
-  if ((int64_t)value.len > f->max) return "is too large";
+  if ((int64_t)value.len > f->max)
+    return arena_printf(a, "must have at most %lld bytes", (long long)f->max).at;
   *out = value;
-  return NULL;
-}
-
-// Names may be spelled with escapes; two spellings of one name are one tag.
-static const char *take_tag(struct arena *a, struct str key, struct str value, struct str *names,
-                            size_t count) {
-  static const char *const NUL = "must not contain U+0000";
-  bool nul = false;
-  if (json_kind(value) != JSON_STRING) return "must have strings as values";
-  json_string(a, value, &nul);
-  if (nul) return NUL;
-  names[count] = json_string(a, (struct str){key.at - 1, key.len + 2}, &nul);  // with its quotes
-  if (nul) return NUL;
-  if (names[count].len == 0 || names[count].len > LIMIT_NAME_BYTES)
-    return "must have names of 1 to 128 bytes";
-  for (size_t i = 0; i < count; i++)
-    if (str_eq(names[i], names[count])) return "has a name twice";
-  return NULL;
-}
-
-static const char *take_tags(struct arena *a, const struct field *f, struct str value,
-                             struct str *out) {
-  const char *wrong = take_object(f, value, out);
-  if (wrong) return wrong;
-  struct json_walk w = json_walk(value);
-  struct str key, member, names[LIMIT_TAGS_COUNT];
-  for (size_t count = 0; json_next(&w, &key, &member); count++) {
-    if (count == LIMIT_TAGS_COUNT) return "must have at most 32 tags";
-    wrong = take_tag(a, key, member, names, count);
-    if (wrong) return wrong;
-  }
-  return NULL;
-}
-
-static const char *take_list(struct arena *a, const struct field *f, struct str value,
-                             struct names *out) {
-  if (json_kind(value) != JSON_ARRAY) return "must be an array of strings";
-  bool names = f->kind == FIELD_NAMES;
-  size_t max = names ? LIMIT_FILTER_NAMES : (size_t)f->max;
-  struct field item = {.kind = names ? FIELD_NAME : FIELD_TEXT, .max = LIMIT_BODY_BYTES_CEILING};
-  struct names list = {ARENA_ARRAY(a, struct str, max), 0};
-  struct json_walk w = json_walk(value);
-  struct str key, member;
-  while (json_next(&w, &key, &member)) {
-    if (list.count == max) return "has too many elements";
-    const char *wrong = take_text(a, &item, member, &list.at[list.count++]);
-    if (wrong) return wrong;
-  }
-  *out = list;
   return NULL;
 }
 
@@ -192,23 +160,23 @@ static const char *take_array(struct str value, struct str *out) {
 }
 
 // NULL when the value is good, else what is wrong with it.
-static const char *take(struct arena *a, const struct field *f, struct str value, void *at) {
+static const char *take(struct arena *a, const struct field *f, struct str value, void *out) {
   switch (f->kind) {
   case FIELD_TEXT:
-  case FIELD_NAME: return take_text(a, f, value, at);
-  case FIELD_INT: return take_int(f, value, at);
-  case FIELD_BOOL: return take_bool(value, at);
-  case FIELD_ID: return take_id(a, value, at);
-  case FIELD_TOKEN: return take_token(a, value, at);
-  case FIELD_FRACTION: return take_fraction(value, at);
-  case FIELD_OBJECT: return take_object(f, value, at);
-  case FIELD_TAGS: return take_tags(a, f, value, at);
+  case FIELD_NAME: return take_text(a, f, value, out);
+  case FIELD_INT: return take_int(a, f, value, out);
+  case FIELD_BOOL: return take_bool(value, out);
+  case FIELD_ID: return take_id(a, value, out);
+  case FIELD_TOKEN: return take_token(a, value, out);
+  case FIELD_FRACTION: return take_fraction(value, out);
+  case FIELD_TAGS:  // and then take_tags looks into it
+  case FIELD_OBJECT: return take_object(a, f, value, out);
+  case FIELD_ARRAY: return take_array(value, out);
+  case FIELD_JSON: *(struct str *)out = value; return NULL;
   case FIELD_NAMES:
-  case FIELD_TEXTS: return take_list(a, f, value, at);
-  case FIELD_ARRAY: return take_array(value, at);
-  case FIELD_JSON: break;
+  case FIELD_TEXTS: break;
   }
-  *(struct str *)at = value;
+  assert(!"lists are for take_list");
   return NULL;
 }
 
@@ -224,91 +192,138 @@ struct decoding {
   struct fault *why;
 };
 
-static enum err wrong(struct decoding *d, struct str key, const char *sentence) {
-  struct str at = pointer(d->arena, d->where, key);
-  const struct str shown = key.len > 64 ? (struct str){key.at, 64} : key;
-  return fault_field(d->why, arena_cstr(d->arena, at), "%.*s %s", STR_FMT(shown), sentence);
+static enum err wrong(struct decoding *d, const struct where *where, struct str key,
+                      const char *sentence) {
+  struct str shown = {key.at, key.len > 64 ? 64 : key.len};
+  return fault_field(d->why, pointer(d->arena, where, key), "%.*s %s", STR_FMT(shown), sentence);
 }
 
-static enum err wrong_range(struct decoding *d, const struct field *f) {
-  struct str at = pointer(d->arena, d->where, str_of(f->name));
-  return fault_field(d->why, arena_cstr(d->arena, at), "%s must be from %lld to %lld", f->name,
-                     (long long)f->min, (long long)f->max);
+static enum err wrong_field(struct decoding *d, const struct field *f, const char *sentence) {
+  return wrong(d, d->where, str_of(f->name), sentence);
+}
+
+// Names may be spelled with escapes; two spellings of one name are one tag.
+static const char *take_tag(struct arena *a, struct str name, struct str value,
+                            const struct str *names, size_t count) {
+  bool nul = false;
+  if (json_kind(value) != JSON_STRING) return "must be a string";
+  json_string(a, value, &nul);
+  if (nul) return "must not contain U+0000";
+  if (name.len == 0 || name.len > LIMIT_NAME_BYTES) return "must have a name of 1 to 128 bytes";
+  for (size_t i = 0; i < count; i++)
+    if (str_eq(names[i], name)) return "is there twice";
+  return NULL;
+}
+
+static enum err take_tags(struct decoding *d, const struct field *f, struct str object) {
+  const struct where tags = {.up = d->where, .key = f->name};
+  struct json_walk w = json_walk(object);
+  struct str raw, value, names[LIMIT_TAGS_COUNT];
+  for (size_t count = 0; json_next(&w, &raw, &value); count++) {
+    if (count == LIMIT_TAGS_COUNT) return wrong_field(d, f, "must have at most 32 tags");
+    bool nul = false;
+    names[count] = name_text(d->arena, raw, &nul);
+    if (nul) return wrong_field(d, f, "must not contain U+0000");
+    const char *sentence = take_tag(d->arena, names[count], value, names, count);
+    if (sentence) return wrong(d, &tags, names[count], sentence);
+  }
+  return ERR_OK;
+}
+
+static enum err take_list(struct decoding *d, const struct field *f, struct str array,
+                          struct names *out) {
+  if (json_kind(array) != JSON_ARRAY) return wrong_field(d, f, "must be an array of strings");
+  struct field item = {.kind = f->kind == FIELD_NAMES ? FIELD_NAME : FIELD_TEXT,
+                       .max = LIMIT_BODY_BYTES_CEILING};
+  const struct where list = {.up = d->where, .key = f->name};
+  size_t max = (size_t)f->max;
+  struct names names = {ARENA_ARRAY(d->arena, struct str, max), 0};
+  struct json_walk w = json_walk(array);
+  struct str key, value;
+  for (; json_next(&w, &key, &value); names.count++) {
+    if (names.count == max)
+      return wrong_field(d, f, arena_printf(d->arena, "must have at most %zu elements", max).at);
+    const char *sentence = take_text(d->arena, &item, value, &names.at[names.count]);
+    if (sentence)
+      return wrong(d, &list, arena_printf(d->arena, "%zu", names.count), sentence);
+  }
+  *out = names;
+  return ERR_OK;
 }
 
 static const struct field *find(struct fields fields, struct str key, size_t hint) {
   for (size_t n = 0; n < fields.count; n++) {
     size_t i = (hint + n) % fields.count;  // members mostly come in the table's order
     const struct field *f = &fields.at[i];
-    if (f->name[0] == key.at[0] && strlen(f->name) == key.len &&
-        memcmp(f->name, key.at, key.len) == 0)
-      return f;
+    if (str_eq(str_of(f->name), key)) return f;
   }
   return NULL;
 }
 
 static enum err decode_member(struct decoding *d, const struct field *f, struct str value) {
   uint64_t bit = 1ULL << (f - d->fields.at);
-  if (d->seen & bit) return wrong(d, str_of(f->name), "is there twice");
+  if (d->seen & bit) return wrong_field(d, f, "is there twice");
   d->seen |= bit;
   if (json_kind(value) == JSON_NULL && f->kind != FIELD_JSON) {
     d->nulls |= bit;
-    return f->required ? wrong(d, str_of(f->name), "must not be null") : ERR_OK;
+    return f->required ? wrong_field(d, f, "must not be null") : ERR_OK;
   }
-  const char *sentence = take(d->arena, f, value, d->out + f->offset);
-  if (sentence == NULL) return ERR_OK;
-  if (f->kind == FIELD_INT && json_kind(value) == JSON_NUMBER) {
-    int64_t number;
-    if (json_integer(value, &number)) return wrong_range(d, f);
-  }
-  return wrong(d, str_of(f->name), sentence);
+  void *out = d->out + f->offset;
+  if (f->kind == FIELD_NAMES || f->kind == FIELD_TEXTS) return take_list(d, f, value, out);
+  const char *sentence = take(d->arena, f, value, out);
+  if (sentence) return wrong_field(d, f, sentence);
+  return f->kind == FIELD_TAGS ? take_tags(d, f, value) : ERR_OK;
 }
 
-static struct str nearest(struct fields fields, struct str key) {
-  struct str best = STR_NONE;
-  size_t distance = 3;
+// The field that was probably meant: at most two letters away, and sharing some.
+static const char *nearest(struct fields fields, struct str key) {
+  const char *best = NULL;
+  size_t distance = key.len < 3 ? key.len : 3;
   for (size_t i = 0; i < fields.count; i++) {
     size_t d = str_distance(key, str_of(fields.at[i].name));
-    if (d < distance) {
-      distance = d;
-      best = str_of(fields.at[i].name);
-    }
+    if (d >= distance) continue;
+    distance = d;
+    best = fields.at[i].name;
   }
   return best;
 }
 
 static enum err unknown(struct decoding *d, struct str key) {
-  struct str near = nearest(d->fields, key);
-  if (str_is_none(near)) return wrong(d, key, "is not a field of this request");
-  return wrong(
-      d, key,
-      arena_printf(d->arena, "is not a field of this request; did you mean %.*s?", STR_FMT(near))
-          .at);
+  const char *near = nearest(d->fields, key);
+  const char *sentence = "is not a field of this request";
+  if (near) sentence = arena_printf(d->arena, "%s; did you mean %s?", sentence, near).at;
+  return wrong(d, d->where, key, sentence);
 }
 
 static enum err check_required(struct decoding *d) {
   enum err err = ERR_OK;
-  for (size_t i = 0; i < d->fields.count; i++) {
+  for (size_t i = 0; i < d->fields.count; i++)
     if (d->fields.at[i].required && !(d->seen & 1ULL << i))
-      err = wrong(d, str_of(d->fields.at[i].name), "is missing");
-  }
+      err = wrong_field(d, &d->fields.at[i], "is missing");
   return err;
 }
 
+static enum err not_object(struct arena *a, const struct where *where, struct fault *why) {
+  const char *at = pointer(a, where, STR_NONE);
+  if (where == NULL) return fault_field(why, at, "the body must be an object");
+  if (where->key == NULL) return fault_field(why, at, "element %zu must be an object", where->index);
+  return fault_field(why, at, "%s must be an object", where->key);
+}
+
+// Past the faults that `why` keeps nothing is looked at any more: a body may hold 100,000 mistakes.
 enum err decode_object(struct arena *a, struct str json, struct fields fields,
                        const struct where *where, void *out, uint64_t *seen, uint64_t *nulls,
                        struct fault *why) {
+  assert(fields.count <= 64);
+  if (json_kind(json) != JSON_OBJECT) return not_object(a, where, why);
   struct decoding d = {.arena = a, .fields = fields, .where = where, .out = out, .why = why};
-  if (json_kind(json) != JSON_OBJECT) {
-    struct str at = pointer(a, where, STR_NONE);
-    return fault_field(why, at.len ? arena_cstr(a, at) : "", "must be an object");
-  }
   enum err err = ERR_OK;
   size_t hint = 0;
   struct json_walk w = json_walk(json);
-  struct str key, value;
-  while (json_next(&w, &key, &value)) {
-    const struct field *f = key.len && fields.count ? find(fields, key, hint) : NULL;
+  struct str raw, value;
+  while (why->field_count < FAULT_FIELDS_MAX && json_next(&w, &raw, &value)) {
+    struct str key = name_text(a, raw, NULL);
+    const struct field *f = find(fields, key, hint);
     enum err one = f ? decode_member(&d, f, value) : unknown(&d, key);
     if (one != ERR_OK) err = one;
     if (f) hint = (size_t)(f - fields.at) + 1;

@@ -20,7 +20,7 @@ enum field_kind {
   FIELD_JSON,      // any value, as it is                           → struct str
   FIELD_OBJECT,    // an object of at most max bytes, as it is      → struct str
   FIELD_TAGS,      // an object of strings, as it is                → struct str
-  FIELD_NAMES,     // array of at most 32 names                     → struct names
+  FIELD_NAMES,     // array of at most max names                    → struct names
   FIELD_TEXTS,     // array of at most max strings                  → struct names
   FIELD_ARRAY,     // array, as it is                               → struct str
 };
@@ -51,16 +51,22 @@ struct where {
   const char *key;  // NULL: `index` counts
   size_t index;
 };
-struct str where_pointer(struct arena *a, const struct where *w, const char *key);
+const char *where_pointer(struct arena *a, const struct where *w, const char *key);
 
 // Fills `out`, which holds the defaults. `seen` (may be NULL) gets bit i set when fields.at[i]
 // came, and `nulls` when it came as null: null leaves the default and is refused for a required
-// field. Every wrong member adds to `why`; the first few are kept.
+// field. Every wrong member adds to `why`, which must not be NULL; behind the FAULT_FIELDS_MAX that
+// it keeps decoding ends.
 MUST_USE enum err decode_object(struct arena *a, struct str json, struct fields fields,
                                 const struct where *where, void *out, uint64_t *seen,
                                 uint64_t *nulls, struct fault *why);
 
 bool name_is_good(struct str name);
-bool token_parse(struct str text, int64_t *out);
+bool hex_parse(struct str text, uint64_t *out);  // 16 lower-case hexadecimal digits
+
+// The lease that a token names. One that was never ours names LEASE_NONE, which holds no task: that
+// is a lost lease, not a malformed field.
+enum { LEASE_NONE = -1 };
+int64_t token_lease(struct str token);
 
 #endif

@@ -4,8 +4,6 @@
 #include "base/hash.h"
 #include "base/rand.h"
 
-enum { KEY_ID_BYTES = 8, KEY_SECRET_BYTES = 43 };
-
 struct key_call {
   struct str secret;
 };
@@ -91,8 +89,7 @@ enum err key_create(struct call *c) {
     return fault_set(&c->fault, ERR_BAD_REQUEST,
                      "Idempotency-Key is not taken here: it would keep the secret");
   // The first key ends the time when everyone on this machine may do everything.
-  bool first = !c->api->has_admin_key && !engine_has_keys(c->api->settings.engine);
-  if (first && !(key->roles & ROLE_ADMIN))
+  if (!c->api->keyed && !(key->roles & ROLE_ADMIN))
     return fault_field(&c->fault, "/roles", "the first key must be an admin: it makes the others");
   c->input = made;
   made->secret = new_secret(c->arena);

@@ -32,26 +32,31 @@ const struct route ROUTES[] = {
 };
 const size_t ROUTE_COUNT = sizeof ROUTES / sizeof *ROUTES;
 
-static const char *const METHOD_WORDS[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+static const char *const METHOD_WORDS[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                           "PATCH", "DELETE", "OPTIONS", "other"};
+
+const char *method_word(enum http_method method) { return METHOD_WORDS[method]; }
 
 static bool is_literal(struct str name) {
   return str_eq(name, STR("stats")) || str_eq(name, STR("pending")) ||
          str_eq(name, STR("cleanup")) || str_eq(name, STR("batch"));
 }
 
-// Matches segment by segment; `{…}` takes one whole segment.
+// `{…}` takes one whole segment, which is not empty.
 static bool path_fits(const char *pattern, struct str path, struct str *param) {
-  struct str left = str_of(pattern), have = path;
-  while (!str_is_none(left) && !str_is_none(have)) {
-    struct str want = str_cut(&left, '/'), got = str_cut(&have, '/');
-    if (want.len && want.at[0] == '{') {
-      if (got.len == 0) return false;
-      *param = got;
-    } else if (!str_eq(want, got)) {
-      return false;
+  const char *at = path.at, *end = path.at + path.len;
+  for (; *pattern; pattern++) {
+    if (*pattern != '{') {
+      if (at == end || *at++ != *pattern) return false;
+      continue;
     }
+    param->at = at;
+    while (at < end && *at != '/') at++;
+    param->len = (size_t)(at - param->at);
+    if (param->len == 0) return false;
+    while (*pattern != '}') pattern++;
   }
-  return str_is_none(left) && str_is_none(have);
+  return at == end;
 }
 
 static enum http_method effective(enum http_method method) {
@@ -61,10 +66,10 @@ static enum http_method effective(enum http_method method) {
 static struct str allow_for(struct call *c, unsigned methods) {
   struct buf b;
   buf_init(&b, 128);
-  for (unsigned i = 0; i < sizeof METHOD_WORDS / sizeof *METHOD_WORDS; i++) {
+  for (unsigned i = 0; i <= HTTP_METHOD_OTHER; i++) {
     if (!(methods & 1u << i)) continue;
     if (b.len) BUF_LIT(&b, ", ");
-    buf_put(&b, str_of(METHOD_WORDS[i]));
+    buf_put(&b, str_of(method_word((enum http_method)i)));
   }
   struct str text = arena_dup(c->arena, buf_str(&b));
   buf_fini(&b);
@@ -83,7 +88,7 @@ static enum err take_param(struct call *c, const struct route *route, struct str
   return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such task");
 }
 
-enum err route_find(struct call *c, struct str *allow) {
+enum err route_find(struct call *c) {
   unsigned methods = 0;
   bool literal = false;
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
@@ -101,6 +106,6 @@ enum err route_find(struct call *c, struct str *allow) {
   if (methods == 0)
     return fault_set(&c->fault, ERR_NOT_FOUND,
                      "there is no such route; GET /openapi.json lists all");
-  *allow = allow_for(c, methods);
-  return fault_set(&c->fault, ERR_METHOD_NOT_ALLOWED, "this route takes %.*s", STR_FMT(*allow));
+  c->allow = allow_for(c, methods);
+  return fault_set(&c->fault, ERR_METHOD_NOT_ALLOWED, "this route takes %.*s", STR_FMT(c->allow));
 }

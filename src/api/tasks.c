@@ -63,7 +63,7 @@ enum err call_backoff(struct call *c, struct str json, const struct where *where
   TRY(decode_object(c->arena, json, BODY_backoff.fields, where, &in, NULL, NULL, &c->fault));
   bool fixed = str_eq(in.type, STR("fixed"));
   if (!str_is_none(in.type) && !fixed && !str_eq(in.type, STR("exponential")))
-    return fault_field(&c->fault, where_pointer(c->arena, where, "type").at,
+    return fault_field(&c->fault, where_pointer(c->arena, where, "type"),
                        "type must be \"exponential\" or \"fixed\"");
   *out = (struct backoff){
       .kind = fixed ? BACKOFF_FIXED : BACKOFF_EXPONENTIAL,
@@ -102,7 +102,7 @@ static enum err decode_item(struct call *c, struct str json, const struct where 
       .priority = ABSENT, .timeout_ms = ABSENT, .version = VERSION_NONE, .auto_start = true};
   TRY(decode_object(c->arena, json, BODY_create.fields, where, &in, NULL, NULL, &c->fault));
   if (in.run_at && in.delay_ms)
-    return fault_field(&c->fault, where_pointer(c->arena, where, "delayMs").at,
+    return fault_field(&c->fault, where_pointer(c->arena, where, "delayMs"),
                        "delayMs and runAt exclude each other");
   const struct where at = {.up = where, .key = "backoff"};
   TRY(call_backoff(c, in.backoff, &at, &item->task.backoff));

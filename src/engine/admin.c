@@ -22,10 +22,9 @@ static bool is_paused(struct unit *u, int64_t tenant, struct str name) {
   return engine_queue_paused(u->e, tenant, name);
 }
 
-// Names may be made up, so what is kept of them has a bound. It is rough: a name that is known
-// already counts too.
-static bool is_full(struct order *order, size_t count, const char *what) {
-  if (count < LIMIT_CHANNELS) return false;
+// Names may be made up, so what is kept of them has a bound.
+static bool is_full(struct order *order, size_t count, bool known, const char *what) {
+  if (count < LIMIT_CHANNELS || known) return false;
   order->err = fault_set(&order->fault, ERR_TOO_MANY, "settings of %d %s are kept already",
                          LIMIT_CHANNELS, what);
   return true;
@@ -34,8 +33,8 @@ static bool is_full(struct order *order, size_t count, const char *what) {
 enum verdict pause_decide(struct unit *u, struct order *order) {
   const struct queue *queue = &order->in.queue;
   if (is_paused(u, order->tenant, queue->name) == queue->paused) return ANSWERED;
-  size_t count = u->e->catalog.queue_count + u->queues.count;
-  if (queue->paused && is_full(order, count, "queues")) return ANSWERED;
+  bool known = catalog_queue(u->e, order->tenant, queue->name);
+  if (is_full(order, u->e->catalog.queue_count + u->queues.count, known, "queues")) return ANSWERED;
   *LIST_PUSH(&u->arena, &u->queues, struct queue) = *queue;
   admin_event(u, order, queue->paused ? EVENT_QUEUE_PAUSED : EVENT_QUEUE_RESUMED, queue->name)
       ->queue = queue->name;
@@ -48,7 +47,9 @@ void type_plan(struct unit *u, struct order *order) {
 }
 
 enum verdict type_decide(struct unit *u, struct order *order) {
-  if (is_full(order, u->e->catalog.type_count + u->types.count, "types")) return ANSWERED;
+  struct type old;
+  bool known = catalog_type(u->e, order->tenant, order->in.type.name, &u->arena, &old);
+  if (is_full(order, u->e->catalog.type_count + u->types.count, known, "types")) return ANSWERED;
   *LIST_PUSH(&u->arena, &u->types, struct type) = order->in.type;
   admin_event(u, order, EVENT_TYPE_CHANGED, order->in.type.name)->type = order->in.type.name;
   return ANSWERED;

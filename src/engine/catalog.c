@@ -165,6 +165,13 @@ bool engine_queue_paused(struct engine *e, int64_t tenant, struct str name) {
   return paused;
 }
 
+bool catalog_queue(struct engine *e, int64_t tenant, struct str name) {
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  bool known = find_queue(&e->catalog, tenant, name) != NULL;
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return known;
+}
+
 size_t engine_queues(struct engine *e, int64_t tenant, struct arena *a, struct queue **out) {
   struct catalog_memory *c = &e->catalog;
   size_t count = 0;

@@ -183,6 +183,7 @@ void catalog_close(struct engine *e);
 void catalog_absorb(struct unit *u);  // after the commit
 bool catalog_type(struct engine *e, int64_t tenant, struct str name, struct arena *a,
                   struct type *out);
+bool catalog_queue(struct engine *e, int64_t tenant, struct str name);  // it was paused once
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names);
 int64_t catalog_tenant(struct engine *e, struct str name);  // 0: unknown
 int64_t catalog_tenant_next(struct engine *e);

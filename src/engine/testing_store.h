@@ -126,6 +126,14 @@ static inline void fake_due(struct fake_store *s, struct load *want) {
   for (size_t i = 0; i < want->due_count; i++) want->due[i] = fake_row(s, want->arena, due[i], 0);
 }
 
+static inline struct replay *fake_replay(struct arena *a, const struct replay *from) {
+  struct replay *to = arena_alloc(a, sizeof *to);
+  *to = *from;
+  to->key = arena_dup(a, from->key);
+  to->body = arena_dup(a, from->body);
+  return to;
+}
+
 static inline void fake_load_wants(struct fake_store *s, struct load *want) {
   for (size_t i = 0; i < want->id_count; i++) {
     struct want_id *w = &want->ids[i];
@@ -144,13 +152,9 @@ static inline void fake_load_wants(struct fake_store *s, struct load *want) {
   for (size_t i = 0; i < want->replay_count; i++) {
     struct want_replay *w = &want->replays[i];
     w->found = NULL;
-    for (size_t k = 0; k < s->replay_count && !w->found; k++) {
-      if (s->replays[k].tenant != w->tenant || !str_eq(s->replays[k].key, w->key)) continue;
-      w->found = ARENA_NEW(want->arena, struct replay);
-      *w->found = s->replays[k];
-      w->found->key = arena_dup(want->arena, w->found->key);
-      w->found->body = arena_dup(want->arena, w->found->body);
-    }
+    for (size_t k = 0; k < s->replay_count; k++)
+      if (s->replays[k].tenant == w->tenant && str_eq(s->replays[k].key, w->key))
+        w->found = fake_replay(want->arena, &s->replays[k]);
   }
 }
 

@@ -83,6 +83,19 @@ def test_a_nul_in_a_text_is_pointed_at(api, field):
     problem(api.post("/tasks", raw=raw), 422, "invalid_field", f"/{field}")
 
 
+@pytest.mark.parametrize("verb, fields, pointer", [
+    ("fail", {"error": "a\0"}, "/error"), ("fail", {"error": {"message": "\0"}}, "/error/message"),
+    ("fail", {"error": {"code": "\0"}}, "/error/code"),
+    ("progress", {"currentStep": "\0"}, "/currentStep"),
+    ("progress", {"currentStepDescription": "\0"}, "/currentStepDescription"),
+    ("logs", {"text": "\0"}, "/text"), ("cancel", {"reason": "\0"}, "/reason")])
+def test_a_nul_in_what_a_worker_says_is_pointed_at(api, verb, fields, pointer):
+    task = api.running()
+    token = {} if verb == "cancel" else {"leaseToken": task["leaseToken"]}
+    problem(api.act(task, verb, {**token, **fields}), 422, "invalid_field", pointer)
+    assert api.task(task)["revision"] == task["revision"]
+
+
 def test_a_nul_in_a_tag_is_refused(api):
     for tags in (b'{"a":"x\\u0000"}', b'{"a\\u0000":"x"}'):
         raw = b'{"type":"%s","tags":%s}' % (api.type.encode(), tags)

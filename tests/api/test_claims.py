@@ -53,6 +53,14 @@ def test_a_thousand_tasks_are_claimed_in_one_request(api):
     assert len({task["leaseToken"] for task in tasks}) == 1000
 
 
+def test_the_payloads_of_one_claim_are_bounded_and_the_rest_stays_ready(api):
+    for _ in range(40):
+        api.create(payload="x" * 1_000_000)
+    first = api.claim(limit=1000)
+    assert 30 <= len(first) <= 34
+    assert len(first) + len(api.claim(limit=1000)) == 40
+
+
 def test_a_claim_takes_only_the_types_it_names(api):
     other = fresh_name()
     api.create(type=other)

@@ -142,6 +142,18 @@ def test_a_storm_of_creates_with_one_key_makes_one_task(api, parallel, key):
         twin.close()
 
 
+def test_a_storm_of_claims_with_one_key_hands_out_one_set(api, parallel, key):
+    api.create_many([{}] * 20)
+    twins = [api.twin() for _ in range(16)]
+    body = {"types": [api.type], "workerId": "w", "limit": 3}
+    joins = [parallel(twin.post, "/claims", body, headers=header(key)) for twin in twins]
+    answers = [join() for join in joins]
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert len(api.list(status="running")) == 3
+    for twin in twins:
+        twin.close()
+
+
 def test_a_key_whose_first_request_still_waits_is_in_progress(api, parallel, key):
     body = api.fields()
     waiter = api.twin()

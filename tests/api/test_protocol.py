@@ -327,6 +327,27 @@ def test_clients_that_cut_their_requests_anywhere_leave_nothing_behind(server):
     assert exchange(server, sized()).statuses == [201]
 
 
+def test_a_connection_too_many_is_told_so_and_closed(tmp_path, store):
+    server = Server(tmp_path, store=store, connections_max=8).start()
+    many = [Raw(server) for _ in range(20)]
+    replies = [one.send(request_bytes("GET", "/livez")).reply() for one in many]
+    statuses = [reply.status for reply in replies]
+    assert 7 <= statuses.count(200) <= 8 and statuses.count(503) == 20 - statuses.count(200)
+    refused = replies[statuses.index(503)]
+    assert refused.headers["retry-after"] and b'"success":false' in refused.body
+    assert many[statuses.index(503)].is_closed()
+    for one in many:
+        one.socket.close()
+    server.stop()
+
+
+def test_preferences_on_two_lines_count_both(server):
+    prefer = [b"Prefer: return=minimal", b"Prefer: wait=60"]
+    hurry = request_bytes("POST", "/api/v1/tasks", BODY, prefer)
+    with Raw(server) as raw:
+        assert raw.send(hurry).reply(0.3) is None, "it waits for the end of the task"
+
+
 # --- slow clients ---------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
