@@ -45,6 +45,32 @@ static void a_load_that_fails_is_answered_too(void **state) {
   assert_true(id_eq(taken(y).id, id));
 }
 
+// A store that refuses for one order's sake refuses the unit; tried alone, only that order fails.
+static void an_order_over_a_limit_of_the_store_does_not_spoil_its_neighbours(void **state) {
+  struct yard *y = *state;
+  y->store.fail_apply = ERR_TOO_MANY;
+  y->store.fail_applies = 2;  // the unit, then its first order alone
+  struct ask *over = creating(y, "t", 1), *fine = creating(y, "t", 2);
+  submit(over), submit(fine);
+  turn(y), turn(y), turn(y);
+  assert_int_equal(over->err, ERR_TOO_MANY);
+  assert_int_equal(fine->err, ERR_OK);
+  assert_int_equal(y->store.task_count, 2);
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+}
+
+static void a_conflict_with_another_lane_is_decided_again(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  fail_next(y, ERR_CONFLICT);
+  struct ask *cancel = canceling(y, id, 0), *create = creating(y, "t", 1);
+  submit(cancel), submit(create);
+  turn(y), turn(y), turn(y);
+  assert_int_equal(cancel->err, ERR_OK);
+  assert_int_equal(create->err, ERR_OK);
+  assert_status(y, id, TASK_CANCELLED);
+}
+
 // A refusal may rest on what an order before it did, which is undone with the unit.
 static void a_refusal_that_rests_on_an_undone_change_is_not_given(void **state) {
   struct yard *y = *state;
@@ -188,13 +214,16 @@ static void memory_is_as_before_when_a_unit_failed(void **state) {
   assert_int_equal(y->next_at, 0);  // no lease is waited for
 }
 
-static void a_conflict_changes_nothing_and_is_answered(void **state) {
+static void a_conflict_that_stays_is_answered_and_changes_nothing(void **state) {
   struct yard *y = *state;
   struct id id = made(y, "t");
-  fail_next(y, ERR_CONFLICT);
-  assert_int_equal(ask(canceling(y, id, 0)), ERR_CONFLICT);
+  y->store.fail_apply = ERR_CONFLICT;
+  y->store.fail_applies = 2;
+  struct ask *a = canceling(y, id, 0);
+  submit(a);
+  turn(y), turn(y);
+  assert_int_equal(a->err, ERR_CONFLICT);
   assert_status(y, id, TASK_PENDING);
-  assert_int_equal(ask(canceling(y, id, 0)), ERR_OK);
 }
 
 static void a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure(void **state) {
@@ -213,6 +242,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       YARD_TEST(nobody_is_told_that_an_uncommitted_change_was_made),
       YARD_TEST(a_store_that_ails_is_seen_until_it_takes_writes_again),
+      YARD_TEST(an_order_over_a_limit_of_the_store_does_not_spoil_its_neighbours),
+      YARD_TEST(a_conflict_with_another_lane_is_decided_again),
       YARD_TEST(a_load_that_fails_is_answered_too),
       YARD_TEST(a_refusal_that_rests_on_an_undone_change_is_not_given),
       YARD_TEST(a_fed_claim_whose_unit_fails_waits_on_in_its_old_place),
@@ -223,7 +254,7 @@ int main(void) {
       YARD_TEST(a_completion_that_is_fed_in_its_own_unit_is_refused_when_that_fails),
       YARD_TEST(a_completion_that_was_committed_is_never_refused_for_its_claim),
       YARD_TEST(memory_is_as_before_when_a_unit_failed),
-      YARD_TEST(a_conflict_changes_nothing_and_is_answered),
+      YARD_TEST(a_conflict_that_stays_is_answered_and_changes_nothing),
       YARD_TEST(a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure),
   };
   (void)log_open("/dev/null");  // each failure is reported there

@@ -64,12 +64,17 @@ void engine_drain(struct engine *e) {
   pthread_mutex_unlock(&e->queue_lock);
 }
 
-// Takes what waits, up to the size of a unit. At least one order, however large.
+static bool fits(const struct order *order, size_t items) {
+  if (items == 0) return true;  // at least one, however large
+  return !order->alone && items + order_items(order) <= LIMIT_UNIT_ITEMS;
+}
+
+// Takes what waits, up to the size of a unit. One that is to be tried alone fills a unit by itself.
 static struct order *take(struct order_list *from, size_t *items) {
   struct order *head = from->head, *last = NULL;
-  while (from->head && (*items == 0 || *items + order_items(from->head) <= LIMIT_UNIT_ITEMS)) {
+  while (from->head && fits(from->head, *items)) {
     last = from->head;
-    *items += order_items(last);
+    *items += last->alone ? LIMIT_UNIT_ITEMS : order_items(last);
     from->head = last->next;
     from->count--;
   }
@@ -112,7 +117,8 @@ static struct order *gather(struct engine *e, int64_t now, bool *sweep) {
     park_drain(e);
   else
     park_expire(e, now);
-  *sweep = sweep_is_due(e, now);
+  bool alone = orders && orders->alone;
+  *sweep = !alone && sweep_is_due(e, now);
   if (*sweep) {
     e->sweep.next = NULL;
     chain(&orders, &e->sweep);

@@ -140,7 +140,7 @@ struct order {
   size_t heap_index;
   size_t watch_index;  // of a watch
   uint64_t ticket;     // arrival order among parked claims
-  bool parked, expired, again;
+  bool parked, expired, again, alone;
   bool gone;  // atomically: nobody waits for the answer any more
 };
 

@@ -253,7 +253,22 @@ static void answer_all(struct unit *u) {
   }
 }
 
+// Errors that one order brought upon the whole unit: over a limit of the store, or in conflict with
+// what another lane wrote. Which one it was shows when each is tried alone.
+static bool blames_one(enum err err) { return err == ERR_TOO_MANY || err == ERR_CONFLICT; }
+
+static bool try_alone(struct unit *u, struct order *order, const struct fault *why) {
+  if (!blames_one(why->err) || u->alone) return false;
+  order->alone = true;
+  engine_again(u->e, order);
+  return true;
+}
+
 static void fail_order(struct unit *u, struct order *order, const struct fault *why) {
+  bool again = order->again;
+  order->again = false;  // what this unit decided of it is undone
+  if (try_alone(u, order, why)) return;
+  order->again = again;
   order->err = why->err;
   order->fault = *why;
   order->claimed_count = 0;
@@ -263,11 +278,12 @@ static void fail_order(struct unit *u, struct order *order, const struct fault *
 // The order's own change was committed by an earlier unit, so what failed must not deny it: a
 // completion has only missed its claim, and of a task that was waited for nothing new is known.
 static void fail_later_part(struct unit *u, struct order *order, const struct fault *why) {
+  if (try_alone(u, order, why)) return;
   struct fault unknown = *why;
   fault_set(&unknown, ERR_UNAVAILABLE, "the task could not be read again; GET it");
   if (order->kind != ORDER_SETTLE) {
-    fail_order(u, order, &unknown);
-    return;
+    order->err = unknown.err;
+    order->fault = unknown;
   }
   order->claimed_count = 0;
   engine_answer(u->e, u, order);
@@ -317,7 +333,9 @@ static void fail_all(struct unit *u, const struct fault *why) {
   fail_answered(u, why);
 }
 
-static void report_failure(struct engine *e, const struct fault *why) {
+static void report_failure(const struct unit *u, const struct fault *why) {
+  struct engine *e = u->e;
+  if (blames_one(why->err)) return;  // its answer says it all
   log_event(LOG_ERROR, "a unit of work failed", LOG_STR("code", str_of(err_code(why->err))),
             LOG_STR("reason", str_of(why->detail)));
   if (why->err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, why);
@@ -326,13 +344,14 @@ static void report_failure(struct engine *e, const struct fault *why) {
 enum err run_unit(struct unit *u, bool sweep) {
   struct fault why = {0};
   u->turn = atomic_fetch_add(&u->e->units, 1) + 1;
+  u->alone = u->orders->alone;
   plan(u);
   enum err err = load(u, sweep, &why);
   if (err == ERR_OK) {
     decide(u);
     err = commit(u, &why);
   }
-  atomic_store(&u->e->store_err, (int)err);
+  atomic_store(&u->e->store_err, (int)(blames_one(err) ? ERR_OK : err));
   atomic_store(&u->holds, 1);  // our own, so that answering cannot free it under us
   if (err == ERR_OK) {
     absorb(u);
@@ -340,7 +359,7 @@ enum err run_unit(struct unit *u, bool sweep) {
   } else {
     why.err = err;
     if (why.retry_after_s == 0) why.retry_after_s = 1;
-    report_failure(u->e, &why);
+    report_failure(u, &why);
     fail_all(u, &why);
   }
   unit_release(u->e, u);

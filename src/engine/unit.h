@@ -28,6 +28,7 @@ struct unit {
   struct unit *next;   // in the list of free ones
   struct arena arena;  // lives until all answers are encoded
   uint64_t turn;       // its number
+  bool alone;          // it has one order only, which failed in company
   int64_t now;
   struct order *orders;  // in order of arrival
   struct order *fed;     // parked claims that got something in this unit
