@@ -86,12 +86,6 @@ void claim_one_plan(struct unit *u, struct order *order) {
 // --- deciding
 // --------------------------------------------------------------------------------------
 
-static int64_t lease_end(const struct task *task, int64_t now) {
-  int64_t end = now + task->lease_length_ms;
-  int64_t stop = task->timeout_ms ? task->claimed_at + task->timeout_ms : INT64_MAX;
-  return end < stop ? end : stop;
-}
-
 static int64_t new_lease(void) {
   int64_t lease;
   do lease = (int64_t)(rand_u64() >> 1);
@@ -105,7 +99,7 @@ static void start_attempt(struct unit *u, struct task *task, const struct claim_
   task->lease_length_ms = f->lease_ms ? f->lease_ms : task->lease_ms;
   task->claimed_at = u->now;
   if (task->started_at == 0) task->started_at = u->now;
-  task->lease_expires_at = lease_end(task, u->now);
+  task->lease_expires_at = task_lease_end(task, u->now);
   task->worker = f->worker;
   task->progress = 0;
   task->step = task->step_description = STR_NONE;

@@ -37,15 +37,16 @@ enum verdict start_decide(struct unit *u, struct order *order) {
 void cancel_plan(struct unit *u, struct order *order) { unit_want(u, order->tenant, order->id, 0); }
 
 // A running task is not torn from its worker: it is told on its next call, and has until the grace
-// ends. Asking again may only shorten that.
+// ends, as long as it goes on renewing its lease. Asking again may only shorten that.
 static void request_cancel(struct unit *u, struct order *order, struct row *row) {
   struct task *task = &row->task;
-  int64_t end = u->now + order->in.cancel.grace_ms;
+  int64_t by = u->now + order->in.cancel.grace_ms;
   if (task->cancel_requested_at == 0) {
     task->cancel_requested_at = u->now;
     unit_event(u, order, row, EVENT_CANCEL_REQUESTED)->text = order->in.cancel.reason;
   }
-  if (end < task->lease_expires_at) task->lease_expires_at = end;
+  if (task->cancel_by == 0 || by < task->cancel_by) task->cancel_by = by;
+  if (by < task->lease_expires_at) task->lease_expires_at = by;
   unit_touch(u, row);
   unit_reschedule(u, row);
 }

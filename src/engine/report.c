@@ -4,16 +4,6 @@
 
 void report_plan(struct unit *u, struct order *order) { unit_want(u, order->tenant, order->id, 0); }
 
-// After a request to cancel, heartbeats do not win the worker more time than its grace.
-static void renew(struct unit *u, struct row *row) {
-  struct task *task = &row->task;
-  if (task->cancel_requested_at) return;
-  int64_t end = u->now + task->lease_length_ms;
-  int64_t stop = task->timeout_ms ? task->claimed_at + task->timeout_ms : INT64_MAX;
-  task->lease_expires_at = end < stop ? end : stop;
-  unit_reschedule(u, row);
-}
-
 static void note_progress(struct unit *u, struct order *order, struct row *row) {
   const struct report_input *in = &order->in.report;
   struct task *task = &row->task;
@@ -60,7 +50,8 @@ enum verdict report_decide(struct unit *u, struct order *order) {
     return ANSWERED;
   }
   unit_touch(u, row);
-  renew(u, row);
+  task->lease_expires_at = task_lease_end(task, u->now);
+  unit_reschedule(u, row);
   note_progress(u, order, row);
   append_lines(u, order, row);
   workers_seen(u->e, order->tenant, task->worker, u->now);

@@ -142,6 +142,12 @@ int64_t task_wake_at(const struct task *task) {
   return earlier(timed ? task->run_at : 0, task->expires_at);
 }
 
+int64_t task_lease_end(const struct task *task, int64_t now) {
+  int64_t end = now + task->lease_length_ms;
+  int64_t timeout = task->timeout_ms ? task->claimed_at + task->timeout_ms : 0;
+  return earlier(end, earlier(timeout, task->cancel_by));
+}
+
 // Kept best first: priority falling, then older first. Almost always an append.
 static void ready_insert(struct unit *u, struct row *row) {
   LIST_PUSH(&u->arena, &u->ready, struct row *);
@@ -219,7 +225,7 @@ enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting
   task->status = to;
   task->waiting = to == TASK_PENDING ? waiting : WAIT_NONE;
   task->completed_at = task_status_is_final(to) ? u->now : 0;
-  if (task_status_is_final(to) || to == TASK_PENDING) task->cancel_requested_at = 0;
+  if (to != TASK_RUNNING) task->cancel_requested_at = task->cancel_by = 0;
   // A final task keeps the token of the attempt that ended it, so that a repeated completion is
   // known.
   if (to == TASK_PENDING) task->lease = 0;

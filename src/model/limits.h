@@ -22,6 +22,7 @@ enum limits {
   LIMIT_WAIT_MS = 60000,         // long polls end before the idle time of common proxies
   LIMIT_CLAIM_BYTES = 32 << 20,  // payload bytes in one claim's answer; the rest stays ready
   LIMIT_FILTER_NAMES = 32,       // types or queues named by one claim or list
+  LIMIT_PAGE_BYTES = 32 << 20,   // payload and result bytes in one page; the rest by cursor
   LIMIT_SCAN_ROWS = 200000,      // rows one page of a list examines before it returns a cursor
 
   // One task.

@@ -49,6 +49,7 @@ struct task {
   int64_t lease_expires_at;
   int64_t claimed_at;
   int64_t cancel_requested_at;
+  int64_t cancel_by;  // when a requested cancel takes effect at the latest
   struct str worker;  // workerId of the latest claim
 
   int64_t progress;  // 0 … 100

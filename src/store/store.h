@@ -161,7 +161,7 @@ struct task_page {
   struct task **tasks;  // newest first (ready_only: claim order)
   size_t count;
   // There may be more: continue behind `last`. A page may hold fewer than `limit`, even none, and
-  // still have more (LIMIT_SCAN_ROWS).
+  // still have more (LIMIT_SCAN_ROWS, LIMIT_PAGE_BYTES).
   bool more;
   struct id last;
   int64_t last_priority;

@@ -137,3 +137,15 @@ def test_exactly_one_wins_when_cancel_and_complete_race(api, parallel):
             assert cancelled.status_code == 200 and ended["status"] == "cancelled"
             assert ended["result"] is None
     twin.close()
+
+
+def test_a_worker_that_goes_on_renewing_has_the_whole_grace(api):
+    task = api.running(claim={"leaseMs": 1000})
+    api.cancel(task, graceMs=60_000)
+    ends = set()
+    while len(ends) < 3:  # a few milliseconds: each renewal counts from its own
+        beat = api.expect(api.move(task, "heartbeat"))
+        assert beat["cancelRequested"] is True
+        ends.add(beat["leaseExpiresAt"])
+    assert api.task(task)["status"] == "running"
+    assert api.fail(task)["status"] == "cancelled"

@@ -239,15 +239,21 @@ static enum err list_ready(struct listing *l, struct fault *why) {
 // --- both
 // -------------------------------------------------------------------------------------------
 
+static size_t part_bytes(const struct task *task) { return task->payload.len + task->result.len; }
+
 static enum err read_found(struct listing *l, struct task_page *page, struct fault *why) {
+  size_t bytes = 0;
   page->tasks = ARENA_ARRAY(l->a, struct task *, l->count);
-  for (; page->count < l->count; page->count++)
+  for (; page->count < l->count && bytes < LIMIT_PAGE_BYTES; page->count++) {
     TRY(read_whole(l->r, l->a, l->filter->tenant, l->found[page->count], l->filter->parts,
                    &page->tasks[page->count], why));
-  page->more = l->more;
+    bytes += part_bytes(page->tasks[page->count]);
+  }
+  bool cut = page->count < l->count;
+  page->more = l->more || cut;
   page->last = l->last;
-  if (!l->filter->ready_only || l->count == 0) return ERR_OK;
-  const struct task *last = page->tasks[l->count - 1];
+  if (page->count == 0 || !(cut || l->filter->ready_only)) return ERR_OK;
+  const struct task *last = page->tasks[page->count - 1];
   page->last = last->id;
   page->last_priority = last->priority;
   return ERR_OK;

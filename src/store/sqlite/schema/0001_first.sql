@@ -81,6 +81,7 @@ CREATE TABLE task (
   lease_expires_at INTEGER NOT NULL,
   claimed_at INTEGER NOT NULL,
   cancel_requested_at INTEGER NOT NULL,
+  cancel_by INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   run_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
