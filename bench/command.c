@@ -59,8 +59,7 @@ struct bench {
   struct metrics *metrics;
 };
 
-// --- one profile
-// ----------------------------------------------------------------------------------
+// --- one profile ---------------------------------------------------------------------------------
 
 static enum err run_closed(struct bench *b, const struct profile *found, struct fault *why) {
   int64_t connections = found->connections, batch = found->batch;
@@ -140,8 +139,7 @@ static enum err run_one(const struct options *given, struct metrics *m, struct b
   return err;
 }
 
-// --- the suite
-// ------------------------------------------------------------------------------------
+// --- the suite -----------------------------------------------------------------------------------
 
 static enum err run_suite(const struct options *given, struct metrics *m, struct buf *out,
                           struct fault *why) {
@@ -160,8 +158,7 @@ static enum err run_suite(const struct options *given, struct metrics *m, struct
   return err;
 }
 
-// --- the command
-// ----------------------------------------------------------------------------------
+// --- the command ---------------------------------------------------------------------------------
 
 static void list(struct buf *out) {
   for (size_t i = 0; i < bench_profile_count; i++)

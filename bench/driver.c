@@ -60,8 +60,7 @@ static uint64_t tasks_done(const struct driver *d, const struct tally *tally) {
   return d->plan->profile.way == WAY_CREATE ? tally->created : tally->completed;
 }
 
-// --- one connection
-// -------------------------------------------------------------------------------
+// --- one connection ------------------------------------------------------------------------------
 
 // Counts a wrong answer. The first one is kept: `what` was wrong, or with NULL the answer's status
 // and the start of its body.
@@ -132,8 +131,7 @@ static void handle(struct driver *d, const struct epoll_event *event) {
   hear(d, t);
 }
 
-// --- the run
-// --------------------------------------------------------------------------------------
+// --- the run -------------------------------------------------------------------------------------
 
 // Warm-up, window, drain. A run that ends by its number of tasks goes to the drain from where it
 // is.
@@ -212,8 +210,7 @@ static enum err drive(struct driver *d, struct fault *why) {
   return ERR_OK;
 }
 
-// --- the end state
-// --------------------------------------------------------------------------------
+// --- the end state -------------------------------------------------------------------------------
 
 static enum err check_answers(const struct run_result *r, struct fault *why) {
   if (r->errors == 0) return ERR_OK;

@@ -40,8 +40,7 @@ struct latency {
   char type[32];  // of this run alone, so that nothing left by another one comes between
 };
 
-// --- the producer
-// ---------------------------------------------------------------------------------
+// --- the producer --------------------------------------------------------------------------------
 
 static enum err send_all(struct wire *w, struct fault *why) {
   // A few hundred bytes into an empty socket buffer: they fit, or the connection is broken.
@@ -90,8 +89,7 @@ static enum err on_created(struct latency *l, struct producer *p, struct fault *
   return produce_due(l, why);
 }
 
-// --- the worker
-// -----------------------------------------------------------------------------------
+// --- the worker ----------------------------------------------------------------------------------
 
 static enum err claim(struct latency *l, struct fault *why) {
   buf_clear(&l->body);
@@ -138,8 +136,7 @@ static enum err on_worker(struct latency *l, struct fault *why) {
   return claim(l, why);
 }
 
-// --- the run
-// --------------------------------------------------------------------------------------
+// --- the run -------------------------------------------------------------------------------------
 
 static enum err watch(struct latency *l, int fd, uint64_t source, struct fault *why) {
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = source};

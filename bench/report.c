@@ -3,8 +3,7 @@
 
 #include <stdio.h>
 
-// --- from runs to metrics
-// -------------------------------------------------------------------------
+// --- from runs to metrics ------------------------------------------------------------------------
 
 static void note_histogram(struct metrics *m, const char *subject, const char *prefix,
                            const struct histogram *h) {
@@ -54,8 +53,7 @@ void bench_report_text(const struct metrics *m, const char *subject, struct buf 
   }
 }
 
-// --- the figures to reach
-// -------------------------------------------------------------------------
+// --- the figures to reach ------------------------------------------------------------------------
 
 enum relation { AT_LEAST, AT_MOST, LESS_THAN };
 
@@ -90,8 +88,7 @@ static bool figure_reached(const struct figure *f, double value) {
   }
 }
 
-// --- Markdown
-// -------------------------------------------------------------------------------------
+// --- Markdown ------------------------------------------------------------------------------------
 
 // A number with as many digits as it deserves, thousands parted.
 static void put_number(struct buf *out, double value) {
@@ -209,8 +206,7 @@ void bench_report_markdown(const struct metrics *m, const struct report_frame *f
   put_others(out, m);
 }
 
-// --- JSON
-// -----------------------------------------------------------------------------------------
+// --- JSON ----------------------------------------------------------------------------------------
 
 static void put_json_text(struct buf *out, const char *name, const char *text) {
   buf_printf(out, "\"%s\":", name);

@@ -150,8 +150,7 @@ enum err bench_server_stop(struct server *s, bool kill_it, struct fault *why) {
                    s->directory);
 }
 
-// --- its files
-// ------------------------------------------------------------------------------------
+// --- its files -----------------------------------------------------------------------------------
 
 // Calls `act` with each file that belongs to the store, whatever the store adds to its name.
 static void each_store_file(const struct server *s, void (*act)(int directory, const char *name)) {

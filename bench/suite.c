@@ -59,8 +59,7 @@ static enum err measure_idle(struct suite *s, const char *subject, struct fault 
   return ERR_OK;
 }
 
-// --- one profile
-// ----------------------------------------------------------------------------------
+// --- one profile ---------------------------------------------------------------------------------
 
 // How near the server came to a log that does nothing but sync groups of the same size.
 static enum err compare_with_log(struct suite *s, const struct profile *p, struct fault *why) {
@@ -110,8 +109,7 @@ static enum err on_empty_stores(struct suite *s, struct fault *why) {
   return ERR_OK;
 }
 
-// --- full stores
-// ----------------------------------------------------------------------------------
+// --- full stores ---------------------------------------------------------------------------------
 
 static void note_memory(struct suite *s, const char *subject, const char *field) {
   struct process_usage usage;
@@ -159,8 +157,7 @@ static enum err on_full_store(struct suite *s, enum preload kind, struct fault *
   return pending ? measure_idle(s, "idle-pending", why) : ERR_OK;
 }
 
-// --- the rest
-// -------------------------------------------------------------------------------------
+// --- the rest ------------------------------------------------------------------------------------
 
 static enum err measure_log(struct suite *s, struct fault *why) {
   static const unsigned groups[] = {1, 32, 100, 1000};

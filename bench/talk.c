@@ -33,8 +33,7 @@ static unsigned random_below(struct talk *t, unsigned bound) {
   return (unsigned)((t->random * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % bound;
 }
 
-// --- bodies
-// ---------------------------------------------------------------------------------------
+// --- bodies --------------------------------------------------------------------------------------
 
 static const char payload_start[] = "{\"n\":\"";
 static const char payload_middle[] = "\",\"text\":\"";
@@ -107,8 +106,7 @@ static void put_outcome(struct buf *b, const struct lease *l, bool with_id) {
   BUF_LIT(b, "\",\"result\":{\"ok\":true}");
 }
 
-// --- requests
-// -------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 static void request(struct talk *t, struct str line, bool minimal) {
   struct str extra = minimal ? STR("Prefer: return=minimal\r\n") : STR("");

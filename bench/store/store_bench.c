@@ -41,8 +41,7 @@ static void must(enum err err, const struct fault *why) {
   exit(EXIT_FAILURE);
 }
 
-// --- what a unit does
-// -------------------------------------------------------------------------------
+// --- what a unit does ----------------------------------------------------------------------------
 
 static void add(struct bench *b, struct row *row, enum event_kind kind, int64_t now) {
   struct task *t = &row->task;
@@ -147,8 +146,7 @@ static void unit_of_lives(struct bench *b, size_t group) {
   apply(b);
 }
 
-// --- measuring
-// --------------------------------------------------------------------------------------
+// --- measuring -----------------------------------------------------------------------------------
 
 static int64_t cpu_us(void) {
   struct rusage u;

@@ -24,8 +24,7 @@ static const char *const EXAMPLES[] = {
 
 enum { TEXT_BYTES_MAX = 256 << 20, PAGE_ITEMS = 1000 };
 
-// --- the task, a line for each field
-// --------------------------------------------------------------
+// --- the task, a line for each field -------------------------------------------------------------
 
 // How a field is shown; absent ones are left out.
 enum field_kind { FIELD_TEXT, FIELD_STATUS, FIELD_MOMENT, FIELD_NUMBER, FIELD_JSON };
@@ -115,8 +114,7 @@ static enum err put_task(struct page *p, struct str document, struct fault *why)
   return ERR_OK;
 }
 
-// --- its parts
-// ------------------------------------------------------------------------------------
+// --- its parts -----------------------------------------------------------------------------------
 
 static struct str stamp(struct page *p, struct str object, const char *key) {
   struct buf text;

@@ -66,8 +66,7 @@ enum err settings_load(const struct settings_source *source, struct settings *ou
 
 void settings_fini(struct settings *s) { arena_fini(&s->arena); }
 
-// --- one value
-// ------------------------------------------------------------------------------------
+// --- one value -----------------------------------------------------------------------------------
 
 static void *field_of(struct settings *s, enum setting_index which) {
   return (char *)s + FIELD_OFFSETS[which];
@@ -106,8 +105,7 @@ static enum err load_defaults(struct settings *s) {
   return ERR_OK;
 }
 
-// --- the file
-// -------------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
 
 struct file_reading {
   struct settings *settings;
@@ -174,8 +172,7 @@ static enum err load_file(struct settings *s, struct fault *why) {
   return sections_check(s, why);
 }
 
-// --- environment and flags
-// ------------------------------------------------------------------------
+// --- environment and flags -----------------------------------------------------------------------
 
 // The documents' names come first, so that TASKYARD_… wins over them.
 static enum err load_env(struct settings *s, struct fault *why) {
@@ -229,8 +226,7 @@ static enum err load_key_file(struct settings *s, struct fault *why) {
   return set(s, SETTING_INDEX_api_key, KIND_SECRET, key, s->api_key_file.at, s->api_key_file, why);
 }
 
-// --- what follows from them
-// -----------------------------------------------------------------------
+// --- what follows from them ----------------------------------------------------------------------
 
 bool settings_is_public(const struct settings *s) {
   struct str host = s->listen.host;

@@ -58,8 +58,7 @@ const struct command_spec COMMAND_submit = {
                 .examples = EXAMPLES},
     .run = run};
 
-// --- the task as JSON
-// -----------------------------------------------------------------------------
+// --- the task as JSON ----------------------------------------------------------------------------
 
 static void put_key(struct buf *out, const char *key) { buf_printf(out, ",\"%s\":", key); }
 
@@ -150,8 +149,7 @@ static void put_task(struct str members, struct str payload, struct buf *out) {
   buf_char(out, '}');
 }
 
-// --- one task
-// -------------------------------------------------------------------------------------
+// --- one task ------------------------------------------------------------------------------------
 
 static enum err send(struct command *c, struct arena *a, struct str body,
                      struct str idempotency_key, bool minimal, struct str *document,
@@ -189,8 +187,7 @@ static enum err submit_one(struct command *c, struct str members, struct fault *
   return err == ERR_OK ? show_one(c, document, why) : err;
 }
 
-// --- a task for each line
-// -------------------------------------------------------------------------
+// --- a task for each line ------------------------------------------------------------------------
 
 struct batch {
   struct command *c;

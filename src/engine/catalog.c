@@ -16,8 +16,7 @@ static void *grown(void *items, size_t count, size_t item_bytes) {
   return mem_resize(items, item_bytes * (count ? count * 2 : 1));
 }
 
-// --- one of each
-// -----------------------------------------------------------------------------------
+// --- one of each ---------------------------------------------------------------------------------
 
 static struct queue *find_queue(struct catalog_memory *c, int64_t tenant, struct str name) {
   for (size_t i = 0; i < c->queue_count; i++)
@@ -90,8 +89,7 @@ static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
       (struct tenant){.number = tenant->number, .name = own(tenant->name)};
 }
 
-// --- lifetime
-// --------------------------------------------------------------------------------------
+// --- lifetime ------------------------------------------------------------------------------------
 
 static void put_all(struct catalog_memory *c, const struct catalog *all) {
   for (size_t i = 0; i < all->tenant_count; i++) put_tenant(c, &all->tenants[i]);
@@ -152,8 +150,7 @@ void catalog_absorb(struct unit *u) {
   }
 }
 
-// --- queues
-// ----------------------------------------------------------------------------------------
+// --- queues --------------------------------------------------------------------------------------
 
 bool engine_queue_paused(struct engine *e, int64_t tenant, struct str name) {
   struct catalog_memory *c = &e->catalog;
@@ -197,8 +194,7 @@ size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct 
   return count;
 }
 
-// --- types
-// -----------------------------------------------------------------------------------------
+// --- types ---------------------------------------------------------------------------------------
 
 static struct type type_copy(struct arena *a, const struct type *type) {
   struct type copy = *type;
@@ -235,8 +231,7 @@ size_t engine_types(struct engine *e, int64_t tenant, struct arena *a, struct ty
   return count;
 }
 
-// --- keys and tenants
-// ------------------------------------------------------------------------------
+// --- keys and tenants ----------------------------------------------------------------------------
 
 static struct api_key key_copy(struct arena *a, const struct api_key *key) {
   struct api_key copy = *key;

@@ -15,8 +15,7 @@ bool claim_fits(const struct claim_filter *f, const struct task *task) {
          listed(f->queues, f->queue_count, task->queue);
 }
 
-// --- planning
-// --------------------------------------------------------------------------------------
+// --- planning ------------------------------------------------------------------------------------
 
 static bool same_names(const struct str *a, size_t an, const struct str *b, size_t bn) {
   if (an != bn) return false;
@@ -83,8 +82,7 @@ void claim_one_plan(struct unit *u, struct order *order) {
   unit_want(u, order->tenant, order->id, PART_PAYLOAD);
 }
 
-// --- deciding
-// --------------------------------------------------------------------------------------
+// --- deciding ------------------------------------------------------------------------------------
 
 static int64_t new_lease(void) {
   int64_t lease;

@@ -7,8 +7,7 @@ static struct ask *prioritised(struct yard *y, const char *type, int64_t priorit
   return a;
 }
 
-// --- order
-// -----------------------------------------------------------------------------------------
+// --- order ---------------------------------------------------------------------------------------
 
 static void a_claim_takes_the_highest_priority_then_the_oldest(void **state) {
   struct yard *y = *state;
@@ -38,8 +37,7 @@ static void stored_tasks_and_those_of_the_same_unit_are_taken_in_one_order(void 
   assert_int_equal(y->store.applies, 3);  // two before, one for these four
 }
 
-// --- filters
-// ---------------------------------------------------------------------------------------
+// --- filters -------------------------------------------------------------------------------------
 
 static void a_claim_gets_only_what_it_asked_for(void **state) {
   struct yard *y = *state;
@@ -103,8 +101,7 @@ static void a_claim_whose_candidates_went_away_in_the_same_unit_looks_again(void
   assert_got(a, second);
 }
 
-// --- how much
-// --------------------------------------------------------------------------------------
+// --- how much ------------------------------------------------------------------------------------
 
 static void a_claim_carries_at_most_so_many_bytes_and_the_rest_stays_ready(void **state) {
   struct yard *y = *state;
@@ -136,8 +133,7 @@ static void claims_of_one_unit_that_run_out_of_bytes_are_decided_again(void **st
   mem_free(text);
 }
 
-// --- the lease
-// -------------------------------------------------------------------------------------
+// --- the lease -----------------------------------------------------------------------------------
 
 static void a_claim_starts_an_attempt_with_a_lease_of_its_own(void **state) {
   struct yard *y = *state;
@@ -180,8 +176,7 @@ static void a_task_that_was_taken_in_the_same_unit_shows_another_revision(void *
   assert_true(a->claimed[0].revision > create->tasks[0].revision);
 }
 
-// --- paused queues
-// ---------------------------------------------------------------------------------
+// --- paused queues -------------------------------------------------------------------------------
 
 static void a_paused_queue_gives_nothing_until_it_is_resumed(void **state) {
   struct yard *y = *state;

@@ -86,8 +86,7 @@ static void ids_rise_in_the_order_of_a_batch_and_after_a_restart(void **state) {
   assert_true(id_key(made(y, "t")) > last);
 }
 
-// --- uniqueness
-// ------------------------------------------------------------------------------------
+// --- uniqueness ----------------------------------------------------------------------------------
 
 static struct ask *unique(struct yard *y, const char *key) {
   struct ask *a = creating(y, "t", 1);
@@ -134,8 +133,7 @@ static void a_unique_key_is_free_again_when_its_task_is_deleted(void **state) {
   assert_int_equal(y->store.task_count, 1);
 }
 
-// --- how much at once
-// ------------------------------------------------------------------------------
+// --- how much at once ----------------------------------------------------------------------------
 
 static void a_unit_takes_so_many_items_and_leaves_the_rest_to_the_next(void **state) {
   struct yard *y = *state;

@@ -85,8 +85,7 @@ static void a_refusal_that_rests_on_an_undone_change_is_not_given(void **state) 
   assert_status(y, id, TASK_PENDING);
 }
 
-// --- claims that wait
-// ------------------------------------------------------------------------------
+// --- claims that wait ----------------------------------------------------------------------------
 
 static void a_fed_claim_whose_unit_fails_waits_on_in_its_old_place(void **state) {
   struct yard *y = *state;
@@ -139,8 +138,7 @@ static void a_watch_that_saw_an_undone_change_looks_again(void **state) {
   assert_int_equal(watch->tasks[0].status, TASK_CANCELLED);
 }
 
-// --- complete and claim
-// ----------------------------------------------------------------------------
+// --- complete and claim --------------------------------------------------------------------------
 
 static void a_completion_that_waits_for_its_claim_is_refused_when_its_unit_fails(void **state) {
   struct yard *y = *state;
@@ -191,8 +189,7 @@ static void a_completion_that_was_committed_is_never_refused_for_its_claim(void 
   assert_int_equal(a->claimed_count, 0);
 }
 
-// --- what is kept in memory
-// ------------------------------------------------------------------------
+// --- what is kept in memory ----------------------------------------------------------------------
 
 static void memory_is_as_before_when_a_unit_failed(void **state) {
   struct yard *y = *state;

@@ -3,8 +3,7 @@
 
 #include "engine/testing.h"
 
-// --- the table
-// -------------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------
 
 // A row a status, a letter a move, in the order of enum move: the status it leads to, '-' for none.
 // Written by hand, so that a slip in lifecycle.def does not agree with itself.
@@ -54,8 +53,7 @@ static void every_status_can_be_reached_and_only_completed_is_for_ever(void **st
   }
 }
 
-// --- the engine
-// ------------------------------------------------------------------------------------
+// --- the engine ----------------------------------------------------------------------------------
 
 static struct task in_status(struct yard *y, enum task_status status) {
   struct ask *a = creating(y, "t", 1);

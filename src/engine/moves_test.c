@@ -1,8 +1,7 @@
 // moves_test.c: what a person does to a task: start, cancel, retry, edit, delete.
 #include "engine/testing.h"
 
-// --- start
-// -----------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
 static void a_held_task_is_started_once_and_then_ready_or_waiting_for_its_time(void **state) {
   struct yard *y = *state;
@@ -17,8 +16,7 @@ static void a_held_task_is_started_once_and_then_ready_or_waiting_for_its_time(v
   assert_int_equal(ask(about(y, ORDER_START, a->tasks[0].id)), ERR_WRONG_STATUS);
 }
 
-// --- cancel
-// ----------------------------------------------------------------------------------------
+// --- cancel --------------------------------------------------------------------------------------
 
 static void a_pending_task_is_cancelled_at_once(void **state) {
   struct yard *y = *state;
@@ -70,8 +68,7 @@ static void completing_wins_over_a_requested_cancel_and_failing_or_releasing_is_
   }
 }
 
-// --- retry
-// -----------------------------------------------------------------------------------------
+// --- retry ---------------------------------------------------------------------------------------
 
 static void a_retry_by_hand_grants_a_fresh_set_of_attempts(void **state) {
   struct yard *y = *state;
@@ -107,8 +104,7 @@ static void an_expired_task_that_is_retried_does_not_expire_again(void **state) 
   assert_status(y, id, TASK_PENDING);
 }
 
-// --- edit
-// ------------------------------------------------------------------------------------------
+// --- edit ----------------------------------------------------------------------------------------
 
 static void an_edit_sets_what_it_names_and_nothing_else(void **state) {
   struct yard *y = *state;
@@ -174,8 +170,7 @@ static void two_edits_in_one_unit_have_two_revisions(void **state) {
   assert_int_equal(ask(matching(y, id, second->tasks[0].revision, 7)), ERR_OK);
 }
 
-// --- delete
-// ----------------------------------------------------------------------------------------
+// --- delete --------------------------------------------------------------------------------------
 
 static void a_running_task_is_deleted_only_by_force(void **state) {
   struct yard *y = *state;

@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "engine/inside.h"
 
-// --- groups of claims
-// ------------------------------------------------------------------------------
+// --- groups of claims ----------------------------------------------------------------------------
 
 static bool same_names(const struct str *a, size_t an, const struct str *b, size_t bn) {
   if (an != bn) return false;
@@ -105,8 +104,7 @@ void park_claim(struct engine *e, struct order *order) {
   workers_waiting(e, order->tenant, order->claim.worker, true);
 }
 
-// --- watches
-// ---------------------------------------------------------------------------------------
+// --- watches -------------------------------------------------------------------------------------
 
 void park_watch(struct engine *e, struct order *order, struct id id) {
   if (e->watch_count == e->watch_cap) {
@@ -161,8 +159,7 @@ void park_ended(struct unit *u) {
   }
 }
 
-// --- feeding
-// ---------------------------------------------------------------------------------------
+// --- feeding -------------------------------------------------------------------------------------
 
 bool order_is_gone(const struct order *order) {
   return __atomic_load_n(&order->gone, __ATOMIC_ACQUIRE);
@@ -225,8 +222,7 @@ void park_refeed(struct unit *u) {
   }
 }
 
-// --- looking again
-// ---------------------------------------------------------------------------------
+// --- looking again -------------------------------------------------------------------------------
 
 static int by_ticket(const void *a_ptr, const void *b_ptr) {
   const struct order *a = *(struct order *const *)a_ptr, *b = *(struct order *const *)b_ptr;
@@ -272,8 +268,7 @@ struct order *park_take_decided(struct unit *u) {
   return all;
 }
 
-// --- ends of waiting
-// -------------------------------------------------------------------------------
+// --- ends of waiting -----------------------------------------------------------------------------
 
 void park_expire(struct engine *e, int64_t now) {
   while (e->deadline_count && e->deadlines[0]->deadline <= now) {

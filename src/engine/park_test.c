@@ -1,8 +1,7 @@
 // park_test.c: claims that wait for work: who is woken, in which order, and when in vain.
 #include "engine/testing.h"
 
-// --- being fed
-// -------------------------------------------------------------------------------------
+// --- being fed -----------------------------------------------------------------------------------
 
 static void a_waiting_claim_is_fed_in_the_unit_of_the_create_with_one_commit(void **state) {
   struct yard *y = *state;
@@ -124,8 +123,7 @@ static void tasks_that_come_due_wake_as_many_claims_as_there_are(void **state) {
   assert_waits(waiting[2]);
 }
 
-// --- paused queues
-// ---------------------------------------------------------------------------------
+// --- paused queues -------------------------------------------------------------------------------
 
 static void a_resumed_queue_feeds_those_who_wait_in_their_order(void **state) {
   struct yard *y = *state;
@@ -151,8 +149,7 @@ static void a_paused_queue_does_not_feed(void **state) {
   assert_got(a, id);
 }
 
-// --- ends of waiting
-// -------------------------------------------------------------------------------
+// --- ends of waiting -----------------------------------------------------------------------------
 
 static void a_claim_that_waited_in_vain_is_answered_empty_at_its_limit(void **state) {
   struct yard *y = *state;

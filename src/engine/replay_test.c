@@ -77,8 +77,7 @@ static void a_refused_request_leaves_its_key_free(void **state) {
   assert_int_equal(y->store.task_count, 2);
 }
 
-// --- keys of requests that wait
-// --------------------------------------------------------------------
+// --- keys of requests that wait ------------------------------------------------------------------
 
 static void a_key_is_in_progress_while_its_request_waits(void **state) {
   struct yard *y = *state;

@@ -16,8 +16,7 @@ static const struct {
 #undef ORDER
 };
 
-// --- load
-// ------------------------------------------------------------------------------------------
+// --- load ----------------------------------------------------------------------------------------
 
 static void plan(struct unit *u) {
   for (struct order *order = u->orders; order; order = order->next) {
@@ -55,8 +54,7 @@ static enum err load(struct unit *u, bool sweep, struct fault *why) {
   return ERR_OK;
 }
 
-// --- decide
-// ----------------------------------------------------------------------------------------
+// --- decide --------------------------------------------------------------------------------------
 
 // True when the order is answered by what an earlier one with the same key left.
 static bool answer_by_replay(struct unit *u, struct order *order) {
@@ -200,8 +198,7 @@ static void decide(struct unit *u) {
   for (struct order *order = u->fed; order; order = order->next) keep_answer(u, order);
 }
 
-// --- commit and answer
-// -----------------------------------------------------------------------------
+// --- commit and answer ---------------------------------------------------------------------------
 
 static enum err commit(struct unit *u, struct fault *why) {
   const struct store_ops *ops = u->e->store->ops;

@@ -20,8 +20,7 @@ static struct ask *many(struct yard *y, const struct task *tasks, size_t count) 
   return a;
 }
 
-// --- complete
-// --------------------------------------------------------------------------------------
+// --- complete ------------------------------------------------------------------------------------
 
 static void a_completed_task_keeps_its_result_byte_for_byte(void **state) {
   struct yard *y = *state;
@@ -83,8 +82,7 @@ static void many_completions_are_answered_one_by_one(void **state) {
   assert_status(y, tasks[2].id, TASK_COMPLETED);
 }
 
-// --- fail
-// ------------------------------------------------------------------------------------------
+// --- fail ----------------------------------------------------------------------------------------
 
 static void a_failed_attempt_is_tried_again_after_its_backoff(void **state) {
   struct yard *y = *state;
@@ -129,8 +127,7 @@ static void a_failure_may_forbid_the_retry_or_set_its_time(void **state) {
   assert_status(y, task.id, TASK_FAILED);
 }
 
-// --- release
-// ---------------------------------------------------------------------------------------
+// --- release -------------------------------------------------------------------------------------
 
 static void a_release_gives_the_attempt_back(void **state) {
   struct yard *y = *state;
@@ -149,8 +146,7 @@ static void a_release_gives_the_attempt_back(void **state) {
   assert_int_equal(y->next_at, y->now + 500);
 }
 
-// --- complete and claim
-// ----------------------------------------------------------------------------
+// --- complete and claim --------------------------------------------------------------------------
 
 static void a_completion_takes_the_next_task_along_in_one_commit(void **state) {
   struct yard *y = *state;

@@ -48,8 +48,7 @@ struct ask {
   struct str replayed;  // STR_NONE: it is no replay
 };
 
-// --- the yard
-// --------------------------------------------------------------------------------------
+// --- the yard ------------------------------------------------------------------------------------
 
 static inline int64_t yard_now(void *self) { return ((struct yard *)self)->now; }
 
@@ -118,8 +117,7 @@ static inline int yard_teardown(void **state) {
 
 #define YARD_TEST(name) cmocka_unit_test_setup_teardown(name, yard_setup, yard_teardown)
 
-// --- asking
-// ----------------------------------------------------------------------------------------
+// --- asking --------------------------------------------------------------------------------------
 
 static inline struct task *copy_tasks(struct arena *a, const struct task *from, size_t count) {
   struct task *to = ARENA_ARRAY(a, struct task, count + 1);
@@ -201,8 +199,7 @@ static inline void with_key(struct ask *a, const char *key, const char *body) {
   snprintf((char *)a->order.fingerprint, sizeof a->order.fingerprint, "%s", body);
 }
 
-// --- create
-// ----------------------------------------------------------------------------------------
+// --- create --------------------------------------------------------------------------------------
 
 static inline struct ask *creating(struct yard *y, const char *type, size_t count) {
   struct ask *a = ask_new(y, ORDER_CREATE);
@@ -231,8 +228,7 @@ static inline struct id made(struct yard *y, const char *type) {
   return created(creating(y, type, 1));
 }
 
-// --- claim
-// -----------------------------------------------------------------------------------------
+// --- claim ---------------------------------------------------------------------------------------
 
 // `type` or `queue` NULL: any.
 static inline struct ask *claiming(struct yard *y, const char *type, const char *queue,
@@ -291,8 +287,7 @@ static inline void assert_nothing(const struct ask *a) {
 
 static inline void assert_waits(const struct ask *a) { assert_int_equal(a->answers, 0); }
 
-// --- what follows a claim
-// --------------------------------------------------------------------------
+// --- what follows a claim ------------------------------------------------------------------------
 
 static inline struct ask *settling(struct yard *y, const struct task *task, enum settle_verb verb) {
   struct ask *a = ask_new(y, ORDER_SETTLE);
@@ -350,8 +345,7 @@ static inline struct ask *pausing(struct yard *y, const char *queue, bool paused
   return a;
 }
 
-// --- looking
-// ---------------------------------------------------------------------------------------
+// --- looking -------------------------------------------------------------------------------------
 
 static inline const struct task *kept(struct yard *y, struct id id) {
   const struct task *task = fake_find(&y->store, id);

@@ -61,8 +61,7 @@ static inline struct task fake_copy(struct arena *a, const struct task *from, un
   return to;
 }
 
-// --- load
-// ------------------------------------------------------------------------------------------
+// --- load ----------------------------------------------------------------------------------------
 
 static inline struct row *fake_row(struct fake_store *s, struct arena *a, const struct task *task,
                                    unsigned parts) {
@@ -173,8 +172,7 @@ static inline enum err fake_load(struct store_lane *lane, struct load *want, str
   return ERR_OK;
 }
 
-// --- apply
-// -----------------------------------------------------------------------------------------
+// --- apply ---------------------------------------------------------------------------------------
 
 // What checks.sql asks of every task, asked at every commit.
 static inline void fake_check_task(const struct task *t) {
@@ -323,8 +321,7 @@ static inline enum err fake_apply(struct store_lane *lane, const struct change *
 
 static inline void fake_abandon(struct store_lane *lane) { fake_of(lane)->unit_open = false; }
 
-// --- the rest
-// --------------------------------------------------------------------------------------
+// --- the rest ------------------------------------------------------------------------------------
 
 static inline enum err fake_catalog(struct store *store, struct arena *a, struct catalog *out,
                                     struct fault *why) {

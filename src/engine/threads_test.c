@@ -36,8 +36,7 @@ struct party {
   bool answered;  // the yard's lock
 };
 
-// --- the yard
-// --------------------------------------------------------------------------------------
+// --- the yard ------------------------------------------------------------------------------------
 
 static void yard_wake(void *self) {
   struct yard *y = self;
@@ -83,8 +82,7 @@ static void collect_once(struct yard *y) {
   engine_collect(y->e);
 }
 
-// --- asking
-// ----------------------------------------------------------------------------------------
+// --- asking --------------------------------------------------------------------------------------
 
 static void answered(struct party *p, size_t completed) {
   pthread_mutex_lock(&p->yard->lock);
@@ -193,8 +191,7 @@ static void *leaver_run(void *self) {
   return NULL;
 }
 
-// --- the tests
-// -------------------------------------------------------------------------------------
+// --- the tests -----------------------------------------------------------------------------------
 
 static void go(struct yard *y, struct party *p, void *run(void *)) {
   *p = (struct party){.yard = y};

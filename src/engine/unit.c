@@ -35,8 +35,7 @@ void unit_want_unique(struct unit *u, int64_t tenant, struct str key) {
       (struct want_unique){.tenant = tenant, .key = key};
 }
 
-// --- the working set
-// -------------------------------------------------------------------------------
+// --- the working set -----------------------------------------------------------------------------
 
 static struct row **slot_of(struct row **table, size_t cap, struct id id) {
   size_t i = (size_t)(id.lo ^ id.hi * 0x9e3779b97f4a7c15u) & (cap - 1);
@@ -123,8 +122,7 @@ void unit_adopt_all(struct unit *u) {
   for (size_t i = 0; i < u->due_count; i++) u->due[i] = unit_adopt(u, u->due[i]);
 }
 
-// --- deciding
-// --------------------------------------------------------------------------------------
+// --- deciding ------------------------------------------------------------------------------------
 
 bool task_is_ready(const struct task *task) {
   return task->status == TASK_PENDING && task->waiting == WAIT_WORKER;
@@ -234,8 +232,7 @@ enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting
   return ERR_OK;
 }
 
-// --- the change
-// ------------------------------------------------------------------------------------
+// --- the change ----------------------------------------------------------------------------------
 
 bool unit_has_change(const struct unit *u) {
   return u->rows.count || u->events.count || u->logs.count || u->replays.count || u->queues.count ||

@@ -54,8 +54,7 @@ static inline void assert_str(struct str got, struct str want) {
   if (got.len) assert_memory_equal(got.at, want.at, want.len);
 }
 
-// --- opening and closing
-// ----------------------------------------------------------------------------
+// --- opening and closing -------------------------------------------------------------------------
 
 static inline void world_open(struct world *w) {
   OK(sqlite_store_open(kind_now->file ? w->path : NULL, NULL, &w->store, &w->why));
@@ -124,8 +123,7 @@ static inline int world_teardown(void **state) {
     failed_;                                                                                       \
   })
 
-// --- making a change
-// --------------------------------------------------------------------------------
+// --- making a change -----------------------------------------------------------------------------
 
 // A change under way. Rows and events are added, then it is applied once.
 struct unit {
@@ -226,8 +224,7 @@ static inline struct id world_create(struct world *w, struct str type) {
   return id;
 }
 
-// --- reading
-// ----------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 static inline struct row *world_load(struct world *w, struct id id, unsigned parts) {
   struct want_id want = {.tenant = 1, .id = id, .parts = parts};

@@ -125,8 +125,7 @@ static void a_changed_priority_changes_the_order(void **state) {
   w->ops->abandon(w->lane);
 }
 
-// --- against a plain sort
-// ---------------------------------------------------------------------------
+// --- against a plain sort ------------------------------------------------------------------------
 
 static int by_claim_order(const void *a, const void *b) {
   const struct task *x = *(struct task *const *)a, *y = *(struct task *const *)b;

@@ -11,8 +11,7 @@ static struct task_page list(struct world *w, struct task_filter filter) {
   return page;
 }
 
-// --- filters
-// ----------------------------------------------------------------------------------------
+// --- filters -------------------------------------------------------------------------------------
 
 // A handful of tasks that differ in what lists can ask for.
 static void make_some(struct world *w) {
@@ -125,8 +124,7 @@ static void a_list_carries_parts_only_when_asked(void **state) {
   assert_str(got->result, STR("[2]"));
 }
 
-// --- pages
-// ------------------------------------------------------------------------------------------
+// --- pages ---------------------------------------------------------------------------------------
 
 static void pages_meet_each_task_once_newest_first(void **state) {
   struct world *w = *state;
@@ -189,8 +187,7 @@ static void a_long_look_for_little_is_cut_into_pages(void **state) {
   assert_false(page.more);
 }
 
-// --- events
-// -----------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------
 
 static void a_feed_is_read_page_by_page(void **state) {
   struct world *w = *state;
@@ -244,8 +241,7 @@ static void a_chain_is_read_page_by_page_oldest_first(void **state) {
   FAILS(ERR_NOT_FOUND, w->ops->read_events(w->reader, &w->arena, &foreign, &page, &w->why));
 }
 
-// --- tallies
-// ----------------------------------------------------------------------------------------
+// --- tallies -------------------------------------------------------------------------------------
 
 static void tallies_follow_each_change(void **state) {
   struct world *w = *state;

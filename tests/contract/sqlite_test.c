@@ -25,8 +25,7 @@ static enum err open_at(const char *path, const struct sqlite_settings *settings
   return sqlite_store_open(path, settings, out, why);
 }
 
-// --- opening
-// ----------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static void a_store_is_open_in_one_server_only(void **state) {
   struct world *w = *state;
@@ -82,8 +81,7 @@ static void only_the_owner_may_read_the_file(void **state) {
   assert_int_equal(st.st_mode & 0777, 0600);
 }
 
-// --- beside a running server
-// ------------------------------------------------------------------------
+// --- beside a running server ---------------------------------------------------------------------
 
 static void a_read_only_store_stands_beside_a_running_server(void **state) {
   struct world *w = *state;
@@ -142,8 +140,7 @@ static void a_read_that_takes_too_long_is_stopped(void **state) {
   assert_int_equal(world_tally(w, 1).ready, 40000);
 }
 
-// --- upkeep
-// -----------------------------------------------------------------------------------------
+// --- upkeep --------------------------------------------------------------------------------------
 
 static void checkpoints_keep_the_wal_short_and_an_idle_store_writes_nothing(void **state) {
   struct world *w = *state;
@@ -170,8 +167,7 @@ static void checkpoints_keep_the_wal_short_and_an_idle_store_writes_nothing(void
   assert_memory_equal(&st.st_mtim, &again.st_mtim, sizeof st.st_mtim);
 }
 
-// --- faults
-// -----------------------------------------------------------------------------------------
+// --- faults --------------------------------------------------------------------------------------
 
 // Runs `body` in a process of its own, which may come to any harm.
 static int in_child(void (*body)(struct world *w), struct world *w) {
@@ -254,8 +250,7 @@ static void a_full_disk_loses_nothing_and_heals(void **state) {
   assert_int_equal(world_check(w), 0);
 }
 
-// --- backup
-// -----------------------------------------------------------------------------------------
+// --- backup --------------------------------------------------------------------------------------
 
 struct load_thread {
   struct world *w;
@@ -295,8 +290,7 @@ static void a_backup_under_load_holds_all_that_was_acknowledged_before(void **st
   world_create(w, STR("resize"));
 }
 
-// --- check
-// ------------------------------------------------------------------------------------------
+// --- check ---------------------------------------------------------------------------------------
 
 // Harms a closed store and looks whether the check, as a command of its own, says so.
 static bool check_finds(struct world *w, const char *harm, const char *invariant) {

@@ -12,8 +12,7 @@ enum {
   RESULT_SHORT_BYTES = 512,  // still five rows to a page
 };
 
-// --- tasks
-// ------------------------------------------------------------------------------------------
+// --- tasks ---------------------------------------------------------------------------------------
 
 static enum err channel_of(struct store_lane *lane, struct row *row, struct channel **out,
                            struct fault *why) {
@@ -85,8 +84,7 @@ static enum err write_tasks(struct store_lane *lane, const struct change *change
   return ERR_OK;
 }
 
-// --- payloads and results
-// ---------------------------------------------------------------------------
+// --- payloads and results ------------------------------------------------------------------------
 
 static enum err put_body(struct use *u, const struct row *row, struct str body, struct fault *why) {
   use_i64(u, id_key(row->task.id));
@@ -149,8 +147,7 @@ static enum err delete_tasks(struct store_lane *lane, const struct change *chang
   return ERR_OK;
 }
 
-// --- what goes with tasks
-// ---------------------------------------------------------------------------
+// --- what goes with tasks ------------------------------------------------------------------------
 
 static enum err write_log(struct store_lane *lane, const struct change_log *log,
                           struct fault *why) {
@@ -210,8 +207,7 @@ static enum err write_tallies(struct store_lane *lane, struct fault *why) {
   return ERR_OK;
 }
 
-// --- the unit
-// ---------------------------------------------------------------------------------------
+// --- the unit ------------------------------------------------------------------------------------
 
 static enum err write_all(struct store_lane *lane, const struct change *change, struct fault *why) {
   for (size_t i = 0; i < change->row_count; i++) TRY(count_row(lane, change->rows[i], why));

@@ -1,8 +1,7 @@
 // catalog.c: what a server keeps in memory while it runs: tenants, keys, queues, types, tallies.
 #include "store/sqlite/internal.h"
 
-// --- reading
-// ----------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 struct list {
   void *at;
@@ -97,8 +96,7 @@ enum err sqlite_catalog_read(struct store *s, struct arena *a, struct catalog *o
   return ERR_OK;
 }
 
-// --- tallies
-// ----------------------------------------------------------------------------------------
+// --- tallies -------------------------------------------------------------------------------------
 
 int64_t sqlite_catalog_tally(struct use *u, struct arena *a, struct tally *out) {
   int64_t number = use_get_i64(u);
@@ -128,8 +126,7 @@ enum err sqlite_read_tallies(struct store_reader *r, struct arena *a, int64_t te
   return ERR_OK;
 }
 
-// --- writing
-// ----------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 static enum err put_queue(struct conn *c, const struct queue *q, struct fault *why) {
   struct use u = sqlite_use(c, QUERY_queue_put);

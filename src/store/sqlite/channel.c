@@ -23,8 +23,7 @@ struct channel *sqlite_channels_at(const struct channels *cs, int64_t number) {
   return cs->all[number - 1];
 }
 
-// --- finding
-// ----------------------------------------------------------------------------------------
+// --- finding -------------------------------------------------------------------------------------
 
 static bool channel_is(const struct channel *c, int64_t tenant, struct str queue, struct str type) {
   return c->tenant == tenant && str_eq(c->type, type) && str_eq(c->queue, queue);
@@ -69,8 +68,7 @@ enum err sqlite_channels_get(struct channels *cs, int64_t tenant, struct str que
   return ERR_OK;
 }
 
-// --- counting
-// ---------------------------------------------------------------------------------------
+// --- counting ------------------------------------------------------------------------------------
 
 static void ready_list_update(struct channels *cs, struct channel *c, bool was_ready) {
   bool is_ready = c->counts.ready > 0;

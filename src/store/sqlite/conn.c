@@ -21,8 +21,7 @@ static const char *const query_texts[] = {
 #undef SQL
 };
 
-// --- lists in statements
-// ----------------------------------------------------------------------------
+// --- lists in statements -------------------------------------------------------------------------
 
 #define COMMA(text) text ", "
 #define IF_STATE(text) text
@@ -86,8 +85,7 @@ void sqlite_conn_expand(struct buf *out, const char *sql) {
   }
 }
 
-// --- errors
-// -----------------------------------------------------------------------------------------
+// --- errors --------------------------------------------------------------------------------------
 
 // Takes the cause from errno, which whoever called SQLite has cleared before: sqlite3_system_errno
 // is not set by a COMMIT that fails, and then still tells of an earlier error.
@@ -105,8 +103,7 @@ enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
   }
 }
 
-// --- opening
-// ----------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static int deadline_passed(void *conn) { return sqlite_conn_late(conn); }
 
@@ -194,8 +191,7 @@ void sqlite_conn_close(struct conn *c) {
   *c = (struct conn){0};
 }
 
-// --- running a statement
-// ----------------------------------------------------------------------------
+// --- running a statement -------------------------------------------------------------------------
 
 static sqlite3_stmt *prepare(struct conn *c, const char *text) {
   struct buf sql;

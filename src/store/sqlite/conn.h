@@ -54,8 +54,7 @@ enum err sqlite_conn_fail(struct conn *c, struct fault *why);
 // Replaces @task_columns@ and its like in a statement (listed in conn.c).
 void sqlite_conn_expand(struct buf *out, const char *sql);
 
-// --- running a statement
-// ----------------------------------------------------------------------------
+// --- running a statement -------------------------------------------------------------------------
 
 // A statement in use: values are bound in the order of its marks, columns read in their order.
 //   struct use u = sqlite_use(c, QUERY_log_read);

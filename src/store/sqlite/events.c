@@ -10,8 +10,7 @@ static const int64_t SEQ_MAX = (1LL << SEQ_BITS) - 1;
 
 static int64_t event_id(int64_t tenant, int64_t seq) { return tenant << SEQ_BITS | seq; }
 
-// --- numbers
-// ----------------------------------------------------------------------------------------
+// --- numbers -------------------------------------------------------------------------------------
 
 static enum err feed_read(struct store_lane *lane, int64_t tenant, struct feed *out,
                           struct fault *why) {
@@ -68,8 +67,7 @@ void sqlite_events_settle(struct store_lane *lane, bool committed) {
   }
 }
 
-// --- writing
-// ----------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 static enum err insert(struct use *u, const struct change_event *change, struct fault *why) {
   const struct event *e = &change->event;
@@ -99,8 +97,7 @@ enum err sqlite_events_insert(struct store_lane *lane, const struct change *chan
   return ERR_OK;
 }
 
-// --- reading
-// ----------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 // The columns of QUERY_event_read and QUERY_event_feed.
 static void read_event(struct use *u, struct arena *a, struct event *e) {

@@ -26,8 +26,7 @@ char *sqlite_file_plain(const char *path) {
   return plain;
 }
 
-// --- where the file is
-// ------------------------------------------------------------------------------
+// --- where the file is ---------------------------------------------------------------------------
 
 // WAL needs memory shared by all users of the file, and locks that hold: networks give neither.
 // Numbers as in statfs(2).
@@ -81,8 +80,7 @@ enum err sqlite_file_create(const char *path, struct fault *why) {
                    path, strerror(errno));
 }
 
-// --- one server a file
-// ------------------------------------------------------------------------------
+// --- one server a file ---------------------------------------------------------------------------
 
 static enum err refuse_locked(int fd, const char *path, struct fault *why) {
   char pid[24] = "";
@@ -114,8 +112,7 @@ enum err sqlite_file_lock(const char *path, int *out, struct fault *why) {
   return ERR_OK;
 }
 
-// --- a finished file
-// --------------------------------------------------------------------------------
+// --- a finished file -----------------------------------------------------------------------------
 
 static bool sync_path(const char *path, int flags) {
   int fd = open(path, flags | O_CLOEXEC);

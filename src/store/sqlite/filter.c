@@ -36,8 +36,7 @@ static void and_listed(struct scan *s, struct buf *to, const char *column, const
   BUF_LIT(to, ")");
 }
 
-// --- the parts
-// --------------------------------------------------------------------------------------
+// --- the parts -----------------------------------------------------------------------------------
 
 static const char *const status_columns[] = {
 #define STATUS(name, word, final, meaning) word,

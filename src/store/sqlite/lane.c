@@ -14,8 +14,7 @@ size_t sqlite_lane_max(struct store *s) {
   return ((struct sqlite_store *)s)->settings.read_only ? 0 : 1;
 }
 
-// --- opening
-// ----------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 // Called after each commit with the length of the WAL. One that has become shorter began anew.
 static int wal_grew(void *lane_ptr, sqlite3 *db, const char *schema, int pages) {
@@ -86,8 +85,7 @@ void sqlite_lane_close(struct store_lane *lane) {
   mem_free(lane);
 }
 
-// --- units
-// ------------------------------------------------------------------------------------------
+// --- units ---------------------------------------------------------------------------------------
 
 enum err sqlite_lane_begin(struct store_lane *lane, struct fault *why) {
   if (!sqlite3_get_autocommit(lane->conn->db)) return ERR_OK;
@@ -110,8 +108,7 @@ enum err sqlite_lane_wake_next(struct store_lane *lane, int64_t *at, struct faul
   return ERR_OK;
 }
 
-// --- upkeep
-// -----------------------------------------------------------------------------------------
+// --- upkeep --------------------------------------------------------------------------------------
 
 static enum err probe(struct store_lane *lane, struct fault *why) {
   struct use u = sqlite_use(lane->conn, QUERY_probe);

@@ -4,8 +4,7 @@
 #include "store/sqlite/columns.h"
 #include "store/sqlite/internal.h"
 
-// --- one row
-// ----------------------------------------------------------------------------------------
+// --- one row -------------------------------------------------------------------------------------
 
 enum err sqlite_load_row(struct store_lane *lane, struct use *u, struct arena *a, struct row **out,
                          struct fault *why) {
@@ -56,8 +55,7 @@ static enum err load_one(struct store_lane *lane, struct use *u, struct arena *a
   return err;
 }
 
-// --- the wants
-// --------------------------------------------------------------------------------------
+// --- the wants -----------------------------------------------------------------------------------
 
 static enum err load_ids(struct store_lane *lane, struct load *want, struct fault *why) {
   struct use u = sqlite_use(lane->conn, QUERY_task_by_id);
@@ -125,8 +123,7 @@ static enum err load_due(struct store_lane *lane, struct load *want, struct faul
   return err;
 }
 
-// --- all of it
-// --------------------------------------------------------------------------------------
+// --- all of it -----------------------------------------------------------------------------------
 
 static enum err load_all(struct store_lane *lane, struct load *want, struct fault *why) {
   if (want->id_count) TRY(load_ids(lane, want, why));

@@ -4,8 +4,7 @@
 #include "store/sqlite/columns.h"
 #include "store/sqlite/internal.h"
 
-// --- one task
-// ---------------------------------------------------------------------------------------
+// --- one task ------------------------------------------------------------------------------------
 
 static enum err read_head(struct store_reader *r, enum query query, int64_t tenant, struct id id,
                           int64_t *event_last, int64_t *log_lines, struct fault *why) {
@@ -64,8 +63,7 @@ enum err sqlite_read_task(struct store_reader *r, struct arena *a, int64_t tenan
   return err;
 }
 
-// --- a list
-// -----------------------------------------------------------------------------------------
+// --- a list --------------------------------------------------------------------------------------
 
 // A list under way: what to look for, and what was found so far.
 struct listing {
@@ -130,8 +128,7 @@ static enum err read_total(struct listing *l, struct fault *why) {
   return err;
 }
 
-// --- newest first
-// -----------------------------------------------------------------------------------
+// --- newest first --------------------------------------------------------------------------------
 
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -184,8 +181,7 @@ static enum err list_newest(struct listing *l, struct fault *why) {
   return err;
 }
 
-// --- claim order
-// ------------------------------------------------------------------------------------
+// --- claim order ---------------------------------------------------------------------------------
 
 static enum err ready_channels(struct listing *l, int64_t *numbers, size_t *count,
                                struct fault *why) {
@@ -236,8 +232,7 @@ static enum err list_ready(struct listing *l, struct fault *why) {
   return ERR_OK;
 }
 
-// --- both
-// -------------------------------------------------------------------------------------------
+// --- both ----------------------------------------------------------------------------------------
 
 static size_t part_bytes(const struct task *task) { return task->payload.len + task->result.len; }
 
