@@ -12,6 +12,11 @@ void edit_plan(struct unit *u, struct order *order) {
   unit_want(u, order->tenant, order->id, PART_PAYLOAD);
 }
 
+static bool edits_nothing(const struct edit_input *in) {
+  return !in->set_priority && !in->set_tags && !in->set_metadata && !in->set_run_at &&
+         !in->set_expires_at;
+}
+
 static void edit_fields(struct task *task, const struct edit_input *in) {
   if (in->set_priority) task->priority = in->priority;
   if (in->set_tags) task->tags = in->tags;
@@ -38,6 +43,10 @@ enum verdict edit_decide(struct unit *u, struct order *order) {
     order->err = fault_set(&order->fault, ERR_WRONG_STATUS,
                            "the task is %s; only a pending task can be changed",
                            task_status_word(task->status).at);
+    return ANSWERED;
+  }
+  if (edits_nothing(&order->in.edit)) {
+    order_answer_row(u, order, row);
     return ANSWERED;
   }
   edit_fields(task, &order->in.edit);

@@ -108,7 +108,7 @@ struct http_stats {
 
 struct http_server;
 MUST_USE enum err http_open(const struct http_settings *settings, const struct http_hooks *hooks,
-                   struct http_server **out, struct fault *why);  // binds and listens
+                            struct http_server **out, struct fault *why);  // binds and listens
 int http_port(const struct http_server *s);
 void http_run(struct http_server *s);   // until http_stop has drained; blocks
 void http_wake(struct http_server *s);  // any thread: have hooks.wake called soon

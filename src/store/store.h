@@ -33,7 +33,7 @@ struct row {
   int64_t was_revision;
   enum task_status was_status;
   enum waiting was_waiting;
-  int64_t channel;  // the store's own number for (tenant, queue, type); 0: unknown
+  int64_t channel;      // the store's own number for (tenant, queue, type); 0: unknown
   bool whole, offered;  // the engine's own; the store leaves them alone
 };
 
