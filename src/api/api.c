@@ -11,10 +11,7 @@ static const size_t ANSWER_BYTES_MAX = (size_t)128 << 20;
 // What the scratch buffer may keep between answers.
 static const size_t SCRATCH_KEPT_BYTES = (size_t)4 << 20;
 
-enum { READ_ARENA_BYTES = 16 * 1024 };
-
-// --- answers
-// ---------------------------------------------------------------------------------------
+// --- answers -------------------------------------------------------------------------------------
 
 static void put_field_faults(struct buf *b, const struct fault *fault) {
   BUF_LIT(b, ",\"errors\":[");
@@ -45,24 +42,32 @@ void call_problem(struct buf *b, const struct fault *fault, enum err err, struct
 static void access_log(const struct call *c, int status) {
   if (!c->api->settings.access_log) return;
   int64_t took = clock_mono_us() - c->http->started_us;
-  static const char *const METHODS[] = {"GET",   "HEAD",   "POST",    "PUT",
-                                        "PATCH", "DELETE", "OPTIONS", "other"};
-  log_event(LOG_INFO, "request", LOG_STR("method", str_of(METHODS[c->http->method])),
+  log_event(LOG_INFO, "request", LOG_STR("method", str_of(method_word(c->http->method))),
             LOG_STR("path", c->http->path), LOG_I64("status", status), LOG_I64("us", took),
             LOG_STR("requestId", c->http->id), LOG_STR("peer", c->http->peer));
 }
 
-void call_send(struct call *c, int status, struct str body, const struct http_header *extra) {
+void call_answer(struct call *c, const struct http_answer *answer) {
+  access_log(c, answer->status);
+  http_respond(c->http, answer);
+}
+
+// Which preferences were followed (RFC 7240).
+static struct str applied(const struct call *c) {
+  if (!c->minimal_applied) return c->waited ? STR("wait") : STR_NONE;
+  return c->waited ? STR("return=minimal, wait") : STR("return=minimal");
+}
+
+static void send_body(struct call *c, int status, struct str body,
+                      const struct http_header extra[2]) {
   struct str type = status < 400 ? STR("application/json") : STR("application/problem+json");
   struct http_answer answer = {.status = status, .content_type = type, .body = body};
   size_t n = 0;
-  for (; extra && n < 6 && !str_is_none(extra[n].name); n++) answer.extra[n] = extra[n];
-  if (c->minimal)
-    answer.extra[n++] = (struct http_header){STR("Preference-Applied"), STR("return=minimal")};
-  else if (c->waited)
-    answer.extra[n++] = (struct http_header){STR("Preference-Applied"), STR("wait")};
-  access_log(c, status);
-  http_respond(c->http, &answer);
+  for (; n < 2 && !str_is_none(extra[n].name); n++) answer.extra[n] = extra[n];
+  struct str preferences = applied(c);
+  if (!str_is_none(preferences))
+    answer.extra[n] = (struct http_header){STR("Preference-Applied"), preferences};
+  call_answer(c, &answer);
 }
 
 static struct http_header retry_after(struct call *c) {
@@ -86,10 +91,23 @@ void call_fail(struct call *c, enum err err) {
   struct http_answer answer = {
       .status = status, .content_type = STR("application/problem+json"), .body = buf_str(b)};
   if (status == 401) answer.extra[0] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+  if (status == 405) answer.extra[0] = (struct http_header){STR("Allow"), c->allow};
   if (status == 429 || status == 503 || err == ERR_IN_PROGRESS) answer.extra[0] = retry_after(c);
   if (status >= 500) log_failure(c, err);
-  access_log(c, status);
-  http_respond(c->http, &answer);
+  call_answer(c, &answer);
+}
+
+// Of the one task that an order or a query brought.
+static void put_task_headers(struct call *c, int status, struct http_header extra[2]) {
+  const struct order *order = &c->order;
+  if (order->task_count != 1 || order->tasks == NULL) return;
+  extra[0] = (struct http_header){
+      STR("ETag"), arena_printf(c->arena, "\"%lld\"", (long long)order->tasks[0].revision)};
+  if (status != 201) return;
+  char id[ID_TEXT_BYTES];
+  id_text(order->tasks[0].id, id);
+  extra[1] = (struct http_header){STR("Location"),
+                                  arena_printf(c->arena, "/api/v1/tasks/%.*s", ID_TEXT_BYTES, id)};
 }
 
 static void finish(struct call *c, int status) {
@@ -99,24 +117,12 @@ static void finish(struct call *c, int status) {
     call_fail(c, ERR_BODY_TOO_LARGE);
     return;
   }
-  struct http_header extra[3] = {{STR_NONE, STR_NONE}};
-  size_t n = 0;
-  const struct order *order = &c->order;
-  if (order->task_count == 1 && order->tasks && c->who.tenant) {
-    struct str tag = arena_printf(c->arena, "\"%lld\"", (long long)order->tasks[0].revision);
-    extra[n++] = (struct http_header){STR("ETag"), tag};
-    if (status == 201) {
-      char id[ID_TEXT_BYTES];
-      id_text(order->tasks[0].id, id);
-      extra[n++] = (struct http_header){
-          STR("Location"), arena_printf(c->arena, "/api/v1/tasks/%.*s", ID_TEXT_BYTES, id)};
-    }
-  }
-  call_send(c, status, buf_str(b), extra);
+  struct http_header extra[2] = {{STR_NONE, STR_NONE}};
+  put_task_headers(c, status, extra);
+  send_body(c, status, buf_str(b), extra);
 }
 
-// --- orders
-// ----------------------------------------------------------------------------------------
+// --- orders --------------------------------------------------------------------------------------
 
 static void start_answer(struct api *api) {
   if (api->scratch.cap > SCRATCH_KEPT_BYTES) {
@@ -132,8 +138,8 @@ static int render_order(struct order *order, struct buf *body) {
 }
 
 static void send_replay(struct call *c, const struct replay *replay) {
-  struct http_header extra[] = {{STR("Idempotent-Replayed"), STR("true")}, {STR_NONE, STR_NONE}};
-  call_send(c, (int)replay->status, replay->body, extra);
+  struct http_header extra[2] = {{STR("Idempotent-Replayed"), STR("true")}};
+  send_body(c, (int)replay->status, replay->body, extra);
 }
 
 static void order_done(struct order *order) {
@@ -181,8 +187,7 @@ enum err call_order(struct call *c, enum order_kind kind,
   return ERR_OK;
 }
 
-// --- queries
-// ---------------------------------------------------------------------------------------
+// --- queries -------------------------------------------------------------------------------------
 
 static void query_done(struct query *query) {
   struct call *c = query->context;
@@ -213,28 +218,17 @@ enum err call_now(struct call *c, int (*render)(struct call *, struct buf *)) {
   return ERR_OK;
 }
 
-// --- requests
-// --------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
-static enum err handle_call(struct call *c, struct str *allow) {
-  TRY(route_find(c, allow));
+static enum err handle_call(struct call *c) {
+  TRY(route_find(c));
   TRY(auth_check(c));
   TRY(call_query_known(c));
   TRY(call_read_body(c));
+  if (c->route->body == NULL || c->route->body == &BODY_empty)
+    TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));
   call_preferences(c);
   return c->route->handle(c);
-}
-
-static void fail_method(struct call *c, struct str allow) {
-  struct buf *b = &c->api->scratch;
-  buf_clear(b);
-  call_problem(b, &c->fault, ERR_METHOD_NOT_ALLOWED, c->http->id);
-  struct http_answer answer = {.status = 405,
-                               .content_type = STR("application/problem+json"),
-                               .body = buf_str(b),
-                               .extra = {{STR("Allow"), allow}}};
-  access_log(c, 405);
-  http_respond(c->http, &answer);
 }
 
 static void handle(void *self, struct http_request *r) {
@@ -244,13 +238,8 @@ static void handle(void *self, struct http_request *r) {
   c->arena = &r->arena;
   c->order.if_revision = ABSENT;
   r->context = c;
-  struct str allow = STR_NONE;
-  enum err err = handle_call(c, &allow);
-  if (err == ERR_OK) return;
-  if (err == ERR_METHOD_NOT_ALLOWED)
-    fail_method(c, allow);
-  else
-    call_fail(c, err);
+  enum err err = handle_call(c);
+  if (err != ERR_OK) call_fail(c, err);
 }
 
 static void gone(void *self, struct http_request *r) {

@@ -27,5 +27,6 @@ void api_attach(struct api *api, struct http_server *server);  // for /health's 
 
 // Writes docs/api.md, made from the route table, the body tables and base/err.def.
 void api_docs(struct buf *out);
+void api_openapi(struct str version, struct buf *out);  // what GET /openapi.json answers
 
 #endif

@@ -1,13 +1,11 @@
 // auth.c: who asks, by API key; and whether the route's roles allow it.
 //
-// A key is "tk_" + 8 characters of id + "_" + 43 characters of secret. The store keeps the SHA-256
-// of the whole; with 256 random bits there is nothing to guess, so no slow hash is needed.
-#include <arpa/inet.h>
-
+// The store keeps the SHA-256 of a whole key; with 256 random bits there is nothing to guess, so no
+// slow hash is needed.
 #include "api/call.h"
 #include "base/hash.h"
 
-enum { KEY_ID_BYTES = 8 };
+#include <arpa/inet.h>
 
 static struct str credential(const struct http_request *r) {
   struct str bearer = http_header(r, STR("authorization"));
@@ -42,10 +40,11 @@ static bool identify(struct call *c, struct str key) {
   return !str_is_none(id) && engine_key_check(c->api->settings.engine, id, hash, c->arena, &c->who);
 }
 
-// --- without any key
-// ------------------------------------------------------------------------------- Everyone on this
-// machine may do everything, but not a web page that a browser on it shows: its requests name
-// another origin, or reach us under a name that is not this machine's (DNS rebinding).
+// --- without any key -----------------------------------------------------------------------------
+//
+// Everyone on this machine may do everything, but not a web page that a browser on it shows: its
+// requests name another origin, or reach us under a name that is not this machine's (DNS
+// rebinding).
 
 static bool is_port_or_end(struct str rest) {
   for (size_t i = 1; i < rest.len; i++)
@@ -63,7 +62,7 @@ static bool is_loopback_v4(struct str name) {
 }
 
 static bool is_local_name(struct str host) {
-  static const struct str V6 = {"[::1]", 5};
+  static const struct str V6 = {"[::1]", sizeof "[::1]" - 1};
   if (str_starts(host, V6)) return is_port_or_end(str_from(host, V6.len));
   struct str name = {host.at, str_find(host, ':')};
   if (!is_port_or_end(str_from(host, name.len))) return false;

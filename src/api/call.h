@@ -11,6 +11,8 @@
 #include "base/id.h"
 #include "model/limits.h"
 
+enum { READ_ARENA_BYTES = 16 * 1024 };  // blocks of an arena that a query fills
+
 struct call;
 
 struct route {
@@ -37,7 +39,6 @@ struct api {
   struct http_server *server;
   uint8_t admin_hash[32];
   bool has_admin_key;
-  bool keyed;  // there is a key, or was one: nobody is the local user any more
   int64_t started_us;
   struct buf scratch;  // answers are built here; the loop's thread only
 };
@@ -51,22 +52,21 @@ struct call {
   struct str param;  // what stood for {id} or {name}
   struct id id;
   struct principal who;
-  struct str body;  // checked JSON; STR_NONE: empty
-  bool wants_minimal;             // Prefer: return=minimal
+  struct str body;               // checked JSON; STR_NONE: empty
+  bool wants_minimal;            // Prefer: return=minimal
   bool minimal_applied, waited;  // what Preference-Applied tells
   struct fault fault;
   struct order order;
   struct query query;
-  // Of a query: what it asks for and what it brought. The arena is the query's own: it is filled on
-  // a reader's thread.
+  // Of a query: where its results live, filled on a reader's thread; and the handler's own: what is
+  // asked for and what was found.
   struct arena read;
-  void *input, *output;
+  void *input;
   // Writes the answer's body and returns its HTTP status.
   int (*render)(struct call *c, struct buf *b);
 };
 
-// --- answering
-// -------------------------------------------------------------------------------------
+// --- answering -----------------------------------------------------------------------------------
 
 void call_answer(struct call *c, const struct http_answer *answer);
 void call_fail(struct call *c, enum err err);  // with c->fault
@@ -75,7 +75,7 @@ void call_problem(struct buf *b, const struct fault *fault, enum err err, struct
 // Hands c->order to the engine; `render` writes the answer.
 MUST_USE enum err call_order(struct call *c, enum order_kind kind,
                              int (*render)(struct call *, struct buf *));
-// Hands c->query to a reader; `run` fills c->output, allocated in c->read.
+// Hands c->query to a reader; what `run` finds goes into c->read and c->input.
 MUST_USE enum err call_query(struct call *c,
                              void (*run)(struct query *, const struct store_ops *,
                                          struct store_reader *),
@@ -83,7 +83,7 @@ MUST_USE enum err call_query(struct call *c,
 // At once, without engine.
 MUST_USE enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));
 
-// --- reading the request
+// --- reading the request -------------------------------------------------------------------------
 
 MUST_USE enum err call_read_body(struct call *c);  // media type, JSON
 void call_preferences(struct call *c);             // Prefer
@@ -93,19 +93,22 @@ MUST_USE enum err call_query_int(struct call *c, const char *name, int64_t min, 
                                  int64_t *out);
 MUST_USE enum err call_query_bool(struct call *c, const char *name, bool *out);
 MUST_USE enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
-MUST_USE enum err call_query_known(struct call *c);  // refuses what the route does not name
+MUST_USE enum err call_query_known(
+    struct call *c);  // refuses what the route does not name, and repeats
 MUST_USE enum err call_query_fault(struct call *c, const char *name, const char *sentence);
 MUST_USE enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
-MUST_USE enum err call_if_match(struct call *c, int64_t *revision);
+int64_t call_if_match(const struct call *c);  // ABSENT: any will do; -1: none will
+bool call_has_already(const struct call *c, int64_t revision);  // If-None-Match
 
 struct encode_context call_encoding(const struct call *c);
 unsigned call_parts(struct call *c, unsigned parts);  // or ENCODE_MINIMAL when that is preferred
-int render_task(struct call *c, struct buf *b);  // {"success":true,"task":…}
+int render_task(struct call *c, struct buf *b);       // {"success":true,"task":…}
 // The backoff object of a body; `*out` stays as it is when `json` is absent.
 MUST_USE enum err call_backoff(struct call *c, struct str json, const struct where *where,
                                struct backoff *out);
 
 MUST_USE enum err call_needs_body(struct call *c);  // ERR_MALFORMED_JSON when it is empty
+size_t call_count(struct str array);                // elements of a JSON array
 
 // auth.c: who asks, and may they.
 MUST_USE enum err auth_check(struct call *c);

@@ -2,8 +2,7 @@
 #include "api/call.h"
 #include "api/inputs.h"
 
-// --- claims
-// ----------------------------------------------------------------------------------------
+// --- claims --------------------------------------------------------------------------------------
 
 static void put_claimed(struct call *c, struct buf *b) {
   struct encode_context x = call_encoding(c);
@@ -57,8 +56,7 @@ enum err claim_one(struct call *c) {
   return call_order(c, ORDER_CLAIM_ONE, render_claimed_one);
 }
 
-// --- reports
-// ---------------------------------------------------------------------------------------
+// --- reports -------------------------------------------------------------------------------------
 
 static int render_report(struct call *c, struct buf *b) {
   BUF_LIT(b, "{\"success\":true,\"cancelRequested\":");
@@ -75,7 +73,7 @@ static enum err take_token(struct call *c, struct worker_body *in) {
   if (str_is_none(header))
     return fault_field(&c->fault, "/leaseToken",
                        "leaseToken is missing: send it in the body or as header Lease-Token");
-  if (!token_parse(header, &in->lease)) in->lease = -1;
+  in->lease = token_lease(header);
   return ERR_OK;
 }
 
@@ -144,8 +142,7 @@ enum err report_logs(struct call *c) {
   return send_report(c, &in);
 }
 
-// --- ends of attempts
-// ------------------------------------------------------------------------------
+// --- ends of attempts ----------------------------------------------------------------------------
 
 static enum err decode_error(struct call *c, struct str json, const struct where *where,
                              struct settle_item *item) {
@@ -191,7 +188,7 @@ static int render_settled(struct call *c, struct buf *b) {
   const struct settle_item *item = &c->order.in.settle.items[0];
   struct encode_context x = call_encoding(c);
   BUF_LIT(b, "{\"success\":true,\"task\":");
-  encode_task(b, &x, item->task, c->minimal ? ENCODE_MINIMAL : 0);
+  encode_task(b, &x, item->task, call_parts(c, 0));
   if (c->order.claim.limit) {
     buf_char(b, ',');
     put_claimed(c, b);
@@ -234,8 +231,7 @@ enum err settle_release(struct call *c) {
   return send_settle(c);
 }
 
-// --- many at once
-// ----------------------------------------------------------------------------------
+// --- many at once --------------------------------------------------------------------------------
 
 static void put_outcome(struct buf *b, const struct settle_item *item) {
   BUF_LIT(b, "{\"id\":");
@@ -280,7 +276,7 @@ static enum err decode_completion(struct call *c, struct str json, const struct 
                                .no_retry = !in.retry,
                                .delay_ms = in.retry_delay_ms};
   if (!fails) return ERR_OK;
-  if (!str_is_none(in.result))
+  if (!str_is_none(in.result) && json_kind(in.result) != JSON_NULL)
     return fault_field(&c->fault, where_pointer(c->arena, where, "error"),
                        "send result or error, not both");
   const struct where at = {.up = where, .key = "error"};
@@ -289,20 +285,18 @@ static enum err decode_completion(struct call *c, struct str json, const struct 
 
 static enum err decode_completions(struct call *c, struct str array) {
   static const struct where ITEMS = {.key = "items"};
+  size_t count = call_count(array), i = 0;
+  if (count == 0 || count > LIMIT_BATCH_ITEMS)
+    return fault_field(&c->fault, "/items", "items must have 1 to %d elements", LIMIT_BATCH_ITEMS);
+  struct settle_item *items = ARENA_ARRAY(c->arena, struct settle_item, count);
   struct json_walk w = json_walk(array);
   struct str key, value;
-  struct settle_item *items = ARENA_ARRAY(c->arena, struct settle_item, LIMIT_BATCH_ITEMS);
-  size_t count = 0;
   enum err err = ERR_OK;
-  while (json_next(&w, &key, &value)) {
-    const struct where where = {.up = &ITEMS, .index = count};
-    if (count == LIMIT_BATCH_ITEMS)
-      return fault_field(&c->fault, "/items", "items must have at most %d elements",
-                         LIMIT_BATCH_ITEMS);
-    enum err one = decode_completion(c, value, &where, &items[count++]);
+  for (; c->fault.field_count < FAULT_FIELDS_MAX && json_next(&w, &key, &value); i++) {
+    const struct where where = {.up = &ITEMS, .index = i};
+    enum err one = decode_completion(c, value, &where, &items[i]);
     if (one != ERR_OK) err = one;
   }
-  if (count == 0) return fault_field(&c->fault, "/items", "items must have at least one element");
   c->order.in.settle.items = items;
   c->order.in.settle.count = count;
   return err;

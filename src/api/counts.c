@@ -2,9 +2,21 @@
 #include "api/call.h"
 #include "api/inputs.h"
 
+#include <stdlib.h>
+
+// A queue or a type, with the counts of its tasks.
+struct group {
+  struct str name;
+  bool paused;              // of a queue
+  const struct type *type;  // of a type: its defaults, if it has any
+  struct tally sum;
+};
+
 struct counts_call {
-  struct tally *tallies;
+  struct tally *tallies;  // of each pair of queue and type
   size_t count;
+  struct group *groups;  // of all queues, or all types, by name
+  size_t group_count;
 };
 
 static void run_counts(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
@@ -19,37 +31,42 @@ static void add(struct tally *sum, const struct tally *tally) {
   sum->ready += tally->ready;
 }
 
-// The text that a tally is grouped by: its queue or its type.
-static struct str *label(struct tally *tally, bool by_type) {
-  return by_type ? &tally->type : &tally->queue;
+static int by_name(const void *a, const void *b) {
+  return str_compare(((const struct group *)a)->name, ((const struct group *)b)->name);
 }
 
-// Adds the counts to the rows of `all`, which holds `n` names already; new names get rows of their
-// own.
-static size_t group(const struct counts_call *counts, bool by_type, struct tally *all, size_t n) {
-  for (size_t i = 0; i < counts->count; i++) {
-    struct str name = *label(&counts->tallies[i], by_type);
-    size_t k = 0;
-    while (k < n && !str_eq(*label(&all[k], by_type), name)) k++;
-    if (k == n) *label(&all[n++], by_type) = name;
-    add(&all[k], &counts->tallies[i]);
+// Makes one group of all that have the same name.
+static void merge(struct counts_call *counts) {
+  struct group *all = counts->groups;
+  size_t n = 0;
+  if (counts->group_count) qsort(all, counts->group_count, sizeof *all, by_name);
+  for (size_t i = 0; i < counts->group_count; i++) {
+    if (n == 0 || !str_eq(all[n - 1].name, all[i].name)) {
+      all[n++] = all[i];
+      continue;
+    }
+    struct group *into = &all[n - 1];
+    add(&into->sum, &all[i].sum);
+    into->paused |= all[i].paused;
+    if (all[i].type) into->type = all[i].type;
   }
-  return n;
+  counts->group_count = n;
 }
 
-static struct tally *find(struct tally *all, size_t count, bool by_type, struct str name) {
-  for (size_t i = 0; i < count; i++)
-    if (str_eq(*label(&all[i], by_type), name)) return &all[i];
-  return NULL;
+static const struct group *find(const struct counts_call *counts, struct str name) {
+  struct group key = {.name = name};
+  size_t count = counts->group_count;
+  return count ? bsearch(&key, counts->groups, count, sizeof key, by_name) : NULL;
 }
 
-static enum err start(struct call *c, int (*render)(struct call *, struct buf *)) {
+static enum err start(struct call *c,
+                      void (*run)(struct query *, const struct store_ops *, struct store_reader *),
+                      int (*render)(struct call *, struct buf *)) {
   c->input = ARENA_NEW(c->arena, struct counts_call);
-  return call_query(c, run_counts, render);
+  return call_query(c, run, render);
 }
 
-// --- stats
-// -----------------------------------------------------------------------------------------
+// --- stats ---------------------------------------------------------------------------------------
 
 static int render_stats(struct call *c, struct buf *b) {
   const struct counts_call *counts = c->input;
@@ -72,59 +89,60 @@ static int render_stats(struct call *c, struct buf *b) {
   return 200;
 }
 
-enum err task_stats(struct call *c) { return start(c, render_stats); }
+enum err task_stats(struct call *c) { return start(c, run_counts, render_stats); }
 
-static int render_absent(struct call *c, struct buf *b, const char *sentence) {
-  fault_set(&c->fault, ERR_NOT_FOUND, "%s", sentence);
-  call_problem(b, &c->fault, ERR_NOT_FOUND, c->http->id);
-  return 404;
-}
+// --- queues --------------------------------------------------------------------------------------
 
-// --- queues
-// ----------------------------------------------------------------------------------------
-
-// All queues that have tasks or were ever paused, by name; `sums` gets their counts.
-static size_t collect_queues(struct call *c, const struct counts_call *counts,
-                             struct tally **sums) {
+// All queues that have tasks or were ever paused.
+static void run_queues(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  struct counts_call *counts = c->input;
+  run_counts(q, ops, reader);
+  if (q->err != ERR_OK) return;
   struct queue *known;
-  size_t known_count = engine_queues(c->api->settings.engine, c->who.tenant, c->arena, &known);
-  struct tally *all = ARENA_ARRAY(c->arena, struct tally, known_count + counts->count + 1);
-  size_t n = 0;
-  for (size_t i = 0; i < known_count; i++) all[n++].queue = known[i].name;
-  *sums = all;
-  return group(counts, false, all, n);
+  size_t n = engine_queues(c->api->settings.engine, c->who.tenant, &c->read, &known);
+  counts->groups = ARENA_ARRAY(&c->read, struct group, n + counts->count);
+  counts->group_count = n + counts->count;
+  for (size_t i = 0; i < n; i++)
+    counts->groups[i] = (struct group){.name = known[i].name, .paused = known[i].paused};
+  for (size_t i = 0; i < counts->count; i++)
+    counts->groups[n + i] =
+        (struct group){.name = counts->tallies[i].queue, .sum = counts->tallies[i]};
+  merge(counts);
 }
 
-static void put_queue(struct call *c, struct buf *b, const struct tally *sum) {
+// There is a queue once a task was put there, or it was paused.
+static void run_queue(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  run_queues(q, ops, reader);
+  if (q->err == ERR_OK && find(c->input, c->param) == NULL)
+    q->err = fault_set(&q->fault, ERR_NOT_FOUND, "there is no such queue");
+}
+
+static void put_queue(struct buf *b, const struct group *queue) {
   BUF_LIT(b, "{\"name\":");
-  buf_json_str(b, sum->queue);
+  buf_json_str(b, queue->name);
   BUF_LIT(b, ",\"paused\":");
-  put_bool(b, engine_queue_paused(c->api->settings.engine, c->who.tenant, sum->queue));
+  put_bool(b, queue->paused);
   buf_char(b, ',');
-  encode_counts(b, sum);
+  encode_counts(b, &queue->sum);
   buf_char(b, '}');
 }
 
 static int render_queues(struct call *c, struct buf *b) {
-  struct tally *sums;
-  size_t count = collect_queues(c, c->input, &sums);
+  const struct counts_call *counts = c->input;
   BUF_LIT(b, "{\"success\":true,\"queues\":[");
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < counts->group_count; i++) {
     if (i) buf_char(b, ',');
-    put_queue(c, b, &sums[i]);
+    put_queue(b, &counts->groups[i]);
   }
-  buf_printf(b, "],\"count\":%zu}", count);
+  buf_printf(b, "],\"count\":%zu}", counts->group_count);
   return 200;
 }
 
-// There is a queue once a task was put there, or it was paused.
 static int render_queue(struct call *c, struct buf *b) {
-  struct tally *sums;
-  size_t count = collect_queues(c, c->input, &sums);
-  const struct tally *found = find(sums, count, false, c->param);
-  if (found == NULL) return render_absent(c, b, "there is no such queue");
   BUF_LIT(b, "{\"success\":true,\"queue\":");
-  put_queue(c, b, found);
+  put_queue(b, find(c->input, c->param));
   buf_char(b, '}');
   return 200;
 }
@@ -135,11 +153,11 @@ static enum err check_name(struct call *c) {
                    "names have 1 to 128 characters of A-Z a-z 0-9 . _ : / -");
 }
 
-enum err queue_list(struct call *c) { return start(c, render_queues); }
+enum err queue_list(struct call *c) { return start(c, run_queues, render_queues); }
 
 enum err queue_get(struct call *c) {
   TRY(check_name(c));
-  return start(c, render_queue);
+  return start(c, run_queue, render_queue);
 }
 
 static int render_paused(struct call *c, struct buf *b) {
@@ -153,7 +171,6 @@ static int render_paused(struct call *c, struct buf *b) {
 
 static enum err set_paused(struct call *c, bool paused) {
   TRY(check_name(c));
-  TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));
   c->order.in.queue = (struct queue){.tenant = c->who.tenant, .name = c->param, .paused = paused};
   return call_order(c, ORDER_PAUSE, render_paused);
 }
@@ -161,10 +178,34 @@ static enum err set_paused(struct call *c, bool paused) {
 enum err queue_pause(struct call *c) { return set_paused(c, true); }
 enum err queue_resume(struct call *c) { return set_paused(c, false); }
 
-// --- types
-// -----------------------------------------------------------------------------------------
+// --- types ---------------------------------------------------------------------------------------
 
 static const struct type NO_DEFAULTS = {.priority = ABSENT, .timeout_ms = -1};
+
+// All types that tasks have, or whose defaults were ever set.
+static void run_types(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  struct counts_call *counts = c->input;
+  run_counts(q, ops, reader);
+  if (q->err != ERR_OK) return;
+  struct type *known;
+  size_t n = engine_types(c->api->settings.engine, c->who.tenant, &c->read, &known);
+  counts->groups = ARENA_ARRAY(&c->read, struct group, n + counts->count);
+  counts->group_count = n + counts->count;
+  for (size_t i = 0; i < n; i++)
+    counts->groups[i] = (struct group){.name = known[i].name, .type = &known[i]};
+  for (size_t i = 0; i < counts->count; i++)
+    counts->groups[n + i] =
+        (struct group){.name = counts->tallies[i].type, .sum = counts->tallies[i]};
+  merge(counts);
+}
+
+static void run_type(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  run_types(q, ops, reader);
+  if (q->err == ERR_OK && find(c->input, c->param) == NULL)
+    q->err = fault_set(&q->fault, ERR_NOT_FOUND, "there is no such type");
+}
 
 static void put_optional(struct buf *b, const char *key, int64_t value, int64_t absent) {
   buf_printf(b, ",\"%s\":", key);
@@ -174,74 +215,58 @@ static void put_optional(struct buf *b, const char *key, int64_t value, int64_t 
     buf_i64(b, value);
 }
 
-// `sum` NULL: without counts.
-static void put_type(struct call *c, struct buf *b, struct str name, const struct tally *sum) {
-  struct type type = NO_DEFAULTS;
-  engine_type(c->api->settings.engine, c->who.tenant, name, c->arena, &type);
+// Without the closing brace.
+static void put_defaults(struct buf *b, struct str name, const struct type *type) {
   BUF_LIT(b, "{\"name\":");
   buf_json_str(b, name);
   BUF_LIT(b, ",\"queue\":");
-  put_text_or_null(b, type.queue);
+  put_text_or_null(b, type->queue);
   BUF_LIT(b, ",\"description\":");
-  put_text_or_null(b, type.description);
-  put_optional(b, "priority", type.priority, ABSENT);
-  put_optional(b, "maxAttempts", type.attempts_max, 0);
+  put_text_or_null(b, type->description);
+  put_optional(b, "priority", type->priority, ABSENT);
+  put_optional(b, "maxAttempts", type->attempts_max, 0);
   BUF_LIT(b, ",\"backoff\":");
-  encode_backoff(b, &type.backoff);
-  put_optional(b, "leaseMs", type.lease_ms, 0);
-  put_optional(b, "timeoutMs", type.timeout_ms, -1);
-  if (sum) {
-    buf_char(b, ',');
-    encode_counts(b, sum);
-  }
-  buf_char(b, '}');
+  encode_backoff(b, &type->backoff);
+  put_optional(b, "leaseMs", type->lease_ms, 0);
+  put_optional(b, "timeoutMs", type->timeout_ms, -1);
 }
 
-static size_t collect_types(struct call *c, const struct counts_call *counts, struct tally **sums) {
-  struct type *known;
-  size_t known_count = engine_types(c->api->settings.engine, c->who.tenant, c->arena, &known);
-  struct tally *all = ARENA_ARRAY(c->arena, struct tally, known_count + counts->count + 1);
-  size_t n = 0;
-  for (size_t i = 0; i < known_count; i++) all[n++].type = known[i].name;
-  *sums = all;
-  return group(counts, true, all, n);
+static void put_type(struct buf *b, const struct group *group) {
+  put_defaults(b, group->name, group->type ? group->type : &NO_DEFAULTS);
+  buf_char(b, ',');
+  encode_counts(b, &group->sum);
+  buf_char(b, '}');
 }
 
 static int render_types(struct call *c, struct buf *b) {
-  struct tally *sums;
-  size_t count = collect_types(c, c->input, &sums);
+  const struct counts_call *counts = c->input;
   BUF_LIT(b, "{\"success\":true,\"types\":[");
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < counts->group_count; i++) {
     if (i) buf_char(b, ',');
-    put_type(c, b, sums[i].type, &sums[i]);
+    put_type(b, &counts->groups[i]);
   }
-  buf_printf(b, "],\"count\":%zu}", count);
+  buf_printf(b, "],\"count\":%zu}", counts->group_count);
   return 200;
 }
 
-// There is a type once a task had it, or its defaults were set.
 static int render_type(struct call *c, struct buf *b) {
-  struct tally *sums;
-  size_t count = collect_types(c, c->input, &sums);
-  const struct tally *found = find(sums, count, true, c->param);
-  if (found == NULL) return render_absent(c, b, "there is no such type");
   BUF_LIT(b, "{\"success\":true,\"type\":");
-  put_type(c, b, c->param, found);
+  put_type(b, find(c->input, c->param));
   buf_char(b, '}');
   return 200;
 }
 
-enum err type_list(struct call *c) { return start(c, render_types); }
+enum err type_list(struct call *c) { return start(c, run_types, render_types); }
 
 enum err type_get(struct call *c) {
   TRY(check_name(c));
-  return start(c, render_type);
+  return start(c, run_type, render_type);
 }
 
 static int render_put_type(struct call *c, struct buf *b) {
   BUF_LIT(b, "{\"success\":true,\"type\":");
-  put_type(c, b, c->param, NULL);
-  buf_char(b, '}');
+  put_defaults(b, c->param, &c->order.in.type);
+  BUF_LIT(b, "}}");
   return 200;
 }
 

@@ -7,8 +7,7 @@
 #include "base/id.h"
 #include "model/limits.h"
 
-// --- pointers
-// --------------------------------------------------------------------------------------
+// --- pointers ------------------------------------------------------------------------------------
 
 static void put_escaped(struct buf *b, struct str key) {
   for (size_t i = 0; i < key.len; i++) {
@@ -49,8 +48,7 @@ const char *where_pointer(struct arena *a, const struct where *w, const char *ke
   return pointer(a, w, str_of(key));
 }
 
-// --- values
-// ----------------------------------------------------------------------------------------
+// --- values --------------------------------------------------------------------------------------
 
 bool name_is_good(struct str name) {
   if (name.len == 0 || name.len > LIMIT_NAME_BYTES) return false;
@@ -176,12 +174,11 @@ static const char *take(struct arena *a, const struct field *f, struct str value
   case FIELD_NAMES:
   case FIELD_TEXTS: break;
   }
-  assert(!"lists are for take_list");
+  assert(false && "lists are for take_list");
   return NULL;
 }
 
-// --- objects
-// ---------------------------------------------------------------------------------------
+// --- objects -------------------------------------------------------------------------------------
 
 struct decoding {
   struct arena *arena;
@@ -244,8 +241,7 @@ static enum err take_list(struct decoding *d, const struct field *f, struct str 
     if (names.count == max)
       return wrong_field(d, f, arena_printf(d->arena, "must have at most %zu elements", max).at);
     const char *sentence = take_text(d->arena, &item, value, &names.at[names.count]);
-    if (sentence)
-      return wrong(d, &list, arena_printf(d->arena, "%zu", names.count), sentence);
+    if (sentence) return wrong(d, &list, arena_printf(d->arena, "%zu", names.count), sentence);
   }
   *out = names;
   return ERR_OK;
@@ -306,7 +302,8 @@ static enum err check_required(struct decoding *d) {
 static enum err not_object(struct arena *a, const struct where *where, struct fault *why) {
   const char *at = pointer(a, where, STR_NONE);
   if (where == NULL) return fault_field(why, at, "the body must be an object");
-  if (where->key == NULL) return fault_field(why, at, "element %zu must be an object", where->index);
+  if (where->key == NULL)
+    return fault_field(why, at, "element %zu must be an object", where->index);
   return fault_field(why, at, "%s must be an object", where->key);
 }
 

@@ -31,7 +31,8 @@ static const char *roles_word(const struct route *route) {
 static void put_routes(struct buf *b) {
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct route *r = &ROUTES[i];
-    buf_printf(b, "| `%s %s` | %s | %s", method_word(r->method), r->path, roles_word(r), r->meaning);
+    buf_printf(b, "| `%s %s` | %s | %s", method_word(r->method), r->path, roles_word(r),
+               r->meaning);
     if (r->query[0]) buf_printf(b, "; query: `%s`", r->query);
     if (r->body && r->body->fields.count) buf_printf(b, " ([body](#body-of-%s))", r->body->name);
     BUF_LIT(b, " |\n");
@@ -104,7 +105,7 @@ enum err docs_errors(struct call *c) {
 #undef ERR
   struct http_answer answer = {
       .status = 200, .content_type = STR("text/plain; charset=utf-8"), .body = buf_str(b)};
-  http_respond(c->http, &answer);
+  call_answer(c, &answer);
   return ERR_OK;
 }
 

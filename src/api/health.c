@@ -58,6 +58,6 @@ enum err home(struct call *c) {
   struct http_answer answer = {.status = 200,
                                .content_type = STR("text/plain; charset=utf-8"),
                                .body = {TEXT, sizeof TEXT - 1}};
-  http_respond(c->http, &answer);
+  call_answer(c, &answer);
   return ERR_OK;
 }

@@ -5,7 +5,6 @@ struct history_call {
   struct event_filter filter;
   struct event_page events;
   struct log_page logs;
-  struct task *task;
 };
 
 static enum err take_paging(struct call *c, struct history_call *h) {
@@ -23,8 +22,7 @@ static enum err start(struct call *c, struct history_call **out) {
   return take_paging(c, h);
 }
 
-// --- events
-// ----------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------
 
 static void run_events(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
   struct call *c = q->context;
@@ -67,24 +65,15 @@ enum err event_list(struct call *c) {
   TRY(call_query_text(c, "queue", LIMIT_NAME_BYTES, &h->filter.queue));
   TRY(call_query_text(c, "taskId", 64, &id));
   if (!str_is_none(id) && !id_parse(id, &h->filter.task))
-    return fault_field(&c->fault, "?taskId", "taskId must be a task's id");
+    return call_query_fault(c, "taskId", "must be a task's id");
   return call_query(c, run_events, render_events);
 }
 
-// --- attempts
-// -------------------------------------------------------------------------------------- Not kept
-// anywhere: an attempt is what stands between two events.
+// --- attempts ------------------------------------------------------------------------------------
+//
+// Not kept anywhere: an attempt is what stands between two events.
 
-enum { ATTEMPT_EVENTS_MAX = 5000 };
-
-static void run_attempts(struct query *q, const struct store_ops *ops,
-                         struct store_reader *reader) {
-  struct call *c = q->context;
-  struct history_call *h = c->input;
-  h->filter =
-      (struct event_filter){.tenant = c->who.tenant, .task = c->id, .limit = ATTEMPT_EVENTS_MAX};
-  q->err = ops->read_events(reader, &c->read, &h->filter, &h->events, &q->fault);
-}
+enum { ATTEMPT_PAGES_MAX = 10, ATTEMPT_PAGE_EVENTS = 5000 };
 
 // The word for how an attempt ended; STR_NONE for events that end none.
 static struct str outcome_of(enum event_kind kind) {
@@ -98,6 +87,46 @@ static struct str outcome_of(enum event_kind kind) {
   case EVENT_CANCELLED: return STR("cancelled");
   default: return STR_NONE;
   }
+}
+
+static bool bounds_attempt(enum event_kind kind) {
+  return kind == EVENT_CLAIMED || !str_is_none(outcome_of(kind));
+}
+
+static void keep_event(struct call *c, const struct event *event) {
+  struct event_page *kept = &((struct history_call *)c->input)->events;
+  if (kept->count % ATTEMPT_PAGE_EVENTS == 0) {
+    struct event *grown = ARENA_ARRAY(&c->read, struct event, kept->count + ATTEMPT_PAGE_EVENTS);
+    if (kept->count) memcpy(grown, kept->events, kept->count * sizeof *grown);
+    kept->events = grown;
+  }
+  struct event *copy = &kept->events[kept->count++];
+  *copy = *event;
+  copy->worker = arena_dup(&c->read, event->worker);
+  copy->note = arena_dup(&c->read, event->note);
+  copy->text = arena_dup(&c->read, event->text);
+}
+
+// Events of progress come by the thousand between those that count.
+static void run_attempts(struct query *q, const struct store_ops *ops,
+                         struct store_reader *reader) {
+  struct call *c = q->context;
+  struct event_filter filter = {
+      .tenant = c->who.tenant, .task = c->id, .limit = ATTEMPT_PAGE_EVENTS};
+  struct event_page page = {.more = true};
+  struct arena scratch;
+  arena_init(&scratch, READ_ARENA_BYTES);
+  for (int n = 0; page.more && q->err == ERR_OK; n++) {
+    arena_reset(&scratch);
+    q->err = n < ATTEMPT_PAGES_MAX
+                 ? ops->read_events(reader, &scratch, &filter, &page, &q->fault)
+                 : fault_set(&q->fault, ERR_SCAN_LIMIT, "the task has too many events");
+    for (size_t i = 0; q->err == ERR_OK && i < page.count; i++) {
+      if (bounds_attempt(page.events[i].kind)) keep_event(c, &page.events[i]);
+      filter.after = page.events[i].seq;
+    }
+  }
+  arena_fini(&scratch);
 }
 
 static void put_attempt(struct buf *b, const struct event *claim, const struct event *end) {
@@ -140,13 +169,11 @@ static int render_attempts(struct call *c, struct buf *b) {
 }
 
 enum err task_attempts(struct call *c) {
-  struct history_call *h;
-  TRY(start(c, &h));
+  c->input = ARENA_NEW(c->arena, struct history_call);
   return call_query(c, run_attempts, render_attempts);
 }
 
-// --- logs
-// ------------------------------------------------------------------------------------------
+// --- logs ----------------------------------------------------------------------------------------
 
 static void run_logs(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
   struct call *c = q->context;

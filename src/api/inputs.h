@@ -19,6 +19,9 @@ struct create_input {
   bool auto_start;
 };
 
+// What `seen` and `nulls` tell of it: a bit for each row of its table, in their order.
+enum { EDIT_PRIORITY = 1, EDIT_TAGS = 2, EDIT_METADATA = 4, EDIT_RUN_AT = 8, EDIT_EXPIRES_AT = 16 };
+
 struct edit_body {
   int64_t priority, run_at, expires_at;
   struct str tags, metadata;

@@ -8,10 +8,10 @@ struct list_call {
   uint64_t fingerprint;  // of the filter, so that a cursor is only good for its own list
 };
 
-// --- cursors
-// --------------------------------------------------------------------------------------- 16
-// hexadecimal digits each: the id's halves, the priority, and a check over them and the filter. The
-// check finds mistakes; it is no secret, since a forged cursor shows nothing that the list does
+// --- cursors -------------------------------------------------------------------------------------
+//
+// 16 hexadecimal digits each: the id's halves, the priority, and a check over them and the filter.
+// The check finds mistakes; it is no secret, since a forged cursor shows nothing that the list does
 // not.
 
 enum { CURSOR_WORDS = 4, CURSOR_BYTES = CURSOR_WORDS * 16 };
@@ -42,16 +42,15 @@ static enum err take_cursor(struct call *c, struct list_call *list) {
   struct str text = STR_NONE;
   TRY(call_query_text(c, "cursor", CURSOR_BYTES * 2, &text));
   if (str_is_none(text)) return ERR_OK;
-  int64_t words[CURSOR_WORDS] = {0};
+  uint64_t words[CURSOR_WORDS] = {0};
   bool good = text.len == CURSOR_BYTES;
   for (int i = 0; good && i < CURSOR_WORDS; i++)
-    good = token_parse((struct str){text.at + i * 16, 16}, &words[i]);
-  uint64_t first[3] = {(uint64_t)words[0], (uint64_t)words[1], (uint64_t)words[2]};
-  if (!good || cursor_check(first, list->fingerprint) != (uint64_t)words[3])
+    good = hex_parse((struct str){text.at + i * 16, 16}, &words[i]);
+  if (!good || cursor_check(words, list->fingerprint) != words[3])
     return fault_set(&c->fault, ERR_BAD_CURSOR,
                      "the cursor is not from this list with this filter; start without one");
-  list->filter.before = (struct id){first[0], first[1]};
-  list->filter.before_priority = words[2];
+  list->filter.before = (struct id){words[0], words[1]};
+  list->filter.before_priority = (int64_t)words[2];
   return ERR_OK;
 }
 
@@ -74,8 +73,7 @@ static uint64_t filter_fingerprint(struct call *c) {
   return fingerprint;
 }
 
-// --- filters
-// ---------------------------------------------------------------------------------------
+// --- filters -------------------------------------------------------------------------------------
 
 static enum err take_names(struct call *c, const char *param, const struct str **out,
                            size_t *count) {
@@ -85,12 +83,10 @@ static enum err take_names(struct call *c, const char *param, const struct str *
   *out = names;
   while (!str_is_none(all)) {
     struct str name = str_cut(&all, ',');
-    struct str at = arena_printf(c->arena, "?%s", param);
     if (!name_is_good(name))
-      return fault_field(&c->fault, at.at, "%s must be names of A-Z a-z 0-9 . _ : / -", param);
+      return call_query_fault(c, param, "must be names of A-Z a-z 0-9 . _ : / -");
     if (*count == LIMIT_FILTER_NAMES)
-      return fault_field(&c->fault, at.at, "%s must have at most %d names", param,
-                         LIMIT_FILTER_NAMES);
+      return call_query_fault(c, param, "must have at most 32 names");
     names[(*count)++] = name;
   }
   return ERR_OK;
@@ -103,9 +99,8 @@ static enum err take_statuses(struct call *c, unsigned *out) {
     struct str word = str_cut(&all, ',');
     enum task_status status;
     if (!task_status_parse(word, &status))
-      return fault_field(
-          &c->fault, "?status",
-          "status must be pending, running, completed, failed, cancelled or abandoned");
+      return call_query_fault(
+          c, "status", "must be pending, running, completed, failed, cancelled or abandoned");
     *out |= 1u << status;
   }
   return ERR_OK;
@@ -116,11 +111,10 @@ static enum err take_tag(struct call *c, struct task_filter *f) {
   bool bad = false;
   while (http_query_next(c->http, &cursor, &name, &value, &bad)) {
     if (!str_starts(name, STR("tag."))) continue;
-    if (!str_is_none(f->tag_name)) return fault_field(&c->fault, "?tag", "one tag at a time");
     f->tag_name = str_from(name, 4);
     f->tag_value = value;
     if (f->tag_name.len == 0 || f->tag_name.len > LIMIT_NAME_BYTES)
-      return fault_field(&c->fault, "?tag.", "a tag's name must have 1 to 128 bytes");
+      return call_query_fault(c, "tag.", "must be followed by a name of 1 to 128 bytes");
   }
   return ERR_OK;
 }
@@ -135,7 +129,7 @@ static enum err take_include(struct call *c, unsigned *parts) {
     else if (str_eq(word, STR("result")))
       *parts |= PART_RESULT;
     else
-      return fault_field(&c->fault, "?include", "include must be payload, result or both");
+      return call_query_fault(c, "include", "must be payload, result or both");
   }
   return ERR_OK;
 }
@@ -165,8 +159,7 @@ static enum err take_filter(struct call *c, struct task_filter *f) {
   return call_query_int(c, "createdBefore", 0, TIME_MAX, &f->created_before);
 }
 
-// --- routes
-// ----------------------------------------------------------------------------------------
+// --- routes --------------------------------------------------------------------------------------
 
 static void run_list(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
   struct call *c = q->context;

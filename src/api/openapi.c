@@ -164,9 +164,9 @@ static const char COMPONENTS[] =
     "\"error\":{\"type\":\"string\"},\"requestId\":{\"type\":\"string\"},"
     "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}}}}";
 
-static int render_openapi(struct call *c, struct buf *b) {
+void api_openapi(struct str version, struct buf *b) {
   BUF_LIT(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Taskyard\",\"version\":");
-  buf_json_str(b, c->api->settings.version);
+  buf_json_str(b, version);
   BUF_LIT(b,
           ",\"license\":{\"name\":\"MIT\",\"identifier\":\"MIT\"}},"
           "\"security\":[{\"bearer\":[]},{\"header\":[]}],\"paths\":{");
@@ -174,6 +174,10 @@ static int render_openapi(struct call *c, struct buf *b) {
   BUF_LIT(b, "},");
   buf_put(b, (struct str){COMPONENTS, sizeof COMPONENTS - 1});
   buf_char(b, '}');
+}
+
+static int render_openapi(struct call *c, struct buf *b) {
+  api_openapi(c->api->settings.version, b);
   return 200;
 }
 

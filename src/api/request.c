@@ -1,8 +1,7 @@
 // request.c: reading a request: its body by table, its query parameters, its preferences.
 #include "api/call.h"
 
-// --- body
-// ------------------------------------------------------------------------------------------
+// --- body ----------------------------------------------------------------------------------------
 
 static enum err check_media(struct call *c) {
   struct str type = http_header(c->http, STR("content-type"));
@@ -41,20 +40,27 @@ enum err call_body(struct call *c, const struct body *body, void *out, uint64_t 
   return decode_object(c->arena, json, body->fields, NULL, out, seen, nulls, &c->fault);
 }
 
-// --- query
-// -----------------------------------------------------------------------------------------
+size_t call_count(struct str array) {
+  struct json_walk w = json_walk(array);
+  struct str key, value;
+  size_t count = 0;
+  while (json_next(&w, &key, &value)) count++;
+  return count;
+}
 
-static enum err bad_query(struct call *c, const char *name, const char *sentence) {
+// --- query ---------------------------------------------------------------------------------------
+
+enum err call_query_fault(struct call *c, const char *name, const char *sentence) {
   struct str pointer = arena_printf(c->arena, "?%s", name);
   return fault_field(&c->fault, pointer.at, "%s %s", name, sentence);
 }
 
+// call_query_known has seen that all of the query can be decoded.
 enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out) {
-  bool bad = false;
-  struct str value = http_query(c->http, str_of(name), &bad);
-  if (bad) return bad_query(c, name, "has a broken percent escape");
+  struct str value = http_query(c->http, str_of(name), NULL);
   if (str_is_none(value)) return ERR_OK;
-  if (value.len == 0 || value.len > max) return bad_query(c, name, "is empty or too long");
+  if (value.len == 0 || value.len > max)
+    return call_query_fault(c, name, arena_printf(c->arena, "must have 1 to %zu bytes", max).at);
   *out = value;
   return ERR_OK;
 }
@@ -64,11 +70,11 @@ enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t m
   int64_t value;
   TRY(call_query_text(c, name, 32, &text));
   if (str_is_none(text)) return ERR_OK;
-  if (!str_to_i64(text, &value)) return bad_query(c, name, "must be an integer");
+  if (!str_to_i64(text, &value)) return call_query_fault(c, name, "must be an integer");
   if (value < min || value > max) {
     struct str sentence =
         arena_printf(c->arena, "must be from %lld to %lld", (long long)min, (long long)max);
-    return bad_query(c, name, sentence.at);
+    return call_query_fault(c, name, sentence.at);
   }
   *out = value;
   return ERR_OK;
@@ -80,75 +86,104 @@ enum err call_query_bool(struct call *c, const char *name, bool *out) {
   if (str_is_none(text)) return ERR_OK;
   bool yes = str_eq(text, STR("true")) || str_eq(text, STR("1"));
   if (!yes && !str_eq(text, STR("false")) && !str_eq(text, STR("0")))
-    return bad_query(c, name, "must be true or false");
+    return call_query_fault(c, name, "must be true or false");
   *out = yes;
   return ERR_OK;
 }
 
-static bool is_known(struct str name, const char *query) {
+// A bit for each parameter that the route names; 0: it does not name this one.
+static uint64_t known_bit(struct str name, const char *query) {
   struct str left = str_of(query);
-  while (!str_is_none(left)) {
+  for (uint64_t bit = 1; left.len; bit <<= 1) {
     struct str known = str_cut(&left, ' ');
-    bool prefix = known.len && known.at[known.len - 1] == '*';
+    bool prefix = known.at[known.len - 1] == '*';
     if (prefix ? str_starts(name, (struct str){known.at, known.len - 1}) : str_eq(name, known))
-      return true;
+      return bit;
   }
-  return false;
+  return 0;
 }
 
 enum err call_query_known(struct call *c) {
   struct str cursor = c->http->query, name, value;
   bool bad = false;
   enum err err = ERR_OK;
-  while (http_query_next(c->http, &cursor, &name, &value, &bad)) {
-    if (bad) return fault_set(&c->fault, ERR_BAD_REQUEST, "the query has a broken percent escape");
-    if (is_known(name, c->route->query)) continue;
-    struct str shown = {name.at, name.len > 40 ? 40 : name.len};
-    struct str at = arena_printf(c->arena, "?%.*s", STR_FMT(shown));
-    err = fault_field(&c->fault, at.at, "%.*s is not a parameter of this route", STR_FMT(shown));
+  uint64_t seen = 0;
+  while (err == ERR_OK && http_query_next(c->http, &cursor, &name, &value, &bad)) {
+    if (bad)
+      return fault_set(&c->fault, ERR_BAD_REQUEST,
+                       "the query has a broken percent escape, or is not UTF-8 without NUL");
+    uint64_t bit = known_bit(name, c->route->query);
+    const char *shown =
+        arena_printf(c->arena, "%.*s", (int)(name.len > 40 ? 40 : name.len), name.at).at;
+    if (!bit)
+      err = call_query_fault(c, shown, "is not a parameter of this route");
+    else if (seen & bit)
+      err = call_query_fault(c, shown, "is one too many: one of its kind is taken");
+    seen |= bit;
   }
   return err;
 }
 
-// --- preferences
-// -----------------------------------------------------------------------------------
+// --- preferences ---------------------------------------------------------------------------------
 
-void call_preferences(struct call *c) {
-  struct str all = http_header(c->http, STR("prefer"));
-  while (!str_is_none(all)) {
-    struct str one = str_trim(str_cut(&all, ','));
-    if (str_eq_nocase(one, STR("return=minimal"))) c->minimal = true;
+// The value of the first preference of this name in all Prefer headers (RFC 7240), "" when it has
+// none; STR_NONE: it did not come.
+static struct str preference(const struct http_request *r, struct str name) {
+  for (size_t i = 0; i < r->header_count; i++) {
+    struct str all = r->headers[i].value;
+    if (!str_eq_nocase(r->headers[i].name, STR("prefer"))) continue;
+    while (!str_is_none(all)) {
+      struct str left = str_cut(&all, ',');
+      struct str value = str_cut(&left, ';');  // what follows are parameters of its own
+      struct str word = str_trim(str_cut(&value, '='));
+      if (str_eq_nocase(word, name)) return str_is_none(value) ? STR("") : str_trim(value);
+    }
   }
+  return STR_NONE;
 }
 
-static int64_t preferred_wait(struct call *c) {
-  struct str all = http_header(c->http, STR("prefer"));
-  while (!str_is_none(all)) {
-    struct str value = str_trim(str_cut(&all, ','));
-    struct str name = str_cut(&value, '=');
-    int64_t seconds;
-    if (str_eq_nocase(name, STR("wait")) && !str_is_none(value) && str_to_i64(value, &seconds) &&
-        seconds >= 0)
-      return seconds > LIMIT_WAIT_MS / 1000 ? LIMIT_WAIT_MS : seconds * 1000;
-  }
-  return -1;
+void call_preferences(struct call *c) {
+  c->wants_minimal = str_eq_nocase(preference(c->http, STR("return")), STR("minimal"));
 }
 
 enum err call_wait(struct call *c, int64_t *wait_ms) {
-  int64_t preferred = preferred_wait(c);
-  c->waited = preferred >= 0;
-  if (c->waited) *wait_ms = preferred;
+  int64_t seconds;
+  c->waited = str_to_i64(preference(c->http, STR("wait")), &seconds) && seconds >= 0;
+  if (c->waited) *wait_ms = seconds > LIMIT_WAIT_MS / 1000 ? LIMIT_WAIT_MS : seconds * 1000;
   return call_query_int(c, "waitMs", 0, LIMIT_WAIT_MS, wait_ms);
 }
 
-// A revision in quotes, as ETag gave it; `*` is any.
-enum err call_if_match(struct call *c, int64_t *revision) {
-  struct str tag = str_trim(http_header(c->http, STR("if-match")));
-  *revision = ABSENT;
-  if (str_is_none(tag) || str_eq(tag, STR("*"))) return ERR_OK;
+// The revision that a tag names, with its quotes or without; -1, which no task has, when it is none
+// of ours. A weak one is none: it cannot be told from another of the same meaning.
+static int64_t tag_revision(struct str tag) {
+  int64_t revision;
   bool quoted = tag.len > 2 && tag.at[0] == '"' && tag.at[tag.len - 1] == '"';
   if (quoted) tag = (struct str){tag.at + 1, tag.len - 2};
-  if (str_to_i64(tag, revision)) return ERR_OK;
-  *revision = -1;  // a tag that no revision has
-  return ERR_OK;
+  return str_to_i64(tag, &revision) && revision >= 0 ? revision : -1;
+}
+
+// Of several tags the newest counts: revisions only rise.
+int64_t call_if_match(const struct call *c) {
+  struct str all = http_header(c->http, STR("if-match"));
+  int64_t newest = -1;
+  if (str_is_none(all)) return ABSENT;
+  while (!str_is_none(all)) {
+    struct str tag = str_trim(str_cut(&all, ','));
+    int64_t revision = tag_revision(tag);
+    if (str_eq(tag, STR("*"))) return ABSENT;
+    if (revision > newest) newest = revision;
+  }
+  return newest;
+}
+
+// Tags are compared weakly, as RFC 9110 wants it here: a proxy may have put W/ before them.
+bool call_has_already(const struct call *c, int64_t revision) {
+  struct str all = http_header(c->http, STR("if-none-match"));
+  struct str mine = arena_printf(c->arena, "\"%lld\"", (long long)revision);
+  while (!str_is_none(all)) {
+    struct str tag = str_trim(str_cut(&all, ','));
+    if (str_starts(tag, STR("W/"))) tag = str_from(tag, 2);
+    if (str_eq(tag, mine) || str_eq(tag, STR("*"))) return true;
+  }
+  return false;
 }

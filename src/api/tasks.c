@@ -7,17 +7,18 @@ struct encode_context call_encoding(const struct call *c) {
                                  .tenant_name = c->who.tenant_name};
 }
 
-// --- answers
-// ---------------------------------------------------------------------------------------
+// --- answers -------------------------------------------------------------------------------------
 
-static unsigned minimal_or(const struct call *c, unsigned parts) {
-  return c->minimal ? ENCODE_MINIMAL : parts;
+unsigned call_parts(struct call *c, unsigned parts) {
+  if (!c->wants_minimal) return parts;
+  c->minimal_applied = true;
+  return ENCODE_MINIMAL;
 }
 
 static int render_one(struct call *c, struct buf *b, int status, unsigned parts) {
   struct encode_context x = call_encoding(c);
   BUF_LIT(b, "{\"success\":true,\"task\":");
-  encode_task(b, &x, &c->order.tasks[0], minimal_or(c, parts));
+  encode_task(b, &x, &c->order.tasks[0], call_parts(c, parts));
   buf_char(b, '}');
   return status;
 }
@@ -34,7 +35,7 @@ static int render_created(struct call *c, struct buf *b) {
   // A task that was there already is read without its payload: it is not what this request brought.
   unsigned parts = dup ? 0 : ENCODE_PAYLOAD | ENCODE_RESULT;
   BUF_LIT(b, "{\"success\":true,\"task\":");
-  encode_task(b, &x, &c->order.tasks[0], minimal_or(c, parts));
+  encode_task(b, &x, &c->order.tasks[0], call_parts(c, parts));
   if (dup) BUF_LIT(b, ",\"deduplicated\":true");
   buf_char(b, '}');
   return dup ? 200 : 201;
@@ -45,7 +46,7 @@ static int render_created_many(struct call *c, struct buf *b) {
   BUF_LIT(b, "{\"success\":true,\"tasks\":[");
   for (size_t i = 0; i < c->order.task_count; i++) {
     if (i) buf_char(b, ',');
-    encode_task(b, &x, &c->order.tasks[i], minimal_or(c, 0));
+    encode_task(b, &x, &c->order.tasks[i], call_parts(c, 0));
   }
   buf_printf(b, "],\"count\":%zu", c->order.task_count);
   if (c->order.deduplicated) buf_printf(b, ",\"deduplicated\":%zu", c->order.deduplicated);
@@ -53,8 +54,7 @@ static int render_created_many(struct call *c, struct buf *b) {
   return 201;
 }
 
-// --- create
-// ----------------------------------------------------------------------------------------
+// --- create --------------------------------------------------------------------------------------
 
 enum err call_backoff(struct call *c, struct str json, const struct where *where,
                       struct backoff *out) {
@@ -110,23 +110,15 @@ static enum err decode_item(struct call *c, struct str json, const struct where 
   return ERR_OK;
 }
 
-static size_t count_elements(struct str array) {
-  struct json_walk w = json_walk(array);
-  struct str key, value;
-  size_t count = 0;
-  while (json_next(&w, &key, &value)) count++;
-  return count;
-}
-
 static enum err decode_items(struct call *c) {
-  size_t count = count_elements(c->body), i = 0;
+  size_t count = call_count(c->body), i = 0;
   if (count == 0 || count > LIMIT_BATCH_ITEMS)
     return fault_field(&c->fault, "", "an array must have 1 to %d tasks", LIMIT_BATCH_ITEMS);
   struct create_item *items = ARENA_ARRAY(c->arena, struct create_item, count);
   struct json_walk w = json_walk(c->body);
   struct str key, value;
   enum err err = ERR_OK;
-  for (; json_next(&w, &key, &value); i++) {
+  for (; c->fault.field_count < FAULT_FIELDS_MAX && json_next(&w, &key, &value); i++) {
     const struct where where = {.index = i};
     enum err one = decode_item(c, value, &where, &items[i]);
     if (one != ERR_OK) err = one;
@@ -141,7 +133,8 @@ enum err task_create(struct call *c) {
   TRY(call_needs_body(c));
   if (json_kind(c->body) == JSON_ARRAY) {
     TRY(decode_items(c));
-    c->order.wait_ms = 0;
+    c->order.wait_ms = 0;  // many tasks have no common end
+    c->waited = false;
     return call_order(c, ORDER_CREATE, render_created_many);
   }
   struct create_item *item = ARENA_NEW(c->arena, struct create_item);
@@ -151,8 +144,7 @@ enum err task_create(struct call *c) {
   return call_order(c, ORDER_CREATE, render_created);
 }
 
-// --- read
-// ------------------------------------------------------------------------------------------
+// --- read ----------------------------------------------------------------------------------------
 
 static void run_get(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
   struct call *c = q->context;
@@ -163,14 +155,8 @@ static void run_get(struct query *q, const struct store_ops *ops, struct store_r
   c->order.task_count = q->err == ERR_OK;
 }
 
-static bool is_same_revision(struct call *c) {
-  struct str tag = str_trim(http_header(c->http, STR("if-none-match")));
-  struct str mine = arena_printf(c->arena, "\"%lld\"", (long long)c->order.tasks[0].revision);
-  return !str_is_none(tag) && str_eq(tag, mine);
-}
-
 static int render_got(struct call *c, struct buf *b) {
-  return is_same_revision(c) ? 304 : render_whole(c, b);
+  return call_has_already(c, c->order.tasks[0].revision) ? 304 : render_whole(c, b);
 }
 
 enum err task_get(struct call *c) {
@@ -207,15 +193,12 @@ static int render_status(struct call *c, struct buf *b) {
 
 enum err task_status(struct call *c) { return call_query(c, run_get, render_status); }
 
-// --- change
-// ----------------------------------------------------------------------------------------
-
-enum { EDIT_PRIORITY = 1, EDIT_TAGS = 2, EDIT_METADATA = 4, EDIT_RUN_AT = 8, EDIT_EXPIRES_AT = 16 };
+// --- change --------------------------------------------------------------------------------------
 
 enum err task_edit(struct call *c) {
   struct edit_body in = {0};
   uint64_t seen = 0, nulls = 0;
-  TRY(call_if_match(c, &c->order.if_revision));
+  c->order.if_revision = call_if_match(c);
   TRY(call_body(c, &BODY_edit, &in, &seen, &nulls));
   if (nulls & EDIT_PRIORITY)
     return fault_field(&c->fault, "/priority", "priority must not be null");
@@ -240,18 +223,15 @@ static int render_deleted(struct call *c, struct buf *b) {
 }
 
 enum err task_delete(struct call *c) {
-  TRY(call_if_match(c, &c->order.if_revision));
+  c->order.if_revision = call_if_match(c);
   TRY(call_query_bool(c, "force", &c->order.in.delete.force));
   return call_order(c, ORDER_DELETE, render_deleted);
 }
 
-// --- moves
-// -----------------------------------------------------------------------------------------
+// --- moves ---------------------------------------------------------------------------------------
 
-enum err task_start(struct call *c) {
-  TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));
-  return call_order(c, ORDER_START, render_task);
-}
+enum err task_start(struct call *c) { return call_order(c, ORDER_START, render_task); }
+enum err task_retry(struct call *c) { return call_order(c, ORDER_RETRY, render_task); }
 
 enum err task_cancel(struct call *c) {
   struct cancel_body in = {.grace_ms = 10000};
@@ -259,9 +239,4 @@ enum err task_cancel(struct call *c) {
   c->order.in.cancel.grace_ms = in.grace_ms;
   c->order.in.cancel.reason = in.reason;
   return call_order(c, ORDER_CANCEL, render_task);
-}
-
-enum err task_retry(struct call *c) {
-  TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));
-  return call_order(c, ORDER_RETRY, render_task);
 }

@@ -1,22 +1,46 @@
 // workers.c: the workers that this server has seen, and what they run.
 #include "api/call.h"
 
+#include <stdlib.h>
+
 enum { RUNNING_PAGES_MAX = 20 };
 
+struct holder {
+  struct str worker;
+  int64_t running;
+};
+
 struct workers_call {
-  struct str *holders;  // the worker of each running task
+  struct holder *holders;  // by worker
   size_t count, cap;
 };
 
-static void remember(struct call *c, struct workers_call *w, const struct task *task) {
+static void remember(struct call *c, struct str worker) {
+  struct workers_call *w = c->input;
   if (w->count == w->cap) {
     size_t cap = w->cap ? w->cap * 2 : 256;
-    struct str *grown = ARENA_ARRAY(&c->read, struct str, cap);
+    struct holder *grown = ARENA_ARRAY(&c->read, struct holder, cap);
     if (w->count) memcpy(grown, w->holders, w->count * sizeof *grown);
     w->holders = grown;
     w->cap = cap;
   }
-  w->holders[w->count++] = task->worker;
+  w->holders[w->count++] = (struct holder){arena_dup(&c->read, worker), 1};
+}
+
+static int by_worker(const void *a, const void *b) {
+  return str_compare(((const struct holder *)a)->worker, ((const struct holder *)b)->worker);
+}
+
+static void merge(struct workers_call *w) {
+  size_t n = 0;
+  if (w->count) qsort(w->holders, w->count, sizeof *w->holders, by_worker);
+  for (size_t i = 0; i < w->count; i++) {
+    if (n && str_eq(w->holders[n - 1].worker, w->holders[i].worker))
+      w->holders[n - 1].running++;
+    else
+      w->holders[n++] = w->holders[i];
+  }
+  w->count = n;
 }
 
 static void run_running(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
@@ -24,19 +48,24 @@ static void run_running(struct query *q, const struct store_ops *ops, struct sto
   struct task_filter filter = {
       .tenant = c->who.tenant, .statuses = 1u << TASK_RUNNING, .limit = LIMIT_PAGE_ITEMS};
   struct task_page page = {.more = true};
+  struct arena scratch;
+  arena_init(&scratch, READ_ARENA_BYTES);
   for (int n = 0; n < RUNNING_PAGES_MAX && page.more && q->err == ERR_OK; n++) {
-    page = (struct task_page){0};
-    q->err = ops->read_tasks(reader, &c->read, &filter, &page, &q->fault);
+    arena_reset(&scratch);
+    q->err = ops->read_tasks(reader, &scratch, &filter, &page, &q->fault);
     for (size_t i = 0; q->err == ERR_OK && i < page.count; i++)
-      remember(c, c->input, page.tasks[i]);
+      if (!str_is_none(page.tasks[i]->worker)) remember(c, page.tasks[i]->worker);
     filter.before = page.last;
   }
+  arena_fini(&scratch);
+  merge(c->input);
 }
 
 static int64_t running_on(const struct workers_call *w, struct str worker) {
-  int64_t n = 0;
-  for (size_t i = 0; i < w->count; i++) n += str_eq(w->holders[i], worker);
-  return n;
+  struct holder key = {.worker = worker};
+  const struct holder *found =
+      w->count ? bsearch(&key, w->holders, w->count, sizeof key, by_worker) : NULL;
+  return found ? found->running : 0;
 }
 
 static void put_names(struct buf *b, const struct str *names, size_t count) {

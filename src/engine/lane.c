@@ -31,11 +31,11 @@ static size_t order_items(const struct order *order) {
 void engine_submit(struct engine *e, struct order *order) {
   pthread_mutex_lock(&e->queue_lock);
   bool full = e->queued.count >= LIMIT_ORDERS_WAITING, stopping = e->stopping;
-  if (!full && !stopping) {
-    order_append(&e->queued, order);
-    if (e->queued.count == 1) pthread_cond_signal(&e->queue_filled);
-  }
+  if (!full && !stopping) order_append(&e->queued, order);
+  bool first = e->queued.count == 1;
   pthread_mutex_unlock(&e->queue_lock);
+  if (first)
+    pthread_cond_signal(&e->queue_filled);  // unlocked, so that the lane does not run into us
   if (!full && !stopping) return;
   order->fault.retry_after_s = 1;
   order->err = stopping ? fault_set(&order->fault, ERR_UNAVAILABLE, "the server is stopping")

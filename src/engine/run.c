@@ -236,8 +236,9 @@ static void answer_one(struct unit *u, struct order *order) {
   park_watch(u->e, order, order->id);
 }
 
+// First those who waited for work, so that handlers start before their producers hear.
 static void answer_all(struct unit *u) {
-  struct order *lists[] = {u->orders, u->fed};
+  struct order *lists[] = {u->fed, u->orders};
   u->orders = u->fed = NULL;
   for (size_t l = 0; l < 2; l++) {
     while (lists[l]) {
