@@ -3,9 +3,6 @@
 
 #include "base/json.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 const struct option_spec REMOTE_OPTIONS[] = {
     {"url", 0, "URL", "server to call; else TASKYARD_URL, else http://127.0.0.1:8503"},
     {"key-file", 0, "FILE", "file whose first line is the API key; else TASKYARD_KEY"},
@@ -13,32 +10,19 @@ const struct option_spec REMOTE_OPTIONS[] = {
      "the API key itself; it shows in the list of processes, so prefer the others"},
     {0}};
 
-enum { KEY_LINE_BYTES = 1024 };
-
-static enum err read_key_file(struct command *c, const char *path, struct str *key,
-                              struct fault *why) {
-  FILE *file = fopen(path, "re");
-  if (!file)
-    return command_misused(c, why, "the key file %s cannot be read: %s", path, strerror(errno));
-  char *line = arena_alloc(&c->arena, KEY_LINE_BYTES);
-  bool found = fgets(line, KEY_LINE_BYTES, file) != NULL;
-  fclose(file);
-  if (found) line[strcspn(line, "\r\n")] = '\0';
-  if (!found || !*line)
-    return command_misused(c, why, "the key file %s has no key in its first line", path);
-  *key = str_trim(str_of(line));
-  return ERR_OK;
-}
-
-static enum err connect_server(struct command *c, struct fault *why) {
+static enum err open_client(struct command *c, struct fault *why) {
   struct client_settings settings = client_settings_from_env();
   const char *url = options_value(&c->given, "url");
   const char *key = options_value(&c->given, "key");
   const char *key_file = options_value(&c->given, "key-file");
   if (url) settings.url = str_of(url);
-  if (key_file) TRY(read_key_file(c, key_file, &settings.key, why));
+  if (key_file) TRY(client_key_read(key_file, &c->arena, &settings.key, why));
   if (key) settings.key = str_of(key);
-  enum err err = client_open(&settings, &c->client, why);
+  return client_open(&settings, &c->client, why);
+}
+
+static enum err connect_server(struct command *c, struct fault *why) {
+  enum err err = open_client(c, why);
   if (err == ERR_INVALID) c->exit_code = EXIT_USAGE;
   return err;
 }

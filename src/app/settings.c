@@ -5,6 +5,7 @@
 #include "app/sections.h"
 #include "app/value.h"
 #include "base/options.h"
+#include "client/client.h"
 #include "model/limits.h"
 
 #include <arpa/inet.h>
@@ -200,29 +201,14 @@ static enum err load_flags(struct settings *s, struct fault *why) {
   return ERR_OK;
 }
 
-static enum err read_first_line(const char *path, char *line, int room, struct fault *why) {
-  FILE *file = fopen(path, "re");
-  if (!file)
-    return fault_set(why, ERR_INVALID, "the key file %s cannot be read: %s", path, strerror(errno));
-  bool found = fgets(line, room, file) != NULL;
-  fclose(file);
-  if (!found) line[0] = '\0';
-  line[strcspn(line, "\r\n")] = '\0';
-  return ERR_OK;
-}
-
 static enum err load_key_file(struct settings *s, struct fault *why) {
   if (str_is_none(s->api_key_file)) return ERR_OK;
   if (!str_is_none(s->api_key))
     return fault_set(
         why, ERR_INVALID, "both api_key (%.*s) and api_key_file (%.*s) are set; keep one",
         STR_FMT(s->origin[SETTING_INDEX_api_key]), STR_FMT(s->origin[SETTING_INDEX_api_key_file]));
-  char line[LIMIT_REFERENCE_BYTES + 3];
-  TRY(read_first_line(s->api_key_file.at, line, (int)sizeof line, why));
-  struct str key = str_trim(str_of(line));
-  if (key.len == 0)
-    return fault_set(why, ERR_INVALID, "the key file %s has no key in its first line",
-                     s->api_key_file.at);
+  struct str key;
+  TRY(client_key_read(s->api_key_file.at, &s->arena, &key, why));
   return set(s, SETTING_INDEX_api_key, KIND_SECRET, key, s->api_key_file.at, s->api_key_file, why);
 }
 

@@ -17,7 +17,7 @@ bool claim_fits(const struct claim_filter *f, const struct task *task) {
 
 // --- planning ------------------------------------------------------------------------------------
 
-static bool same_names(const struct str *a, size_t an, const struct str *b, size_t bn) {
+bool claim_same_names(const struct str *a, size_t an, const struct str *b, size_t bn) {
   if (an != bn) return false;
   for (size_t i = 0; i < an; i++)
     if (!str_eq(a[i], b[i])) return false;
@@ -27,8 +27,8 @@ static bool same_names(const struct str *a, size_t an, const struct str *b, size
 static bool same_filter(const struct pick *pick, const struct order *order) {
   const struct claim_filter *f = &order->claim;
   return pick->tenant == order->tenant &&
-         same_names(pick->types, pick->type_count, f->types, f->type_count) &&
-         same_names(pick->queues, pick->queue_count, f->queues, f->queue_count);
+         claim_same_names(pick->types, pick->type_count, f->types, f->type_count) &&
+         claim_same_names(pick->queues, pick->queue_count, f->queues, f->queue_count);
 }
 
 static bool names_meet(const struct str *a, size_t an, const struct str *b, size_t bn) {

@@ -162,6 +162,7 @@ void deadlines_remove(struct engine *e, struct order *order);
 
 // claim.c
 bool claim_fits(const struct claim_filter *f, const struct task *task);
+bool claim_same_names(const struct str *a, size_t an, const struct str *b, size_t bn);
 void claim_take(struct unit *u, struct order *order, struct row *row);
 size_t claim_from_ready(struct unit *u, struct order *order);
 

@@ -11,13 +11,6 @@
 
 // --- groups of claims ----------------------------------------------------------------------------
 
-static bool same_names(const struct str *a, size_t an, const struct str *b, size_t bn) {
-  if (an != bn) return false;
-  for (size_t i = 0; i < an; i++)
-    if (!str_eq(a[i], b[i])) return false;
-  return true;
-}
-
 static struct str *names_copy(const struct str *names, size_t count) {
   struct str *copy = mem_alloc(sizeof *copy * (count + 1));
   for (size_t i = 0; i < count; i++)
@@ -34,8 +27,8 @@ static struct park_group *group_for(struct engine *e, const struct order *order)
   const struct claim_filter *f = &order->claim;
   for (struct park_group *g = e->groups; g; g = g->next) {
     if (g->tenant == order->tenant &&
-        same_names(g->types, g->type_count, f->types, f->type_count) &&
-        same_names(g->queues, g->queue_count, f->queues, f->queue_count))
+        claim_same_names(g->types, g->type_count, f->types, f->type_count) &&
+        claim_same_names(g->queues, g->queue_count, f->queues, f->queue_count))
       return g;
   }
   struct park_group *g = mem_zero(sizeof *g);
