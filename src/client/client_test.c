@@ -77,12 +77,20 @@ static int a_client_of_a_server(void **state) {
   return 0;
 }
 
-static int both_ended(void **state) {
-  struct fixture *f = *state;
-  client_close(f->client);
+// The thread is done with the listener before it is closed: a number that is closed may be given
+// again.
+static void end_server(struct fixture *f) {
+  if (f->listener < 0) return;
   shutdown(f->listener, SHUT_RDWR);
   pthread_join(f->thread, NULL);
   close(f->listener);
+  f->listener = -1;
+}
+
+static int both_ended(void **state) {
+  struct fixture *f = *state;
+  client_close(f->client);
+  end_server(f);
   sem_destroy(&f->taken);
   arena_fini(&f->arena);
   mem_free(f);
@@ -175,9 +183,7 @@ static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
 
 static void no_server_gives_a_sentence_with_the_url(void **state) {
   struct fixture *f = *state;
-  shutdown(f->listener, SHUT_RDWR);
-  close(f->listener);
-  f->listener = -1;
+  end_server(f);
   struct client_reply reply;
   struct fault why;
   assert_int_equal(client_send(f->client, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
