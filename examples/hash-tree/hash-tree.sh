@@ -20,4 +20,4 @@ taskyard worker --type hash-file --queue hash-tree --concurrency "$concurrency" 
   --text --exec "'$here/hash-one.sh'" --until-empty --log-level warn
 
 # The results, one JSON object a line; a failed task makes this script fail.
-xargs taskyard wait <"$ids"
+xargs -r taskyard wait <"$ids"

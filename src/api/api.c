@@ -283,3 +283,5 @@ struct http_hooks api_hooks(struct api *api) {
 }
 
 void api_attach(struct api *api, struct http_server *server) { api->server = server; }
+
+void api_log_access(struct api *api, bool on) { api->settings.access_log = on; }

@@ -88,6 +88,21 @@ static enum err check_local(struct call *c) {
   return ERR_OK;
 }
 
+static enum err refuse_role(struct call *c) {
+  struct buf roles;
+  buf_init(&roles, 128);
+  for (unsigned i = 0; i < ROLE_COUNT; i++) {
+    if (!(c->route->roles & 1u << i)) continue;
+    if (roles.len) BUF_LIT(&roles, " or ");
+    buf_put(&roles, role_word((enum role_index)i));
+  }
+  struct str text = buf_str(&roles);
+  enum err err = fault_set(&c->fault, ERR_FORBIDDEN, "this route needs a key with the role %.*s",
+                           STR_FMT(text));
+  buf_fini(&roles);
+  return err;
+}
+
 enum err auth_check(struct call *c) {
   struct str key = credential(c->http);
   bool open = c->route->roles == 0;
@@ -103,5 +118,5 @@ enum err auth_check(struct call *c) {
                      "send an API key as Authorization: Bearer KEY or x-api-key: KEY");
   }
   if (c->who.roles & (c->route->roles | ROLE_ADMIN)) return ERR_OK;
-  return fault_set(&c->fault, ERR_FORBIDDEN, "this key lacks the role for this route");
+  return refuse_role(c);
 }

@@ -14,13 +14,14 @@ static const struct option_spec CANCEL_OPTIONS[] = {
     {0}};
 static const char *const CANCEL_EXAMPLES[] = {
     "taskyard cancel 0198f3a2-5b7c-7e21-9a53-3f0d2c1b4a59 --reason 'wrong file'",
-    "taskyard list --status pending --type resize --all | cut -f1 | xargs taskyard cancel", NULL};
+    "taskyard list --status pending --type resize --all | cut -f1 | xargs -r taskyard cancel",
+    NULL};
 
 static const struct option_spec RETRY_OPTIONS[] = {
     {"json", 'j', NULL, "print the whole task, one line a task"}, {0}};
 static const char *const RETRY_EXAMPLES[] = {
     "taskyard retry 0198f3a2-5b7c-7e21-9a53-3f0d2c1b4a59",
-    "taskyard list --status failed,abandoned --all | cut -f1 | xargs taskyard retry", NULL};
+    "taskyard list --status failed,abandoned --all | cut -f1 | xargs -r taskyard retry", NULL};
 
 static enum err show(struct command *c, struct str task, const struct term *term,
                      struct fault *why) {

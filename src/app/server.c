@@ -54,7 +54,27 @@ static void on_stop(void *self, int signal) {
   http_stop(s->http, s->settings->drain_ms);
 }
 
-// The log's level and file follow the settings; what needs new sockets or a new store does not.
+// What takes effect at once; all else holds until the next start.
+static bool is_live(enum setting_index index) {
+  return index == SETTING_INDEX_log_level || index == SETTING_INDEX_log_format ||
+         index == SETTING_INDEX_log_file || index == SETTING_INDEX_access_log;
+}
+
+static void tell_what_waits(const struct settings *old, const struct settings *fresh) {
+  for (int i = 0; i < SETTINGS_COUNT; i++) {
+    struct buf before, after;
+    buf_init(&before, 1 << 16);
+    buf_init(&after, 1 << 16);
+    settings_show(old, (enum setting_index)i, &before);
+    settings_show(fresh, (enum setting_index)i, &after);
+    if (!is_live((enum setting_index)i) && !str_eq(buf_str(&before), buf_str(&after)))
+      log_event(LOG_WARN, "a changed setting waits for the next start",
+                LOG_STR("setting", str_of(SETTINGS[i].name)));
+    buf_fini(&before);
+    buf_fini(&after);
+  }
+}
+
 static void on_reload(void *self, int signal) {
   struct server *s = self;
   struct settings fresh;
@@ -67,7 +87,9 @@ static void on_reload(void *self, int signal) {
   }
   if (server_log_start(&fresh, &why) != ERR_OK)
     log_event(LOG_ERROR, "the log stays where it is", LOG_STR("reason", str_of(why.detail)));
+  api_log_access(s->api, fresh.access_log);
   server_declare(s->engine, &fresh);
+  tell_what_waits(s->settings, &fresh);
   log_event(LOG_INFO, "reloaded");
   settings_fini(&fresh);
 }

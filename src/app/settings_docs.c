@@ -15,7 +15,9 @@
   "`taskyard config` shows each value and where it comes from; `taskyard config --check` says\n"   \
   "whether the settings are right. What is unknown or out of range is refused with its place "     \
   "and\n"                                                                                          \
-  "the nearest name or the range, never ignored. An empty variable counts as not set.\n\n"         \
+  "the nearest name or the range. An unknown `TASKYARD_` variable is only warned about: others "   \
+  "may\n"                                                                                          \
+  "use the prefix. An empty variable counts as not set.\n\n"                                       \
   "The file is the one of `--config` or `TASKYARD_CONFIG`, else `taskyard.conf` in the working\n"  \
   "directory, else `/etc/taskyard/taskyard.conf`, if there is one. SIGHUP loads it again.\n\n"     \
   "```ini\n"                                                                                       \

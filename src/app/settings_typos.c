@@ -24,7 +24,8 @@ static void tell_one(const char *entry, const char *const *names, FILE *to) {
   name[len] = '\0';
   if (is_known(name, names)) return;
   const char *nearest = options_nearest(name, names);
-  if (nearest) fprintf(to, "taskyard: %s is not used; did you mean %s?\n", name, nearest);
+  fprintf(to, "taskyard: %s is not used%s%s%s\n", name, nearest ? "; did you mean " : "",
+          nearest ? nearest : "", nearest ? "?" : "");
 }
 
 void settings_typos_tell(FILE *to) {

@@ -171,7 +171,10 @@ static enum err show_one(struct command *c, struct str document, struct fault *w
   struct watch watch = {.as_json = as_json};
   TRY(watch_timeout(c, &watch.timeout_ms, why));
   const char *ids[] = {arena_cstr(&c->arena, id)};
-  return watch_tasks(c, &watch, ids, 1, why);
+  enum err err = watch_tasks(c, &watch, ids, 1, why);
+  if (err != ERR_OK)
+    fprintf(stderr, "The task is %s; `taskyard wait %s` goes on waiting.\n", ids[0], ids[0]);
+  return err;
 }
 
 static enum err submit_one(struct command *c, struct str members, struct fault *why) {

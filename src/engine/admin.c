@@ -106,7 +106,7 @@ static bool is_revoked_here(const struct unit *u, struct str id) {
 // the last two at once.
 static bool may_revoke(const struct unit *u, const struct order *order, const struct api_key *key) {
   if (order->in.key.last_too || !(key->roles & ROLE_ADMIN)) return true;
-  return u->keys.count == 0 && catalog_admins(u->e) > 1;
+  return u->keys.count == 0 && catalog_admins(u->e, key->tenant) > 1;
 }
 
 enum verdict revoke_decide(struct unit *u, struct order *order) {

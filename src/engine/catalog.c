@@ -269,11 +269,12 @@ bool engine_has_keys(struct engine *e) {
   return any;
 }
 
-size_t catalog_admins(struct engine *e) {
+size_t catalog_admins(struct engine *e, int64_t tenant) {
   size_t count = 0;
   pthread_rwlock_rdlock(&e->catalog.lock);
   for (size_t i = 0; i < e->catalog.key_count; i++)
-    count += e->catalog.keys[i].revoked_at == 0 && (e->catalog.keys[i].roles & ROLE_ADMIN);
+    count += e->catalog.keys[i].tenant == tenant && e->catalog.keys[i].revoked_at == 0 &&
+             (e->catalog.keys[i].roles & ROLE_ADMIN);
   pthread_rwlock_unlock(&e->catalog.lock);
   return count;
 }

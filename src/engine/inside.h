@@ -188,7 +188,7 @@ bool catalog_queue(struct engine *e, int64_t tenant, struct str name);  // it wa
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names);
 int64_t catalog_tenant(struct engine *e, struct str name);  // 0: unknown
 int64_t catalog_tenant_next(struct engine *e);
-size_t catalog_admins(struct engine *e);  // admin keys that are not revoked
+size_t catalog_admins(struct engine *e, int64_t tenant);  // admin keys that are not revoked
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
                  struct api_key *out);
 

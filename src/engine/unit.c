@@ -216,7 +216,7 @@ enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting
   struct task *task = &row->task;
   enum task_status to;
   if (!lifecycle_next(task->status, move, &to)) {
-    return fault_set(why, ERR_WRONG_STATUS, "the task is %s; this is not possible now",
+    return fault_set(why, ERR_WRONG_STATUS, "the task is %s; from there this move is not possible",
                      task_status_word(task->status).at);
   }
   if (task->status == TASK_RUNNING) leave_running(task);

@@ -124,8 +124,10 @@ static enum err start_listening(struct http_server *s, struct fault *why) {
   uv_freeaddrinfo(found.addrinfo);
   if (!failed) failed = uv_listen((uv_stream_t *)&s->listener, BACKLOG, on_connection);
   if (failed) {
-    return fault_set(why, ERR_UNAVAILABLE, "cannot listen on %s port %s: %s", host, port,
-                     uv_strerror(failed));
+    return fault_set(
+        why, ERR_UNAVAILABLE,
+        "cannot listen on %s port %s: %s; stop what listens there, or listen elsewhere", host, port,
+        uv_strerror(failed));
   }
   s->port = read_port(&s->listener);
   return ERR_OK;

@@ -13,6 +13,7 @@
 
 enum {
   STATUS_REFUSED = 1,
+  STATUS_UNREACHABLE = 69,
   STATUS_NOT_AUTHORISED = 77,  // as in sysexits.h
   FORCED_END_MS = 3000,  // after a second signal: to kill the programs and to give the tasks back
 };
@@ -95,6 +96,7 @@ static int crew_finish(struct crew *c) {
   if (c->count > 0) log_event(LOG_INFO, "worker ended");
   if (c->signals > 1) return 128 + c->last_signal;
   if (refused == ERR_UNAUTHENTICATED || refused == ERR_FORBIDDEN) return STATUS_NOT_AUTHORISED;
+  if (refused == ERR_UNAVAILABLE) return STATUS_UNREACHABLE;
   return refused == ERR_OK ? 0 : STATUS_REFUSED;
 }
 

@@ -138,7 +138,9 @@ static struct str keep(char *room, size_t bytes, struct str text) {
 void lease_progress(struct lease *l, const struct progress *progress) {
   pthread_mutex_lock(&l->mutex);
   assert(l->claim);
-  l->progress.percent = progress->percent;
+  // What was not sent yet is replaced, but for a higher percentage.
+  bool lower = l->progress_waits && progress->percent < l->progress.percent;
+  if (!lower) l->progress.percent = progress->percent;
   l->progress.step = keep(l->step, sizeof l->step, progress->step);
   l->progress.description = keep(l->description, sizeof l->description, progress->description);
   if (!l->progress_waits) pthread_cond_signal(&l->changed);

@@ -18,6 +18,8 @@ enum {
   ARENA_BYTES = 64 << 10,
 };
 
+enum { UNTIL_EMPTY_PATIENCE_US = 15 * 1000 * 1000 };
+
 struct slot {
   struct slot_plan *plan;
   int wake_fd;
@@ -27,6 +29,7 @@ struct slot {
   struct arena arenas[2];  // of the present task and of the next
   int present;             // which is which
   unsigned failures;       // claims in a row that got no answer
+  int64_t failing_us;      // when the first of them failed
   _Atomic int refused;     // enum err
   pthread_t thread;
 };
@@ -100,7 +103,8 @@ static int64_t retry_wait_ms(unsigned failures, const struct fault *why) {
   return why->retry_after_s * 1000LL > wait_ms ? why->retry_after_s * 1000LL : wait_ms;
 }
 
-// A server that cannot be reached is waited for; one that says no will say no again.
+// A server that cannot be reached is waited for, but not for ever by a worker that is to end when
+// there is nothing to do; one that says no will say no again.
 static bool claim_failed(struct slot *s, enum err err, const struct fault *why) {
   bool passes = moves_err_passes(err) && err != ERR_UNAUTHENTICATED && err != ERR_FORBIDDEN;
   if (!passes) {
@@ -109,9 +113,16 @@ static bool claim_failed(struct slot *s, enum err err, const struct fault *why) 
     atomic_store(&s->refused, (int)err);
     return false;
   }
-  if (++s->failures == 1)
+  if (++s->failures == 1) {
+    s->failing_us = clock_mono_us();
     log_event(LOG_WARN, "no task can be claimed; trying again",
               LOG_STR("error", str_of(why->detail)));
+  }
+  if (s->plan->until_empty && clock_mono_us() - s->failing_us > UNTIL_EMPTY_PATIENCE_US) {
+    log_event(LOG_ERROR, "giving up on the server", LOG_STR("error", str_of(why->detail)));
+    atomic_store(&s->refused, (int)ERR_UNAVAILABLE);
+    return false;
+  }
   return slot_pause(s, retry_wait_ms(s->failures, why), PHASE_RUN);
 }
 

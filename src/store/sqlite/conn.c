@@ -160,7 +160,8 @@ enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
   int code = sqlite3_open_v2(path, &c->db, flags, NULL);
   enum err err = ERR_OK;
   if (code != SQLITE_OK)
-    err = fault_set(why, sqlite_error_means(code, errno), "cannot open %s: %s", path,
+    err = fault_set(why, sqlite_error_means(code, errno),
+                    "cannot open %s: %s; is there a store of that name?", path,
                     sqlite3_errmsg(c->db));
   // Without the permission SQLite opens for reading instead, and says so only at the first write.
   if (err == ERR_OK && kind == CONN_WRITE && sqlite3_db_readonly(c->db, "main") == 1)

@@ -58,7 +58,9 @@ enum err sqlite_file_check(const char *path, struct fault *why) {
   folder_of(path, folder);
   struct statfs fs;
   if (statfs(folder, &fs) != 0)
-    return fault_set(why, ERR_UNAVAILABLE, "cannot use the folder %s: %s", folder, strerror(errno));
+    return fault_set(why, ERR_UNAVAILABLE,
+                     "cannot use the folder %s: %s; make it, or name another store", folder,
+                     strerror(errno));
   const char *name = sqlite_file_network_name((unsigned long)fs.f_type & 0xffffffffUL);
   if (name)
     return fault_set(why, ERR_UNAVAILABLE,
@@ -98,7 +100,9 @@ enum err sqlite_file_lock(const char *path, int *out, struct fault *why) {
   int fd = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0)
     return fault_set(why, errno == ENOSPC ? ERR_DISK_FULL : ERR_UNAVAILABLE,
-                     "cannot open the lock file %s: %s", lock, strerror(errno));
+                     "cannot open the lock file %s: %s; the folder must be writable for the "
+                     "server's user",
+                     lock, strerror(errno));
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     enum err err = refuse_locked(fd, path, why);
     close(fd);
