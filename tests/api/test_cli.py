@@ -475,3 +475,18 @@ def test_bash_completes_commands_options_and_words(offline):
     assert "--exec" in complete(offline, "taskyard", "worker", "--e")
     assert complete(offline, "taskyard", "list", "--tag", "") == []
     assert "backup" in complete(offline, "taskyard", "help", "")
+
+
+def test_a_wait_that_loses_its_server_still_tells_the_id(make_server, make_api, tmp_path):
+    server = make_server()
+    api = make_api(server)
+    cli = Cli(tmp_path, server.url)
+    with subprocess.Popen([str(BINARY), "submit", "lost", "--wait"], stderr=subprocess.PIPE,
+                          text=True, cwd=tmp_path, env=cli.environment()) as waiting:
+        while not api.http.get("/health").json()["watching"]:
+            assert waiting.poll() is None
+        task = api.expect(api.get("/tasks"))["tasks"][0]
+        server.kill()
+        told = waiting.communicate(timeout=30)[1]
+    assert waiting.returncode == UNREACHABLE
+    assert f"`taskyard wait {task['id']}` goes on waiting" in told

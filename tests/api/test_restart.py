@@ -179,6 +179,21 @@ def test_hangup_reloads_and_the_server_goes_on(make_server, make_api):
     assert server.is_alive()
 
 
+def test_hangup_applies_what_can_change_and_names_what_waits(make_server, make_api, tmp_path):
+    config = tmp_path / "taskyard.conf"
+    config.write_text("access_log = no\nlease = 30s\n")
+    server = make_server(args=["--config", str(config)])
+    api = make_api(server)
+    config.write_text("access_log = yes\nlease = 20s\n")
+    server.signal(signal.SIGHUP)
+    while "reloaded" not in server.log():  # bounded by the timeout of the request
+        assert api.get("/tasks").status_code == 200
+    api.create()
+    assert '"message":"request","method":"POST"' in server.log()
+    waits = [line for line in server.log().splitlines() if "waits for the next start" in line]
+    assert ['"setting":"lease"' in line for line in waits] == [True]
+
+
 def test_a_second_server_on_the_same_file_is_refused(restartable):
     second = subprocess.run(
         [str(BINARY), "serve", "--listen", f"127.0.0.1:{free_port()}",

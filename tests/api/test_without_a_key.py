@@ -44,8 +44,8 @@ def test_a_form_of_a_foreign_page_is_not_taken_as_json(api):
 
 # --- the first key, and the last ------------------------------------------------------------------
 
-def new_key(api, roles):
-    return api.expect(api.post("/keys", {"name": "k", "roles": roles}), 201)
+def new_key(api, roles, **fields):
+    return api.expect(api.post("/keys", {"name": "k", "roles": roles, **fields}), 201)
 
 
 def test_the_first_key_must_be_an_admin_so_that_nobody_is_locked_out(make_server, make_api):
@@ -70,3 +70,15 @@ def test_the_end_of_the_last_key_does_not_open_the_server(make_server, make_api)
     revoked = admin.delete(f"/keys/{made['key']['id']}")
     assert revoked.status_code in (200, 409, 422), revoked.text
     problem(anyone.get("/tasks"), 401, "unauthenticated")
+
+
+def test_the_last_admin_of_a_tenant_is_kept_though_another_tenant_has_one(make_server, make_api):
+    server = make_server()
+    boss = new_key(make_api(server), ["admin"])
+    admin = make_api(server, key=boss["secret"])
+    new_key(admin, ["admin"], tenant="acme")
+    problem(admin.delete(f"/keys/{boss['key']['id']}"), 409, "conflict")
+    second = new_key(admin, ["admin"])
+    admin.expect(admin.delete(f"/keys/{boss['key']['id']}"))
+    heir = make_api(server, key=second["secret"])
+    assert len(heir.expect(heir.get("/keys"))["keys"]) == 2

@@ -193,6 +193,19 @@ def test_lines_on_fd_3_are_progress(runs, api, worker, tmp_path):
     assert api.final(task)["status"] == "completed"
 
 
+def test_a_lower_percentage_right_behind_a_higher_one_does_not_hide_it(worker, api, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    path = tmp_path / "steps.sh"
+    path.write_text(f"printf 'progress 50 up\nprogress 20 down\n' >&3; read _ < '{gate}'")
+    task = api.create()
+    worker("--type", api.type, "--exec", f"sh '{path}'")
+    seen = until(lambda: (now := api.task(task))["currentStep"] == "down" and now)
+    assert seen["progress"] == 50
+    gate.write_text("\n")
+    assert api.final(task)["status"] == "completed"
+
+
 def test_a_malformed_progress_line_is_logged_and_harms_nothing(runs, api):
     task = runs("echo 'progress lots' >&3; echo 'progress 101' >&3; echo nonsense >&3")
     assert task["status"] == "completed"
@@ -395,6 +408,12 @@ def test_until_empty_ends_when_nothing_is_ready(worker, api):
     tasks = [api.create() for _ in range(5)]
     assert worker("--type", api.type, "--exec", "cat", "--until-empty").wait() == 0
     assert {api.task(task)["status"] for task in tasks} == {"completed"}
+
+
+def test_until_empty_gives_up_on_a_server_that_does_not_answer(worker):
+    lost = worker("--type", "t", "--exec", "cat", "--until-empty", "--url", "http://127.0.0.1:1")
+    assert lost.wait(timeout_s=60) == 69
+    assert "giving up on the server" in lost.log()
 
 
 def test_once_runs_one_task(worker, api):
