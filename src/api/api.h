@@ -23,7 +23,7 @@ struct api_settings {
 struct api *api_open(const struct api_settings *settings);
 void api_close(struct api *api);  // NULL is allowed
 struct http_hooks api_hooks(struct api *api);
-void api_log_access(struct api *api, bool on);  // loop thread
+void api_log_access(struct api *api, bool on);                 // loop thread
 void api_attach(struct api *api, struct http_server *server);  // for /health's connection counts
 
 // Writes docs/api.md, made from the route table, the body tables and base/err.def.
