@@ -4,11 +4,10 @@
 
 #include "model/task.h"
 
-// One thing that happened. The events of a task form a chain through `previous`.
+// One thing that happened.
 struct event {
   int64_t tenant;
-  int64_t seq;       // per tenant, rising; given by the store when it is applied
-  int64_t previous;  // seq of the same task's event before this one; 0: the first
+  int64_t seq;  // per tenant, rising; given by the store when it is applied
   enum event_kind kind;
   int64_t at;
   struct id task;  // none for events of queues, types and keys

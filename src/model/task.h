@@ -64,8 +64,7 @@ struct task {
   struct str unique_key;
   int64_t version;  // VERSION_NONE when absent
 
-  int64_t event_last;  // seq of its newest event; each event names the one before it
-  int64_t log_lines;   // appended so far, dropped ones included
+  int64_t log_lines;  // appended so far, dropped ones included
 
   // Kept apart from the row, written once, byte for byte. Absent unless asked for in a load.
   struct str payload, result;

@@ -49,6 +49,7 @@ static enum err insert_task(struct use *u, const struct row *row, struct fault *
   use_i64(u, t->tenant);
   use_i64(u, row->channel);
   use_text(u, row->result_new ? short_or_none(t->result) : STR_NONE);
+  use_i64(u, row->event_last);
   sqlite_columns_bind(u, t);
   return sqlite_use_run(u, why);
 }
@@ -64,6 +65,7 @@ static enum err run_compared(struct use *u, const struct row *row, struct fault 
 
 static enum err update_task(struct use *u, const struct row *row, struct fault *why) {
   sqlite_columns_bind_state(u, &row->task);
+  use_i64(u, row->event_last);
   if (row->result_new) use_text(u, short_or_none(row->task.result));
   return run_compared(u, row, why);
 }
@@ -117,19 +119,20 @@ static enum err write_bodies(struct store_lane *lane, const struct change *chang
   return ERR_OK;
 }
 
-static enum err keep_events_of(struct conn *c, const struct task *t, struct fault *why) {
+static enum err keep_events_of(struct conn *c, const struct row *row, struct fault *why) {
+  const struct task *t = &row->task;
   struct use u = sqlite_use(c, QUERY_removed_insert);
   use_i64(&u, id_key(t->id));
   use_i64(&u, (int64_t)t->id.lo);
   use_i64(&u, t->tenant);
-  use_i64(&u, t->event_last);
+  use_i64(&u, row->event_last);
   return sqlite_use_run(&u, why);
 }
 
 static enum err delete_task(struct conn *c, const struct row *row, struct fault *why) {
   struct use u = sqlite_use(c, QUERY_task_delete);
   TRY(run_compared(&u, row, why));
-  TRY(keep_events_of(c, &row->task, why));
+  TRY(keep_events_of(c, row, why));
   TRY(delete_of(c, QUERY_payload_delete, row, why));
   TRY(delete_of(c, QUERY_result_delete, row, why));
   struct use log = sqlite_use(c, QUERY_log_drop);

@@ -51,8 +51,8 @@ enum err sqlite_events_number(struct store_lane *lane, const struct change *chan
     if (!feed || feed->tenant != e->event.tenant) TRY(feed_get(lane, e->event.tenant, &feed, why));
     assert(feed->taken < SEQ_MAX);
     e->event.seq = ++feed->taken;
-    e->event.previous = e->row ? e->row->task.event_last : 0;
-    if (e->row) e->row->task.event_last = e->event.seq;
+    e->previous = e->row ? e->row->event_last : 0;
+    if (e->row) e->row->event_last = e->event.seq;
   }
   return ERR_OK;
 }
@@ -77,7 +77,7 @@ static enum err insert(struct use *u, const struct change_event *change, struct 
   use_i64(u, e->at);
   use_i64(u, id_key(e->task));
   use_i64(u, (int64_t)e->task.lo);
-  use_i64(u, e->previous);
+  use_i64(u, change->previous);
   use_i64(u, row ? row->channel : 0);
   use_i64(u, e->attempt);
   use_i64(u, e->progress);
@@ -109,7 +109,6 @@ static void read_event(struct use *u, struct arena *a, struct event *e) {
   int64_t key = use_get_i64(u);
   uint64_t salt = (uint64_t)use_get_i64(u);
   if (key) e->task = id_from_key(key, salt);
-  e->previous = use_get_i64(u);
   e->attempt = use_get_i64(u);
   e->progress = use_get_i64(u);
   e->actor = use_get_text(u, a);

@@ -11,6 +11,7 @@ enum err sqlite_load_row(struct store_lane *lane, struct use *u, struct arena *a
   struct row *row = ARENA_NEW(a, struct row);
   struct task *t = &row->task;
   row->channel = sqlite_columns_read(u, a, t);
+  row->event_last = use_get_i64(u);
   const struct channel *channel = sqlite_channels_at(lane->channels, row->channel);
   if (!channel)
     return fault_set(why, ERR_STORE_BROKEN, "a task is in channel %lld, which does not exist",

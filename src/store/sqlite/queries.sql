@@ -31,16 +31,16 @@ UPDATE meta SET value = value + 1 WHERE name = 'probe';
 
 -- A new task.
 -- name: task_insert
-INSERT OR ROLLBACK INTO task(key, salt, tenant, channel, result, @task_columns@)
-VALUES (?, ?, ?, ?, ?, @task_binds@);
+INSERT OR ROLLBACK INTO task(key, salt, tenant, channel, result, event_last, @task_columns@)
+VALUES (?, ?, ?, ?, ?, ?, @task_binds@);
 
 -- What a change makes of a task, if it still is what was read.
 -- name: task_update
-UPDATE OR ROLLBACK task SET @task_sets@ WHERE key = ? AND revision = ?;
+UPDATE OR ROLLBACK task SET @task_sets@, event_last = ? WHERE key = ? AND revision = ?;
 
 -- The same with a new result, or with none any more.
 -- name: task_update_result
-UPDATE OR ROLLBACK task SET @task_sets@, result = ? WHERE key = ? AND revision = ?;
+UPDATE OR ROLLBACK task SET @task_sets@, event_last = ?, result = ? WHERE key = ? AND revision = ?;
 
 -- Removes a task, if it still is what was read.
 -- name: task_delete
@@ -48,23 +48,23 @@ DELETE FROM task WHERE key = ? AND revision = ?;
 
 -- A task that an order names.
 -- name: task_by_id
-SELECT key, salt, tenant, channel, @task_columns@
+SELECT key, salt, tenant, channel, @task_columns@, event_last
 FROM task WHERE key = ? AND salt = ? AND tenant = ?;
 
 -- A task whose key was found by a pick, which has seen to the tenant; with its payload.
 -- name: task_by_key
-SELECT key, salt, tenant, channel, @task_columns@,
+SELECT key, salt, tenant, channel, @task_columns@, event_last,
   (SELECT body FROM payload WHERE task = key)
 FROM task WHERE key = ?;
 
 -- The task that holds a unique key.
 -- name: task_by_unique
-SELECT key, salt, tenant, channel, @task_columns@
+SELECT key, salt, tenant, channel, @task_columns@, event_last
 FROM task WHERE tenant = ? AND unique_key = ?;
 
 -- Tasks whose time has come, earliest first.
 -- name: task_due
-SELECT key, salt, tenant, channel, @task_columns@
+SELECT key, salt, tenant, channel, @task_columns@, event_last
 FROM task INDEXED BY task_wake WHERE wake_at > 0 AND wake_at <= ? ORDER BY wake_at LIMIT ?;
 
 -- When the sweep must look next.
@@ -157,13 +157,13 @@ SELECT previous FROM event WHERE id = ?;
 
 -- One event, found by walking its chain.
 -- name: event_read
-SELECT e.id, e.kind, e.at, e.task, e.salt, e.previous, e.attempt, e.progress,
+SELECT e.id, e.kind, e.at, e.task, e.salt, e.attempt, e.progress,
   e.actor, e.worker, e.note, e.text, ifnull(c.queue, e.queue), ifnull(c.type, e.type)
 FROM event AS e LEFT JOIN channel AS c ON c.number = e.channel WHERE e.id = ?;
 
 -- A tenant's events behind a number; queue and type may each be left open.
 -- name: event_feed
-SELECT e.id, e.kind, e.at, e.task, e.salt, e.previous, e.attempt, e.progress,
+SELECT e.id, e.kind, e.at, e.task, e.salt, e.attempt, e.progress,
   e.actor, e.worker, e.note, e.text, ifnull(c.queue, e.queue) AS q, ifnull(c.type, e.type) AS t
 FROM event AS e LEFT JOIN channel AS c ON c.number = e.channel
 WHERE e.id > ?1 AND e.id <= ?2 AND (?3 IS NULL OR q = ?3) AND (?4 IS NULL OR t = ?4)
