@@ -7,12 +7,16 @@
 // Writing goes through lanes. A lane belongs to one thread and runs one unit of work at a time:
 //   load (rows that orders name, rows picked for claims, rows whose time has come)
 //   → the engine decides → apply (everything, committed once), or abandon.
+// A store may have several lanes, and lanes in other processes. What one unit has loaded to change
+// (`ids`, `picks`, `due`) no other unit gets to change before it ends: `ids` and `catalog` wait for
+// it, `picks` and `due` pass it over.
 // Reading goes through readers, each used by one thread at a time; a reader sees what was committed
 // when its call began, and never waits for a lane.
 //
-// Errors, for all calls: ERR_UNAVAILABLE (the store cannot be reached; may heal), ERR_DISK_FULL
-// (nothing was changed; heals), ERR_STORE_BROKEN (I/O or sync error, or a broken file: the process
-// must stop and recover), ERR_SCAN_LIMIT (a read ran past its deadline).
+// Errors, for all calls: ERR_UNAVAILABLE (the store cannot be reached; may heal; of apply: whether
+// the change was made is unknown), ERR_CONFLICT (of a lane: nothing was changed; load and decide
+// again), ERR_DISK_FULL (nothing was changed; heals), ERR_STORE_BROKEN (I/O or sync error, or a
+// broken file: the process must stop and recover), ERR_SCAN_LIMIT (a read ran past its deadline).
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -29,11 +33,12 @@ struct row {
   bool dirty;        // changed since it was read
   bool gone;         // to be deleted with payload, result and log; its events stay
   bool result_new;   // task.result was set in this unit and must be written
-  // Set by the store at load, for compare-and-swap and for its tallies. Zero in a fresh row.
+  // Set by the store at load, for compare-and-swap and for its books. Zero in a fresh row.
   int64_t was_revision;
   enum task_status was_status;
   enum waiting was_waiting;
   int64_t channel;      // the store's own number for (tenant, queue, type); 0: unknown
+  int64_t event_last;   // seq of its newest event, where the store chains them
   bool whole, offered;  // the engine's own; the store leaves them alone
 };
 
@@ -60,6 +65,7 @@ struct replay {
   int64_t status;           // HTTP status
   struct str body;
   int64_t at;
+  bool replaces;  // of a change: the unit loaded one with this key, which goes. Else there is none
 };
 
 struct want_replay {
@@ -82,6 +88,7 @@ struct pick {
   size_t bytes_max;   // stop after the task whose payload passes this sum; at least one
   struct row **rows;  // out, with payload
   size_t row_count;
+  bool busy;  // out: there is more that fits, but other units hold it just now; look again soon
 };
 
 // All arrays and results live in `arena`, which must live until the unit's answers are encoded. The
@@ -100,13 +107,19 @@ struct load {
   size_t due_limit;
   struct row **due;  // out
   size_t due_count;
+  // The unit will change the catalogue: no other unit does until it ends. Out, in `changed`: all of
+  // it, if that is not `catalog_version` any more; else NULL.
+  bool catalog;
+  int64_t catalog_version;
+  struct catalog *changed;
 };
 
 // --- apply ---------------------------------------------------------------------------------------
 
 struct change_event {
-  struct event event;  // seq and previous are filled in by the store
+  struct event event;  // seq is filled in by the store
   struct row *row;     // its task; NULL for events of queues, types and keys
+  int64_t previous;    // seq of its task's event before this one, where the store chains them
 };
 
 struct change_log {
@@ -123,7 +136,7 @@ struct change {
   size_t event_count;
   const struct change_log *logs;
   size_t log_count;
-  const struct replay *replays;  // insert or replace, by tenant and key
+  const struct replay *replays;  // by tenant and key
   size_t replay_count;
   int64_t replays_before;      // delete (some of) those older than this; 0: none
   const struct queue *queues;  // insert or replace, by tenant and name
@@ -169,7 +182,7 @@ struct task_page {
 
 struct event_filter {
   int64_t tenant;
-  struct id task;  // of one task (its chain); none: of the tenant
+  struct id task;  // of one task; none: of the tenant
   int64_t after;   // seq, exclusive
   size_t limit;
   struct str type, queue;
@@ -197,12 +210,81 @@ struct catalog {
   size_t queue_count;
   struct type *types;
   size_t type_count;
+  int64_t version;  // raised by each change of it
 };
 
 struct check_finding {
   const char *invariant;  // "I8 at most one lease", …
   int64_t violations;     // 0: holds
   struct str example;     // what to look at first
+};
+
+// --- news ----------------------------------------------------------------------------------------
+
+// What other processes did to a store that several share, as far as it matters to those who wait in
+// this one. News are hints, to look again: they may come late, twice or for nothing.
+struct ready_news {
+  int64_t tenant;
+  struct str queue, type;
+  int64_t count;  // tasks that became ready
+};
+
+struct news {
+  struct arena *arena;  // of what comes out
+  // In: what is waited for here. Of picks: the filter; `busy` comes out true when something fits.
+  struct pick *parked;
+  size_t parked_count;
+  const struct want_id *watched;  // tasks whose end is waited for
+  size_t watched_count;
+  int64_t catalog_version;
+  // Out.
+  const struct ready_news *ready;
+  size_t ready_count;
+  const struct id *ended;
+  size_t ended_count;
+  struct catalog *changed;  // NULL: the catalogue is still of `catalog_version`
+  int64_t wake_at;          // a task's time came at this and nobody has moved it; 0: none such
+};
+
+// The processes that share a store, as they report themselves.
+struct node {
+  struct str name;
+  int64_t started_at, seen_at;
+  bool self;
+};
+
+// --- moving a whole store ------------------------------------------------------------------------
+
+// Parts are moved in this order. Each is read in an order of the store's own that does not change;
+// `after` tells how far an earlier call came, and the zero mark is the beginning.
+enum bulk_part { BULK_CATALOG, BULK_TASKS, BULK_LOGS, BULK_EVENTS, BULK_REPLAYS, BULK_PARTS };
+enum { BULK_PAGE_BYTES = 4 << 20 };  // a page ends with the row that passes this
+struct bulk_mark {
+  int64_t source;  // identity of the store that was read: a move under way knows its own by it
+  int64_t rows;    // of the part, up to here
+  int64_t tenant;
+  struct id id;
+  int64_t number;  // of a log line or an event; what the store likes, of a replay
+  struct str key;  // of a replay
+};
+struct bulk_log {
+  int64_t tenant;
+  struct id task;
+  struct log_line line;
+};
+struct bulk {
+  struct catalog catalog;
+  struct task *tasks;  // with payload and result
+  size_t task_count;
+  struct bulk_log *logs;
+  size_t log_count;
+  struct event *events;  // with their numbers
+  size_t event_count;
+  struct replay *replays;
+  size_t replay_count;
+  struct bulk_mark last;  // continue behind this
+  bool more;
+  int64_t total;  // rows of the part, when read from its beginning; 0: that cannot be told quickly
 };
 
 // --- the contract --------------------------------------------------------------------------------
@@ -217,6 +299,10 @@ struct store_ops {
   const char *name;  // "sqlite", "memory", "postgresql"
   bool lane_reads;   // readers must be used on the lane's thread (memory:)
 
+  // The clock that decides leases and due times, ms since the epoch; any thread. NULL: the
+  // process's own.
+  int64_t (*now)(struct store *s);
+
   // At start.
   enum err (*catalog)(struct store *s, struct arena *a, struct catalog *out, struct fault *why);
   enum err (*last_id)(struct store *s, int64_t *key, struct fault *why);  // id_key of the newest; 0
@@ -226,8 +312,7 @@ struct store_ops {
   enum err (*lane_open)(struct store *s, struct store_lane **out, struct fault *why);
   void (*lane_close)(struct store_lane *lane);  // NULL is allowed
   enum err (*load)(struct store_lane *lane, struct load *want, struct fault *why);
-  // Commits. ERR_CONFLICT: a row is no longer what was read; nothing was changed, load and decide
-  // again.
+  // Commits. The change must be to what was loaded in this unit.
   enum err (*apply)(struct store_lane *lane, const struct change *change, struct fault *why);
   void (*abandon)(struct store_lane *lane);  // ends a unit that has nothing to apply
   // The smallest wake_at that is set; 0: none.
@@ -235,6 +320,14 @@ struct store_ops {
   // Upkeep that needs the lane: a checkpoint when one is due (`idle`: also a small one), a probe of
   // whether writing works. Never while a unit is open.
   enum err (*tend)(struct store_lane *lane, bool idle, struct fault *why);
+
+  // For stores that several processes share; else NULL. Blocks until there is news, for a second or
+  // so at most. One thread calls it, again and again; `news_stop`, from any thread, makes it return
+  // at once, now and from now on.
+  enum err (*news)(struct store *s, struct news *news, struct fault *why);
+  void (*news_stop)(struct store *s);
+  enum err (*nodes)(struct store *s, struct arena *a, struct node **out, size_t *count,
+                    struct fault *why);  // from memory; any thread; NULL: one process
 
   // Readers.
   enum err (*reader_open)(struct store *s, struct store_reader **out, struct fault *why);
@@ -256,6 +349,20 @@ struct store_ops {
   enum err (*backup)(struct store *s, const char *path, struct fault *why);  // a consistent copy
   enum err (*check)(struct store *s, struct arena *a, struct check_finding **out, size_t *count,
                     struct fault *why);
+
+  // Moving to another store; nobody else may use either meanwhile. `bulk_read` gives `limit` rows at
+  // most. `bulk_write` keeps the mark with what it writes; the page that it wrote last may be
+  // written again. `bulk_mark` tells the last mark: where to go on after an interruption, and
+  // whether the part was finished. `bulk_finish` makes up what a store keeps besides (tallies,
+  // chains), and opens it for use; until then opening it for lanes is refused (ERR_INVALID).
+  enum err (*bulk_read)(struct store *s, struct arena *a, enum bulk_part part,
+                        const struct bulk_mark *after, size_t limit, struct bulk *out,
+                        struct fault *why);
+  enum err (*bulk_write)(struct store *s, enum bulk_part part, const struct bulk *bulk,
+                         struct fault *why);
+  enum err (*bulk_mark)(struct store *s, struct arena *a, enum bulk_part part,
+                        struct bulk_mark *out, bool *finished, struct fault *why);
+  enum err (*bulk_finish)(struct store *s, struct fault *why);
 
   void (*close)(struct store *s);  // all lanes and readers are closed; NULL is allowed
 };

@@ -8,15 +8,15 @@
 enum { SEQ_BITS = 40 };
 static const int64_t SEQ_MAX = (1LL << SEQ_BITS) - 1;
 
-static int64_t event_id(int64_t tenant, int64_t seq) { return tenant << SEQ_BITS | seq; }
+int64_t sqlite_event_id(int64_t tenant, int64_t seq) { return tenant << SEQ_BITS | seq; }
 
 // --- numbers -------------------------------------------------------------------------------------
 
 static enum err feed_read(struct store_lane *lane, int64_t tenant, struct feed *out,
                           struct fault *why) {
   struct use u = sqlite_use(lane->conn, QUERY_event_last);
-  use_i64(&u, event_id(tenant, 0));
-  use_i64(&u, event_id(tenant, SEQ_MAX));
+  use_i64(&u, sqlite_event_id(tenant, 0));
+  use_i64(&u, sqlite_event_id(tenant, SEQ_MAX));
   bool row = false;
   TRY(sqlite_use_row(&u, &row, why));
   int64_t last = use_get_i64(&u) & SEQ_MAX;
@@ -69,38 +69,40 @@ void sqlite_events_settle(struct store_lane *lane, bool committed) {
 
 // --- writing -------------------------------------------------------------------------------------
 
-static enum err insert(struct use *u, const struct change_event *change, struct fault *why) {
-  const struct event *e = &change->event;
-  const struct row *row = change->row;
-  use_i64(u, event_id(e->tenant, e->seq));
+enum err sqlite_event_insert(struct use *u, const struct event *e, int64_t channel,
+                             int64_t previous, struct fault *why) {
+  use_i64(u, sqlite_event_id(e->tenant, e->seq));
   use_i64(u, (int64_t)e->kind);
   use_i64(u, e->at);
   use_i64(u, id_key(e->task));
   use_i64(u, (int64_t)e->task.lo);
-  use_i64(u, change->previous);
-  use_i64(u, row ? row->channel : 0);
+  use_i64(u, previous);
+  use_i64(u, channel);
   use_i64(u, e->attempt);
   use_i64(u, e->progress);
   use_text(u, e->actor);
   use_text(u, e->worker);
   use_text(u, e->note);
   use_text(u, e->text);
-  use_text(u, row ? STR_NONE : e->queue);
-  use_text(u, row ? STR_NONE : e->type);
+  use_text(u, channel ? STR_NONE : e->queue);
+  use_text(u, channel ? STR_NONE : e->type);
   return sqlite_use_run(u, why);
 }
 
 enum err sqlite_events_insert(struct store_lane *lane, const struct change *change,
                               struct fault *why) {
   struct use u = sqlite_use(lane->conn, QUERY_event_insert);
-  for (size_t i = 0; i < change->event_count; i++) TRY(insert(&u, &change->events[i], why));
+  for (size_t i = 0; i < change->event_count; i++) {
+    const struct change_event *e = &change->events[i];
+    TRY(sqlite_event_insert(&u, &e->event, e->row ? e->row->channel : 0, e->previous, why));
+  }
   return ERR_OK;
 }
 
 // --- reading -------------------------------------------------------------------------------------
 
-// The columns of QUERY_event_read and QUERY_event_feed.
-static void read_event(struct use *u, struct arena *a, struct event *e) {
+// Those of QUERY_event_feed and QUERY_bulk_events are the same.
+void sqlite_event_read(struct use *u, struct arena *a, struct event *e) {
   int64_t id = use_get_i64(u);
   e->tenant = id >> SEQ_BITS;
   e->seq = id & SEQ_MAX;
@@ -122,15 +124,15 @@ static void read_event(struct use *u, struct arena *a, struct event *e) {
 static enum err read_feed(struct store_reader *r, struct arena *a, const struct event_filter *f,
                           struct event_page *out, struct fault *why) {
   struct use u = sqlite_use(&r->conn, QUERY_event_feed);
-  use_i64(&u, event_id(f->tenant, f->after < SEQ_MAX ? f->after : SEQ_MAX));
-  use_i64(&u, event_id(f->tenant, SEQ_MAX));
+  use_i64(&u, sqlite_event_id(f->tenant, f->after < SEQ_MAX ? f->after : SEQ_MAX));
+  use_i64(&u, sqlite_event_id(f->tenant, SEQ_MAX));
   use_text(&u, f->queue);
   use_text(&u, f->type);
   use_i64(&u, (int64_t)f->limit + 1);
   bool row = false;
   enum err err = sqlite_use_row(&u, &row, why);
   while (err == ERR_OK && row && out->count < f->limit) {
-    read_event(&u, a, &out->events[out->count++]);
+    sqlite_event_read(&u, a, &out->events[out->count++]);
     err = sqlite_use_row(&u, &row, why);
   }
   out->more = row;
@@ -149,7 +151,7 @@ static enum err walk_chain(struct store_reader *r, const struct event_filter *f,
     seqs[(*walked)++ % f->limit] = seq;
     if (*walked % 1024 == 0 && sqlite_conn_late(&r->conn))
       return fault_set(why, ERR_SCAN_LIMIT, "the task has too many events; ask for newer ones");
-    use_i64(&u, event_id(f->tenant, seq));
+    use_i64(&u, sqlite_event_id(f->tenant, seq));
     bool row = false;
     TRY(sqlite_use_row(&u, &row, why));
     int64_t previous = row ? use_get_i64(&u) : 0;
@@ -166,7 +168,7 @@ static enum err read_one(struct store_reader *r, struct arena *a, int64_t id, st
   use_i64(&u, id);
   bool row = false;
   TRY(sqlite_use_row(&u, &row, why));
-  if (row) read_event(&u, a, out);
+  if (row) sqlite_event_read(&u, a, out);
   sqlite_use_end(&u);
   return row ? ERR_OK : fault_set(why, ERR_STORE_BROKEN, "an event that a task names is missing");
 }
@@ -180,7 +182,7 @@ static enum err read_chain(struct store_reader *r, struct arena *a, const struct
   TRY(walk_chain(r, f, newest, seqs, &walked, why));
   size_t kept = walked < f->limit ? walked : f->limit;
   for (; out->count < kept; out->count++) {
-    int64_t id = event_id(f->tenant, seqs[(walked - 1 - out->count) % f->limit]);
+    int64_t id = sqlite_event_id(f->tenant, seqs[(walked - 1 - out->count) % f->limit]);
     TRY(read_one(r, a, id, &out->events[out->count], why));
   }
   out->more = walked > f->limit;

@@ -50,6 +50,9 @@ MUST_USE enum err sqlite_migrate(struct conn *c, const char *path, bool read_onl
 // lane.c
 size_t sqlite_lane_max(struct store *s);
 enum err sqlite_lane_open(struct store *s, struct store_lane **out, struct fault *why);
+// The same without looking whether a move into the store is under way.
+MUST_USE enum err sqlite_lane_make(struct sqlite_store *s, struct store_lane **out,
+                                   struct fault *why);
 void sqlite_lane_close(struct store_lane *lane);
 enum err sqlite_lane_begin(struct store_lane *lane, struct fault *why);  // unless a unit is open
 void sqlite_lane_abandon(struct store_lane *lane);
@@ -85,6 +88,13 @@ enum err sqlite_events_number(struct store_lane *lane, const struct change *chan
 enum err sqlite_events_insert(struct store_lane *lane, const struct change *change,
                               struct fault *why);
 void sqlite_events_settle(struct store_lane *lane, bool committed);
+// The id of an event: tenant and number.
+int64_t sqlite_event_id(int64_t tenant, int64_t seq);
+// Reads the columns of QUERY_event_read into a cleared event.
+void sqlite_event_read(struct use *u, struct arena *a, struct event *e);
+// Runs QUERY_event_insert. `channel` is of the event's task; 0: it has none.
+MUST_USE enum err sqlite_event_insert(struct use *u, const struct event *e, int64_t channel,
+                                      int64_t previous, struct fault *why);
 
 // catalog.c
 enum err sqlite_catalog_read(struct store *s, struct arena *a, struct catalog *out,
@@ -135,6 +145,18 @@ enum err sqlite_read_logs(struct store_reader *r, struct arena *a, int64_t tenan
                           int64_t after, size_t limit, struct log_page *out, struct fault *why);
 enum err sqlite_read_tallies(struct store_reader *r, struct arena *a, int64_t tenant,
                              struct tally **out, size_t *count, struct fault *why);
+
+// bulk.c
+enum err sqlite_bulk_read(struct store *s, struct arena *a, enum bulk_part part,
+                          const struct bulk_mark *after, size_t limit, struct bulk *out,
+                          struct fault *why);
+enum err sqlite_bulk_write(struct store *s, enum bulk_part part, const struct bulk *bulk,
+                           struct fault *why);
+enum err sqlite_bulk_mark(struct store *s, struct arena *a, enum bulk_part part,
+                          struct bulk_mark *out, bool *finished, struct fault *why);
+enum err sqlite_bulk_finish(struct store *s, struct fault *why);
+// ERR_INVALID: a move into the store is not finished.
+MUST_USE enum err sqlite_bulk_refuse(struct conn *c, struct fault *why);
 
 // backup.c, check.c
 enum err sqlite_backup(struct store *s, const char *path, struct fault *why);

@@ -49,25 +49,36 @@ static enum err load_channels(struct store_lane *lane, struct fault *why) {
 // What a crash left in the WAL goes into the file first, so that the WAL starts empty. On a full
 // disk it stays where it is, and is as good there.
 static enum err wal_start(struct store_lane *lane, struct fault *why) {
-  sqlite3 *db = lane->conn->db;
-  sqlite3_wal_hook(db, wal_grew, lane);
   errno = 0;
-  int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  int code =
+      sqlite3_wal_checkpoint_v2(lane->conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return ERR_OK;
   enum err err = sqlite_conn_fail(lane->conn, why);
   return err == ERR_DISK_FULL ? ERR_OK : err;
 }
 
-enum err sqlite_lane_open(struct store *s, struct store_lane **out, struct fault *why) {
-  struct sqlite_store *store = (struct sqlite_store *)s;
+enum err sqlite_lane_make(struct sqlite_store *store, struct store_lane **out, struct fault *why) {
   assert(!store->lane_open && !store->settings.read_only);
   store->lane_open = true;
   struct store_lane *lane = mem_zero(sizeof *lane);
   lane->store = store;
   lane->conn = &store->conn;
   lane->channels = sqlite_channels_new();
+  if (store->path) sqlite3_wal_hook(lane->conn->db, wal_grew, lane);
   enum err err = load_channels(lane, why);
-  if (err == ERR_OK && store->path) err = wal_start(lane, why);
+  if (err == ERR_OK)
+    *out = lane;
+  else
+    sqlite_lane_close(lane);
+  return err;
+}
+
+enum err sqlite_lane_open(struct store *s, struct store_lane **out, struct fault *why) {
+  struct sqlite_store *store = (struct sqlite_store *)s;
+  struct store_lane *lane;
+  TRY(sqlite_bulk_refuse(&store->conn, why));
+  TRY(sqlite_lane_make(store, &lane, why));
+  enum err err = store->path ? wal_start(lane, why) : ERR_OK;
   if (err == ERR_OK)
     *out = lane;
   else

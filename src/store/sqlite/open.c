@@ -30,14 +30,18 @@ static struct sqlite_settings settings_filled(const struct sqlite_settings *give
   return s;
 }
 
+static enum err open_to_read(struct sqlite_store *s, struct fault *why) {
+  TRY(sqlite_conn_open(&s->conn, s->path, CONN_READ, s->settings.cache_kib, why));
+  // Not before, so that no lock file comes to be beside a store that is not there.
+  return s->settings.alone ? sqlite_file_lock(s->path, &s->lock_fd, why) : ERR_OK;
+}
+
 static enum err open_file(struct sqlite_store *s, struct fault *why) {
-  enum conn_kind kind = s->settings.read_only ? CONN_READ : CONN_WRITE;
   TRY(sqlite_file_check(s->path, why));
-  if (!s->settings.read_only) {
-    TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
-    TRY(sqlite_file_create(s->path, why));
-  }
-  return sqlite_conn_open(&s->conn, s->path, kind, s->settings.cache_kib, why);
+  if (s->settings.read_only) return open_to_read(s, why);
+  TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
+  TRY(sqlite_file_create(s->path, why));
+  return sqlite_conn_open(&s->conn, s->path, CONN_WRITE, s->settings.cache_kib, why);
 }
 
 enum err sqlite_store_open(const char *path, const struct sqlite_settings *settings,
@@ -79,7 +83,8 @@ static void store_close(struct store *store) {
     .read_task = sqlite_read_task, .read_tasks = sqlite_read_tasks,                                \
     .read_events = sqlite_read_events, .read_logs = sqlite_read_logs,                              \
     .read_tallies = sqlite_read_tallies, .backup = sqlite_backup, .check = sqlite_check,           \
-    .close = store_close,                                                                          \
+    .bulk_read = sqlite_bulk_read, .bulk_write = sqlite_bulk_write, .bulk_mark = sqlite_bulk_mark, \
+    .bulk_finish = sqlite_bulk_finish, .close = store_close,                                       \
   }
 
 const struct store_ops sqlite_file_ops = OPS("sqlite", false);

@@ -239,3 +239,77 @@ INSERT OR ROLLBACK INTO tenant(number, name) VALUES (?, ?);
 -- Read at start.
 -- name: tenant_all
 SELECT number, name FROM tenant ORDER BY number;
+
+-- --- moving a whole store ---
+
+-- By which a store is known again.
+-- name: identity
+SELECT value FROM meta WHERE name = 'identity';
+
+-- How far a move into this store has come with a part, and whether that was all of it.
+-- name: moved_put
+INSERT OR REPLACE INTO meta(name, value, text) VALUES (?, ?, ?);
+
+-- Read to go on from there.
+-- name: moved_read
+SELECT value, text FROM meta WHERE name = ?;
+
+-- Whether a move into this store is under way.
+-- name: moved_any
+SELECT 1 FROM meta WHERE name LIKE 'moved %' LIMIT 1;
+
+-- At the end of the move.
+-- name: moved_drop
+DELETE FROM meta WHERE name LIKE 'moved %';
+
+-- Tasks behind a key, with everything.
+-- name: bulk_tasks
+SELECT t.key, t.salt, t.tenant, t.channel, @task_columns_t@, c.queue, c.type,
+  (SELECT body FROM payload WHERE task = t.key),
+  ifnull(t.result, (SELECT body FROM result WHERE task = t.key))
+FROM task AS t JOIN channel AS c ON c.number = t.channel WHERE t.key > ? ORDER BY t.key LIMIT ?;
+
+-- How many tasks there are, by the tallies.
+-- name: bulk_tasks_total
+SELECT ifnull(sum(pending + running + completed + failed + cancelled + abandoned), 0) FROM channel;
+
+-- Log lines behind a task's key and a number.
+-- name: bulk_logs
+SELECT l.task, t.salt, t.tenant, l.number, l.at, l.text
+FROM log AS l CROSS JOIN task AS t ON t.key = l.task
+WHERE (l.task, l.number) > (?, ?) ORDER BY l.task, l.number LIMIT ?;
+
+-- Events of all tenants behind an id.
+-- name: bulk_events
+SELECT e.id, e.kind, e.at, e.task, e.salt, e.attempt, e.progress,
+  e.actor, e.worker, e.note, e.text, ifnull(c.queue, e.queue), ifnull(c.type, e.type)
+FROM event AS e LEFT JOIN channel AS c ON c.number = e.channel
+WHERE e.id > ? ORDER BY e.id LIMIT ?;
+
+-- How many events there are; their numbers have no gaps.
+-- name: bulk_events_total
+SELECT ifnull(sum(last - first + 1), 0) FROM (SELECT
+  (SELECT min(id) FROM event WHERE id >= number << 40 AND id < (number + 1) << 40) AS first,
+  (SELECT max(id) FROM event WHERE id >= number << 40 AND id < (number + 1) << 40) AS last
+  FROM tenant);
+
+-- Kept answers behind a number.
+-- name: bulk_replays
+SELECT number, tenant, key, at, status, fingerprint, body
+FROM replay WHERE number > ? ORDER BY number LIMIT ?;
+
+-- A tenant, in the place of the one that each store begins with.
+-- name: bulk_tenant_put
+INSERT OR REPLACE INTO tenant(number, name) VALUES (?, ?);
+
+-- The salt of a task with this key, whoever it belongs to.
+-- name: bulk_salt
+SELECT salt FROM task WHERE key = ? UNION ALL SELECT salt FROM removed WHERE key = ?;
+
+-- The head of a task's chain of events.
+-- name: bulk_event_head
+UPDATE task SET event_last = ? WHERE key = ?;
+
+-- The same for a task that is gone.
+-- name: bulk_removed_head
+UPDATE removed SET event_last = ? WHERE key = ?;

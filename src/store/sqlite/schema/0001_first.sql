@@ -8,7 +8,8 @@
 -- name: migration_1
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
-  value INTEGER NOT NULL
+  value INTEGER NOT NULL,
+  text TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tenant (
@@ -176,5 +177,6 @@ CREATE TABLE replay (             -- kept answers to requests with an Idempotenc
 ) STRICT;
 
 INSERT INTO tenant(number, name) VALUES (1, 'default');
-INSERT INTO meta(name, value) VALUES ('probe', 0);
+-- identity: by which a move to another store knows it again.
+INSERT INTO meta(name, value) VALUES ('probe', 0), ('identity', random());
 PRAGMA application_id = 1416850297;
