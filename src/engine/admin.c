@@ -9,8 +9,8 @@ static struct event *admin_event(struct unit *u, struct order *order, enum event
 }
 
 void pause_plan(struct unit *u, struct order *order) {
-  (void)u;
   (void)order;
+  u->catalog = true;
 }
 
 // With what earlier orders of this unit made of it.
@@ -42,8 +42,8 @@ enum verdict pause_decide(struct unit *u, struct order *order) {
 }
 
 void type_plan(struct unit *u, struct order *order) {
-  (void)u;
   (void)order;
+  u->catalog = true;
 }
 
 enum verdict type_decide(struct unit *u, struct order *order) {
@@ -56,8 +56,8 @@ enum verdict type_decide(struct unit *u, struct order *order) {
 }
 
 void key_plan(struct unit *u, struct order *order) {
-  (void)u;
   (void)order;
+  u->catalog = true;
 }
 
 // A key for a tenant that nobody has named yet makes the tenant.
@@ -90,8 +90,8 @@ enum verdict key_decide(struct unit *u, struct order *order) {
 }
 
 void revoke_plan(struct unit *u, struct order *order) {
-  (void)u;
   (void)order;
+  u->catalog = true;
 }
 
 static bool is_revoked_here(const struct unit *u, struct str id) {

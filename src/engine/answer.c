@@ -1,5 +1,5 @@
-// answer.c: from the lane to engine_collect: answered orders, finished queries, and the units whose
-// memory the answers live in.
+// answer.c: from the lanes to engine_collect: answered orders, finished queries, and the units
+// whose memory the answers live in.
 #include <assert.h>
 
 #include "base/mem.h"
@@ -72,12 +72,12 @@ static void splice(struct order_list *to, struct order_list *from) {
   *from = (struct order_list){0};
 }
 
-void engine_flush(struct engine *e) {
-  if (e->outgoing.head == NULL) return;
+bool engine_hand_out(struct engine *e) {
+  if (e->outgoing.head == NULL) return false;
   pthread_mutex_lock(&e->answer_lock);
   splice(&e->answered, &e->outgoing);
   pthread_mutex_unlock(&e->answer_lock);
-  if (e->settings.wake) e->settings.wake(e->settings.self);
+  return e->settings.wake != NULL;
 }
 
 void query_finish(struct engine *e, struct query *query) {

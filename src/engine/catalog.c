@@ -1,5 +1,6 @@
-// catalog.c: tenants, keys, queues and types, kept in memory. The lane writes after each commit;
-// everybody reads. Texts are owned here and copied out under the lock.
+// catalog.c: tenants, keys, queues and types, kept in memory. Written with work_lock held: after
+// the commit of what was changed here, and when a shared store tells what others changed. Everybody
+// reads. Texts are owned here and copied out under the lock.
 #include "base/hash.h"
 #include "base/mem.h"
 #include "engine/inside.h"
@@ -84,6 +85,8 @@ static void put_key(struct catalog_memory *c, const struct api_key *key) {
 }
 
 static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
+  for (size_t i = 0; i < c->tenant_count; i++)
+    if (c->tenants[i].number == tenant->number) return;  // its name never changes
   c->tenants = grown(c->tenants, c->tenant_count, sizeof *c->tenants);
   c->tenants[c->tenant_count++] =
       (struct tenant){.number = tenant->number, .name = own(tenant->name)};
@@ -91,26 +94,7 @@ static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
 
 // --- lifetime ------------------------------------------------------------------------------------
 
-static void put_all(struct catalog_memory *c, const struct catalog *all) {
-  for (size_t i = 0; i < all->tenant_count; i++) put_tenant(c, &all->tenants[i]);
-  for (size_t i = 0; i < all->key_count; i++) put_key(c, &all->keys[i]);
-  for (size_t i = 0; i < all->queue_count; i++) put_queue(c, &all->queues[i]);
-  for (size_t i = 0; i < all->type_count; i++) put_type(c, &all->types[i]);
-}
-
-enum err catalog_open(struct engine *e, struct fault *why) {
-  pthread_rwlock_init(&e->catalog.lock, NULL);
-  struct arena a;
-  arena_init(&a, 64 * 1024);
-  struct catalog all = {0};
-  enum err err = e->store->ops->catalog(e->store, &a, &all, why);
-  if (err == ERR_OK) put_all(&e->catalog, &all);
-  arena_fini(&a);
-  return err;
-}
-
-void catalog_close(struct engine *e) {
-  struct catalog_memory *c = &e->catalog;
+static void forget_all(struct catalog_memory *c) {
   for (size_t i = 0; i < c->tenant_count; i++) disown(c->tenants[i].name);
   for (size_t i = 0; i < c->queue_count; i++) disown(c->queues[i].name);
   for (size_t i = 0; i < c->key_count; i++) {
@@ -126,9 +110,70 @@ void catalog_close(struct engine *e) {
   mem_free(c->queues);
   mem_free(c->keys);
   mem_free(c->types);
-  pthread_rwlock_destroy(&c->lock);
 }
 
+static void *copied(const void *items, size_t count, size_t item_bytes) {
+  size_t cap = 1;  // see grown
+  while (cap < count) cap *= 2;
+  void *copy = mem_alloc(cap * item_bytes);
+  if (count) memcpy(copy, items, count * item_bytes);
+  return copy;
+}
+
+// Everything at once, without looking for each one's predecessor.
+static void replace_all(struct catalog_memory *c, const struct catalog *all) {
+  size_t paused = 0;
+  forget_all(c);
+  c->tenants = copied(all->tenants, c->tenant_count = all->tenant_count, sizeof *c->tenants);
+  c->queues = copied(all->queues, c->queue_count = all->queue_count, sizeof *c->queues);
+  c->keys = copied(all->keys, c->key_count = all->key_count, sizeof *c->keys);
+  c->types = copied(all->types, c->type_count = all->type_count, sizeof *c->types);
+  for (size_t i = 0; i < c->tenant_count; i++) c->tenants[i].name = own(c->tenants[i].name);
+  for (size_t i = 0; i < c->queue_count; i++) {
+    c->queues[i].name = own(c->queues[i].name);
+    paused += c->queues[i].paused;
+  }
+  for (size_t i = 0; i < c->key_count; i++) {
+    c->keys[i].id = own(c->keys[i].id);
+    c->keys[i].name = own(c->keys[i].name);
+  }
+  for (size_t i = 0; i < c->type_count; i++) {
+    c->types[i].name = own(c->types[i].name);
+    c->types[i].queue = own(c->types[i].queue);
+    c->types[i].description = own(c->types[i].description);
+  }
+  atomic_store(&c->paused_count, paused);
+  atomic_store(&c->known_types, c->type_count);
+  c->version = all->version;
+}
+
+enum err catalog_open(struct engine *e, struct fault *why) {
+  pthread_rwlock_init(&e->catalog.lock, NULL);
+  e->catalog.changed_from = -1;
+  struct arena a;
+  arena_init(&a, 64 * 1024);
+  struct catalog all = {0};
+  enum err err = e->store->ops->catalog(e->store, &a, &all, why);
+  if (err == ERR_OK) replace_all(&e->catalog, &all);
+  arena_fini(&a);
+  return err;
+}
+
+void catalog_close(struct engine *e) {
+  forget_all(&e->catalog);
+  pthread_rwlock_destroy(&e->catalog.lock);
+}
+
+static void put_all(struct catalog_memory *c, const struct catalog *all) {
+  for (size_t i = 0; i < all->tenant_count; i++) put_tenant(c, &all->tenants[i]);
+  for (size_t i = 0; i < all->key_count; i++) put_key(c, &all->keys[i]);
+  for (size_t i = 0; i < all->queue_count; i++) put_queue(c, &all->queues[i]);
+  for (size_t i = 0; i < all->type_count; i++) put_type(c, &all->types[i]);
+}
+
+// Two units that change the catalogue do so one after the other, the later one upon what the
+// earlier one made of it; but they may come here in the other order, and after the store has told
+// what became of it.
 void catalog_absorb(struct unit *u) {
   if (!u->queues.count && !u->types.count && !u->keys.count && !u->tenants.count) return;
   struct catalog_memory *c = &u->e->catalog;
@@ -140,14 +185,36 @@ void catalog_absorb(struct unit *u) {
                         .queue_count = u->queues.count,
                         .types = u->types.at,
                         .type_count = u->types.count};
-  pthread_rwlock_wrlock(&c->lock);
-  put_all(c, &all);
-  pthread_rwlock_unlock(&c->lock);
+  if (u->catalog_from >= c->changed_from && u->catalog_from >= c->version) {
+    pthread_rwlock_wrlock(&c->lock);
+    put_all(c, &all);
+    pthread_rwlock_unlock(&c->lock);
+    c->changed_from = u->catalog_from;
+  }
   // Tasks of a resumed queue are ready again: those who wait look anew.
   for (size_t i = 0; i < u->queues.count; i++) {
     const struct queue *queue = LIST_AT(u->queues, struct queue, i);
-    if (!queue->paused) park_kick(u->e, queue->tenant);
+    if (!queue->paused) feed_kick(u->e, queue->tenant);
   }
+}
+
+static bool is_paused_in(const struct catalog *all, const struct queue *queue) {
+  for (size_t i = 0; i < all->queue_count; i++)
+    if (all->queues[i].tenant == queue->tenant && str_eq(all->queues[i].name, queue->name))
+      return all->queues[i].paused;
+  return false;
+}
+
+// What was read before our own latest change came into force tells nothing new.
+void catalog_learn(struct engine *e, const struct catalog *all) {
+  struct catalog_memory *c = &e->catalog;
+  if (all->version < c->version || all->version <= c->changed_from) return;
+  for (size_t i = 0; i < c->queue_count; i++)
+    if (c->queues[i].paused && !is_paused_in(all, &c->queues[i]))
+      feed_kick(e, c->queues[i].tenant);  // they are decided after this
+  pthread_rwlock_wrlock(&c->lock);
+  replace_all(c, all);
+  pthread_rwlock_unlock(&c->lock);
 }
 
 // --- queues --------------------------------------------------------------------------------------

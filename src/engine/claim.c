@@ -3,6 +3,11 @@
 
 #include "base/rand.h"
 
+enum {
+  BUSY_TRIES = 3,         // a claim that does not wait looks again so often
+  BUSY_WAITING_MAX = 16,  // of those that wait with one filter; they pass on what they leave
+};
+
 static bool listed(const struct str *names, size_t count, struct str name) {
   if (count == 0) return true;
   for (size_t i = 0; i < count; i++)
@@ -130,12 +135,20 @@ static struct row *next_ready(struct unit *u, const struct order *order, size_t 
   return NULL;
 }
 
-static struct row *next_picked(struct pick_slot *slot) {
+struct row *claim_left(struct pick_slot *slot) {
   for (; slot && slot->next < slot->pick.row_count; slot->next++) {
     struct row *row = slot->pick.rows[slot->next];
     if (!row->gone && task_is_ready(&row->task)) return row;
   }
   return NULL;
+}
+
+// As the queues are now: one may have been paused since the load.
+static struct row *next_picked(struct unit *u, struct pick_slot *slot) {
+  struct row *row;
+  while ((row = claim_left(slot)) && engine_queue_paused(u->e, row->task.tenant, row->task.queue))
+    slot->next++;
+  return row;
 }
 
 static struct row *better(struct row *a, struct row *b) {
@@ -147,7 +160,7 @@ static struct row *better(struct row *a, struct row *b) {
 static size_t take_best(struct unit *u, struct order *order, struct pick_slot *slot) {
   size_t from = u->ready_head, bytes = 0;
   while (order->claimed_count < order->claim.limit) {
-    struct row *row = better(next_picked(slot), next_ready(u, order, &from));
+    struct row *row = better(next_picked(u, slot), next_ready(u, order, &from));
     if (row == NULL) break;
     bytes += row->task.payload.len;
     if (order->claimed_count && bytes > LIMIT_CLAIM_BYTES) break;
@@ -161,8 +174,23 @@ size_t claim_from_ready(struct unit *u, struct order *order) { return take_best(
 
 // Candidates may have been cut off, by their number or size, and then taken by others, or
 // cancelled, or deleted: there may be more.
-static bool slot_was_cut(const struct pick_slot *slot) {
+bool claim_was_cut(const struct pick_slot *slot) {
   return slot->pick.row_count == slot->pick.limit || slot->bytes > slot->pick.bytes_max;
+}
+
+// Others hold what fits, and may or may not take it.
+static enum verdict look_again_soon(struct unit *u, struct order *order) {
+  if (u->e->lane_draining || order->expired) return ANSWERED;
+  if (order->wait_ms > 0) {
+    if (order->slot->soon >= BUSY_WAITING_MAX) return WAITS;
+    if (order->deadline == 0) order->deadline = u->now + order->wait_ms;
+    if (order->ticket == 0) order->ticket = ++u->e->tickets;
+  } else if (order->busy_tries++ >= BUSY_TRIES) {
+    return ANSWERED;
+  }
+  order->slot->soon++;
+  order->not_before = u->now + CLAIM_BUSY_MS;
+  return AGAIN;
 }
 
 enum verdict claim_decide(struct unit *u, struct order *order) {
@@ -170,9 +198,13 @@ enum verdict claim_decide(struct unit *u, struct order *order) {
   order->claimed_count = 0;
   if (order->claim.limit == 0) return ANSWERED;
   if (order_is_gone(order)) return WAITS;  // takes nothing; see may_wait
-  park_feed(u);                            // those who wait come first
-  if (take_best(u, order, order->slot) > 0) return ANSWERED;
-  if (slot_was_cut(order->slot)) return AGAIN;
+  feed_parked(u);                          // those who wait come first
+  if (take_best(u, order, order->slot) > 0) {
+    order->slot->served++;
+    return ANSWERED;
+  }
+  if (claim_was_cut(order->slot)) return AGAIN;
+  if (order->slot->pick.busy) return look_again_soon(u, order);
   return order->wait_ms > 0 && !order->expired ? WAITS : ANSWERED;
 }
 

@@ -1,4 +1,4 @@
-// deadlines.c: a binary heap of parked orders, the earliest deadline first. Lane thread only.
+// deadlines.c: a binary heap of parked orders, the earliest deadline first. With work_lock held.
 #include "base/mem.h"
 #include "engine/inside.h"
 
@@ -43,8 +43,4 @@ void deadlines_remove(struct engine *e, struct order *order) {
   if (last == order) return;
   rise(e, at, last);
   sink(e, last->heap_index, last);
-}
-
-int64_t park_deadline(const struct engine *e) {
-  return e->deadline_count ? e->deadlines[0]->deadline : 0;
 }

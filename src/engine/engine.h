@@ -1,7 +1,8 @@
 // engine.h: every rule of the product behind one door. The only header of this folder for others.
 //
 // Callers make an order, submit it, and are told when its answer is durable. Reading goes through
-// queries, which run on reader threads. The engine owns its threads: one a lane, and the readers.
+// queries, which run on reader threads. The engine owns its threads: one a lane, the readers, and
+// one that hears what others do to a shared store.
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -11,10 +12,11 @@
 struct engine;
 
 struct engine_settings {
-  const struct clock *clock;
-  int64_t lease_ms;  // defaults for tasks whose type says nothing
+  const struct clock *clock;  // where the store has none of its own; NULL: the real one
+  int64_t lease_ms;           // defaults for tasks whose type says nothing
   int64_t attempts_max;
   struct backoff backoff;
+  size_t lanes;    // threads that write, at most; 0: as many as the store takes
   size_t readers;  // reader threads
   void *self;
   void (*wake)(void *self);  // from any thread: answers wait for engine_collect
@@ -79,18 +81,26 @@ size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct 
 struct engine_stats {
   uint64_t units, commits, orders, items, parked_claims, watching, queued;
   int64_t commit_us_max;  // since the last call
+  size_t lanes;
   bool draining;
-  enum err store;  // how the latest unit ended: ERR_OK, ERR_DISK_FULL, …
+  // ERR_OK while the store works: the latest try did, or another lane's since this one's failed.
+  enum err store;
 };
 struct engine_stats engine_stats(struct engine *e);
+
+int64_t engine_now(struct engine *e);  // by the clock that decides leases; any thread
+
+// The servers that share the store, this one among them; none where no other can.
+MUST_USE enum err engine_nodes(struct engine *e, struct arena *a, struct node **out, size_t *count,
+                               struct fault *why);
 
 // How long a task waits before its next attempt (model/task.h has the formula). Pure but for
 // `random`, in [0, 1).
 int64_t engine_backoff_ms(const struct backoff *backoff, int64_t attempt, double random);
 
 // For tests with a clock of their own: runs one unit of work on the caller's thread, instead of
-// engine_start. False when there was nothing to do. `*next_at` is when to call again (0: not by
-// time).
+// engine_start, by its first lane. False when there was nothing to do. `*next_at` is when to call
+// again (0: not by time).
 bool engine_turn(struct engine *e, int64_t *next_at);
 
 #endif

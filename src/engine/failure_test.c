@@ -65,10 +65,16 @@ static void a_conflict_with_another_lane_is_decided_again(void **state) {
   fail_next(y, ERR_CONFLICT);
   struct ask *cancel = canceling(y, id, 0), *create = creating(y, "t", 1);
   submit(cancel), submit(create);
-  turn(y), turn(y), turn(y);
+  turn(y);
+  assert_int_equal(cancel->answers, 0);
+  assert_true(y->next_at > y->now);  // not at once
+  size_t applies = y->store.applies;
+  live(y, 10);
   assert_int_equal(cancel->err, ERR_OK);
   assert_int_equal(create->err, ERR_OK);
   assert_status(y, id, TASK_CANCELLED);
+  assert_int_equal(y->store.applies, applies + 1);  // both together
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
 }
 
 // A refusal may rest on what an order before it did, which is undone with the unit.
@@ -211,16 +217,92 @@ static void memory_is_as_before_when_a_unit_failed(void **state) {
   assert_int_equal(y->next_at, 0);  // no lease is waited for
 }
 
-static void a_conflict_that_stays_is_answered_and_changes_nothing(void **state) {
+// Together as long as that may help, then each by itself. It is not the client's doing.
+static void a_conflict_that_stays_is_answered_with_come_again_and_changes_nothing(void **state) {
   struct yard *y = *state;
   struct id id = made(y, "t");
+  size_t before = y->store.applies;
+  y->store.fail_apply = ERR_CONFLICT;
+  y->store.fail_applies = 10;  // 4 together, 3 each alone
+  struct ask *a = canceling(y, id, 0), *b = creating(y, "t", 1);
+  submit(a), submit(b);
+  live(y, 1000);
+  assert_int_equal(y->store.applies, before + 10);
+  assert_int_equal(a->err, ERR_UNAVAILABLE);
+  assert_int_equal(b->err, ERR_UNAVAILABLE);
+  assert_true(a->order.fault.retry_after_s > 0);
+  assert_status(y, id, TASK_PENDING);
+  assert_int_equal(ask(canceling(y, id, 0)), ERR_OK);
+}
+
+static void an_order_that_runs_into_conflicts_does_not_take_its_neighbours_with_it(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  y->store.contested = id;
+  struct ask *a = canceling(y, id, 0), *b = creating(y, "t", 1);
+  submit(a), submit(b);
+  live(y, 1000);
+  y->store.contested = (struct id){0};
+  assert_int_equal(a->err, ERR_UNAVAILABLE);
+  assert_int_equal(b->err, ERR_OK);
+  assert_int_equal(y->store.task_count, 2);
+}
+
+static void a_load_in_conflict_is_tried_again_too(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  y->store.fail_load = ERR_CONFLICT;
+  y->store.fail_loads = 3;
+  struct ask *a = claiming(y, NULL, NULL, 1, 0);
+  submit(a);
+  live(y, 100);
+  assert_got(a, id);
+}
+
+static void a_claim_that_waits_goes_on_waiting_through_conflicts_until_its_limit(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
   y->store.fail_apply = ERR_CONFLICT;
   y->store.fail_applies = 2;
-  struct ask *a = canceling(y, id, 0);
-  submit(a);
-  turn(y), turn(y);
-  assert_int_equal(a->err, ERR_CONFLICT);
-  assert_status(y, id, TASK_PENDING);
+  struct ask *done = and_claim(completing(y, &task), 1, 60000);
+  struct ask *claim = claiming(y, "none", NULL, 1, 300);
+  submit(done), submit(claim);
+  live(y, 100);
+  assert_status(y, task.id, TASK_COMPLETED);
+  assert_waits(done);
+  assert_int_equal(engine_stats(y->e).parked_claims, 2);
+  live(y, 299);
+  assert_nothing(claim);
+  assert_got(done, made(y, "t"));
+}
+
+// The completion is committed; what conflicts then is only its claim.
+static void a_completion_that_was_committed_is_never_refused_for_a_conflict(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  struct ask *a = and_claim(completing(y, &task), 1, 60000);
+  ask(a);
+  ask(pausing(y, "default", true));
+  made(y, "t");
+  submit(pausing(y, "default", false));  // it looks again
+  assert_true(engine_turn(y->e, &y->next_at));
+  y->store.fail_apply = ERR_CONFLICT;
+  y->store.fail_applies = 7;
+  live(y, 1000);
+  assert_int_equal(a->answers, 1);
+  assert_int_equal(a->err, ERR_OK);
+  assert_int_equal(a->items[0].task->status, TASK_COMPLETED);
+  assert_int_equal(a->claimed_count, 0);
+}
+
+static void a_sweep_in_conflict_is_tried_again_soon(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  fail_next(y, ERR_CONFLICT);
+  pass(y, LEASE_MS);
+  assert_status(y, task.id, TASK_RUNNING);
+  live(y, 20);
+  assert_status(y, task.id, TASK_PENDING);
 }
 
 static void a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure(void **state) {
@@ -251,7 +333,12 @@ int main(void) {
       YARD_TEST(a_completion_that_is_fed_in_its_own_unit_is_refused_when_that_fails),
       YARD_TEST(a_completion_that_was_committed_is_never_refused_for_its_claim),
       YARD_TEST(memory_is_as_before_when_a_unit_failed),
-      YARD_TEST(a_conflict_that_stays_is_answered_and_changes_nothing),
+      YARD_TEST(a_conflict_that_stays_is_answered_with_come_again_and_changes_nothing),
+      YARD_TEST(an_order_that_runs_into_conflicts_does_not_take_its_neighbours_with_it),
+      YARD_TEST(a_load_in_conflict_is_tried_again_too),
+      YARD_TEST(a_claim_that_waits_goes_on_waiting_through_conflicts_until_its_limit),
+      YARD_TEST(a_completion_that_was_committed_is_never_refused_for_a_conflict),
+      YARD_TEST(a_sweep_in_conflict_is_tried_again_soon),
       YARD_TEST(a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure),
   };
   (void)log_open("/dev/null");  // each failure is reported there

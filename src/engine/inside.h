@@ -1,12 +1,23 @@
 // inside.h: the engine's own state. Private to engine/.
 //
-// Threads. Each lane runs units of work on its own thread and alone touches the parked orders, the
-// watchers, the ids and the next wake-up ("lane" below). Callers' threads touch only what a lock
-// guards:
-//   queue_lock   the orders that wait for a lane, the queries that wait for a reader, `stopping`
+// Threads. Each lane runs units of work on a thread of its own, and another one hears the news of a
+// shared store. What they share is guarded by
+//   work_lock    the work itself ("work" below): parked orders, watches, what is to be decided
+//                again, answers on their way out, ids, when to wake up. A lane holds it while it
+//                gathers, plans, decides, absorbs and answers, and lets it go around each call
+//                into the store.
+//   queue_lock   the orders that wait for a lane, the lanes that wait for orders, the queries that
+//                wait for a reader, `stopping`
 //   answer_lock  the answers that wait for engine_collect, the free units
-//   catalog.lock, workers.lock   what is kept in memory
-// No lock is held while another is taken, nor across a call into the store or to `wake`.
+//   catalog.lock, workers.lock   what is kept in memory; the catalogue is written with work_lock
+//                held as well
+// work_lock comes first: whoever holds it may take one of the others. No other lock is held while
+// another is taken, and none across a call into the store or to `wake`.
+//
+// While a unit is in the store other lanes go on. The orders that it decided are its own until it
+// is over, since its change borrows their texts and may yet fail: those that it parked are `held`,
+// stand in the lists, and are passed over by everybody else. What became ready or ended meanwhile
+// is noted (recent.c), so that they look again when they are let go.
 #ifndef ENGINE_INSIDE_H
 #define ENGINE_INSIDE_H
 
@@ -41,6 +52,8 @@ struct catalog_memory {
   size_t queue_count;
   struct type *types;
   size_t type_count;
+  int64_t version;       // work; what it was when the store last told all of it
+  int64_t changed_from;  // work; the highest version that a unit of ours has changed; -1: none
   _Atomic size_t paused_count;  // so that the common case takes no lock
   _Atomic size_t known_types;
 };
@@ -68,9 +81,38 @@ struct watch_entry {
   struct order *order;
 };
 
-struct order_list {
-  struct order *head, *tail;
-  size_t count;
+// When something of a kind last happened, by the hash of what it concerns. Two kinds may share a
+// place: then something seems to have happened that did not.
+enum { RECENT_PLACES = 8192 };
+struct recent {
+  uint64_t now;  // counts what happened
+  uint64_t at[RECENT_PLACES];
+};
+
+struct lane {
+  struct engine *e;
+  struct store_lane *store;
+  pthread_t thread;
+  bool started;
+
+  // of its own thread
+  struct order sweep;  // the engine's own order to move on what is due
+  bool sweep_full;     // the latest one left some
+  bool worked;         // the store was not tended while idle since the last unit
+  bool tend_now;       // has been idle for long enough
+
+  struct unit *unit;  // work; the one under way
+
+  // queue_lock
+  pthread_cond_t called;
+  struct lane *idle_next;  // of those that wait for work
+  int64_t tend_at;         // when it has been idle for long enough; 0: it was tended
+  int64_t rest_until;      // it has nothing to do before
+
+  // How its calls into the store ended; stamps are of e->attempts.
+  _Atomic int err;                 // of the latest; ERR_OK: it works
+  _Atomic uint64_t worked_at;      // latest success
+  _Atomic uint64_t failing_since;  // first failure since then
 };
 
 struct engine {
@@ -78,12 +120,20 @@ struct engine {
   struct engine_settings settings;
   struct clock clock;
 
+  struct lane *lanes;
+  size_t lane_count;
+  bool shared;  // others may change the store between a unit's load and its end
+
   pthread_mutex_t queue_lock;
-  pthread_cond_t queue_filled, query_filled;
-  struct order_list queued;               // queue_lock
-  struct query *query_head, *query_tail;  // queue_lock
-  size_t query_count;                     // queue_lock
-  bool stopping, withdrawn, draining;     // queue_lock
+  pthread_cond_t query_filled, news_paused;
+  struct order_list queued;                        // queue_lock
+  int64_t queued_at;                               // queue_lock; when its first order came, µs
+  struct query *query_head, *query_tail;           // queue_lock
+  size_t query_count;                              // queue_lock
+  bool stopping, withdrawn, draining, drain_seen;  // queue_lock
+  struct lane *idle;                               // queue_lock; the first one minds the time
+  size_t awake;                                    // queue_lock; lanes that are not idle
+  int64_t due_at;                                  // queue_lock; when there is work by time, or 0
 
   pthread_mutex_t answer_lock;
   struct order_list answered;      // answer_lock
@@ -91,14 +141,14 @@ struct engine {
   struct unit *free_units;         // answer_lock
   size_t free_unit_count;          // answer_lock
 
-  // lane
-  struct store_lane *lane;
-  struct order_list again;           // to be decided in the next unit
-  struct order_list outgoing;        // answered, not flushed yet
-  struct store_reader *lane_reader;  // for stores with lane_reads
+  pthread_mutex_t work_lock;
+  // work
+  struct order_list again;     // to be decided in the next unit
+  struct order_list later;     // to be decided again at their `not_before`
+  int64_t later_at;            // the earliest of those, or 0; may be too early
+  struct order_list outgoing;  // answered, not flushed yet
   struct id_source ids;
   int64_t wake_at;  // earliest wake_at in the store, or 0; may be too early
-  struct order sweep;
   struct park_group *groups;
   uint64_t tickets;
   struct order **deadlines;  // heap of parked orders by deadline
@@ -107,33 +157,91 @@ struct engine {
   struct watch_entry *watches;
   size_t watch_count, watch_cap;
   bool lane_draining;
-  bool tended;  // the store was tended since the last unit
-  pthread_t lane_thread;
+  struct recent ready_lately, ended_lately;
+
+  struct store_reader *lane_reader;  // for stores with lane_reads; of the only lane's thread
   pthread_t *reader_threads;
   size_t reader_count;
-  bool started;
+  pthread_t news_thread;
+  bool started, news_started;
 
   struct catalog_memory catalog;
   struct worker_memory workers;
 
-  // statistics, written by the lane
+  _Atomic uint64_t attempts;  // to use the store
+  _Atomic bool ailing;        // no lane worked lately, and that was logged
+
+  // statistics
   _Atomic uint64_t units, commits, orders, items, parked, watching, commit_us_max;
-  _Atomic int store_err;
 };
 
-// answer.c: lane thread, but for unit_release.
+// engine.c
+static inline void engine_enter(struct engine *e) { pthread_mutex_lock(&e->work_lock); }
+// Lets go of work_lock, and tells the others what there is to do and engine_collect what was
+// answered.
+void engine_leave(struct engine *e);
+void engine_pause(struct engine *e);  // the same, around a call into the store: answers stay
+
+// answer.c: with work_lock held, but for units_… and query_finish.
 void engine_answer(struct engine *e, struct unit *u, struct order *order);  // u: NULL when none
 void engine_refuse(struct engine *e, struct order *order, enum err err, const char *sentence);
-void engine_flush(struct engine *e);  // lets engine_collect have what was answered
+bool engine_hand_out(struct engine *e);  // to engine_collect; true when `wake` is to be called
 struct unit *unit_take(struct engine *e);
 void unit_release(struct engine *e, struct unit *u);  // counts one hold down; recycles at none
 void units_free(struct engine *e);
 void query_finish(struct engine *e, struct query *query);
 
-// lane.c
-void engine_again(struct engine *e, struct order *order);  // into the next unit
-void *lane_run(void *engine);
+// queue.c: the orders that wait for a lane, and the lanes that wait for orders.
 void order_append(struct order_list *list, struct order *order);
+// Takes what waits, up to the size of a unit, of which `*items` are taken.
+struct order *order_take(struct order_list *from, size_t *items);
+void order_chain(struct order **to, struct order *more);
+struct gathered {
+  struct order *orders;
+  bool withdrawn;   // someone who waited has left
+  bool drain;       // from now on nobody waits
+  bool steps_back;  // the lane leaves the work to others
+};
+struct gathered queue_gather(struct lane *lane, int64_t now);
+void queue_due(struct engine *e);       // there is something to do, or there will be: see e->due_at
+void queue_call(struct engine *e);      // a lane that has nothing to do looks again
+void queue_call_all(struct engine *e);  // all of them; with queue_lock held
+bool lane_wait(struct lane *lane);      // until there is work for it. False: time to stop
+bool lane_steps_back(struct lane *lane);  // with queue_lock held: it fails and others do not
+
+// lane.c
+bool lane_turn(struct lane *lane, int64_t *next_at);  // one unit of work, if there is any
+void *lane_run(void *lane);
+void lanes_answer_the_rest(struct engine *e);             // after their threads have ended
+int64_t engine_due(const struct engine *e, int64_t now);  // when something is to be done; 0: never
+// How a call into the store ended.
+void lane_note(struct lane *lane, enum err err);
+enum err lanes_state(struct engine *e);  // ERR_OK: some lane works
+
+// again.c: orders that are decided again.
+void engine_again(struct engine *e, struct order *order);  // in the next unit, or at `not_before`
+void again_due(struct engine *e, int64_t now);  // those whose time has come: in the next unit
+// The unit failed for a reason that may not hold the next time: true when the order gets one.
+bool again_after(struct unit *u, struct order *order, const struct fault *why);
+bool again_blames_one(enum err err);
+
+// decide.c
+void decide(struct unit *u);
+
+// fail.c: the unit failed: nobody hears of what it decided.
+void fail_all(struct unit *u, const struct fault *why);
+
+// recent.c
+void recent_ready(struct engine *e, int64_t tenant, struct str queue, struct str type);
+void recent_ready_any(struct engine *e, int64_t tenant);
+void recent_ended(struct engine *e, struct id id);
+// Whether what the order waits for may have come since the unit began to load.
+bool recent_concerns(const struct unit *u, const struct order *order);
+
+// news.c
+void *news_run(void *engine);
+// One round: tells the store what is waited for here, and takes in what others did.
+MUST_USE enum err news_turn(struct engine *e, struct arena *a, struct fault *why);
 
 // readers.c
 enum err readers_start(struct engine *e, struct fault *why);
@@ -143,28 +251,39 @@ bool readers_serve(struct engine *e);  // lane thread, for stores with lane_read
 // park.c: orders that wait. `deadline` is in clock time.
 void park_claim(struct engine *e, struct order *order);
 void park_watch(struct engine *e, struct order *order, struct id id);
+void park_hold(struct unit *u, struct order *order);  // it is the unit's own until that is over
+void park_release(struct unit *u);                    // the unit was committed
+struct order *park_take_held(struct unit *u);  // it failed: takes them out, chained by `next`
 void park_remove(struct engine *e, struct order *order);
-void park_feed(struct unit *u);    // gives what became ready to those who wait
-void park_refeed(struct unit *u);  // the unit failed: put back whom it fed
-void park_offer(struct unit *u);   // wakes those for whom the unit made something ready, but `late`
-void park_kick(struct engine *e, int64_t tenant);  // decide all parked claims of a tenant again
-void park_ended(struct unit *u);                   // wakes the watchers of tasks that ended
-void park_expire(struct engine *e, int64_t now);   // those whose deadline has come
-void park_withdrawn(struct engine *e);             // drops those whom nobody waits for
-bool order_is_gone(const struct order *order);     // nobody waits for its answer any more
-// Takes out those that the unit decided, to be chained by `next`; oldest first.
-struct order *park_take_decided(struct unit *u);
+void park_ended(struct unit *u);  // wakes the watchers of tasks that ended
+void park_ended_one(struct engine *e, struct id id);
+void park_expire(struct engine *e, int64_t now);         // those whose deadline has come
+void park_withdrawn(struct engine *e);                   // drops those whom nobody waits for
+bool order_is_gone(const struct order *order);           // nobody waits for its answer any more
 void park_again(struct engine *e, struct order *order);  // out of the park, into the next unit
 void park_drain(struct engine *e);
 int64_t park_deadline(const struct engine *e);  // the earliest; 0: none
+struct park_group *park_group_of(struct engine *e, const struct pick *filter);  // NULL: none
+struct order *park_first(const struct park_group *g, const struct unit *u);  // NULL: all are held
 void deadlines_add(struct engine *e, struct order *order);
 void deadlines_remove(struct engine *e, struct order *order);
 
+// feed.c: what became ready goes to those who wait.
+void feed_parked(struct unit *u);  // gives it to them
+void feed_undo(struct unit *u);    // the unit failed: puts back whom it fed
+void feed_offer(struct unit *u);   // after the commit: wakes those for whom something is left
+// Wakes those who wait longest for such tasks, as many as `count` tasks may serve.
+void feed_wake(struct engine *e, int64_t tenant, struct str queue, struct str type, int64_t count);
+void feed_kick(struct engine *e, int64_t tenant);  // decide all parked claims of a tenant again
+
 // claim.c
+enum { CLAIM_BUSY_MS = 5 };  // others hold what fits: look again after this
 bool claim_fits(const struct claim_filter *f, const struct task *task);
 bool claim_same_names(const struct str *a, size_t an, const struct str *b, size_t bn);
 void claim_take(struct unit *u, struct order *order, struct row *row);
 size_t claim_from_ready(struct unit *u, struct order *order);
+struct row *claim_left(struct pick_slot *slot);    // a candidate that nobody took
+bool claim_was_cut(const struct pick_slot *slot);  // there may be more candidates
 
 // settle.c
 void settle_back_to_pending(struct unit *u, struct row *row, enum move move, int64_t delay_ms);
@@ -175,13 +294,14 @@ void settle_failed(struct unit *u, struct order *order, struct row *row,
 struct row *order_row(struct unit *u, struct order *order);
 void order_answer_row(struct unit *u, struct order *order, struct row *row);
 
-// run.c
+// run.c: with work_lock held, which it lets go while the store works.
 MUST_USE enum err run_unit(struct unit *u, bool sweep);
 
 // catalog.c
 enum err catalog_open(struct engine *e, struct fault *why);
 void catalog_close(struct engine *e);
-void catalog_absorb(struct unit *u);  // after the commit
+void catalog_absorb(struct unit *u);                              // after the commit
+void catalog_learn(struct engine *e, const struct catalog *all);  // as the store has it
 bool catalog_type(struct engine *e, int64_t tenant, struct str name, struct arena *a,
                   struct type *out);
 bool catalog_queue(struct engine *e, int64_t tenant, struct str name);  // it was paused once

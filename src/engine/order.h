@@ -132,14 +132,18 @@ struct order {
   struct order *next;
   struct unit *unit;  // whose arena holds the answer
   uint64_t turn;      // the unit that decided it first
-  uint64_t decided;   // the one that decided it last
   struct pick_slot *slot;
   struct park_group *group;
   struct order *park_next, *park_previous;
+  struct unit *held;  // the unit that parked it and is not over yet: nobody else may touch it
+  struct order *held_next;
   int64_t deadline;  // of a parked order
   size_t heap_index;
   size_t watch_index;  // of a watch
   uint64_t ticket;     // arrival order among parked claims
+  int64_t not_before;  // when to decide it again; 0: at once
+  unsigned conflicts;  // units that failed with ERR_CONFLICT
+  unsigned busy_tries;
   bool parked, expired, again, alone;
   bool gone;  // atomically: nobody waits for the answer any more
 };

@@ -1,13 +1,14 @@
-// park.c: orders that wait: claims for work, watches for the end of a task. Lane thread only.
+// park.c: orders that wait: claims for work, watches for the end of a task. With work_lock held.
 //
-// Claims with the same filter form a group, oldest first. When a task becomes ready, the group
-// whose oldest claim waits longest gets it, in the same unit of work that made it ready. Every
-// parked order stands in one heap by deadline (deadlines.c) as well.
+// Claims with the same filter form a group, oldest first (feed.c gives them what becomes ready).
+// Every parked order stands in one heap by deadline (deadlines.c) as well. One that is held by a
+// unit of another lane is left alone; that unit lets it go, and sees to what came meanwhile.
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "engine/inside.h"
+
+#define NEVER INT64_MAX
 
 // --- groups of claims ----------------------------------------------------------------------------
 
@@ -23,15 +24,26 @@ static void names_free(struct str *names, size_t count) {
   mem_free(names);
 }
 
-static struct park_group *group_for(struct engine *e, const struct order *order) {
-  const struct claim_filter *f = &order->claim;
+struct park_group *park_group_of(struct engine *e, const struct pick *f) {
   for (struct park_group *g = e->groups; g; g = g->next) {
-    if (g->tenant == order->tenant &&
+    if (g->tenant == f->tenant &&
         claim_same_names(g->types, g->type_count, f->types, f->type_count) &&
         claim_same_names(g->queues, g->queue_count, f->queues, f->queue_count))
       return g;
   }
-  struct park_group *g = mem_zero(sizeof *g);
+  return NULL;
+}
+
+static struct park_group *group_for(struct engine *e, const struct order *order) {
+  const struct claim_filter *f = &order->claim;
+  const struct pick filter = {.tenant = order->tenant,
+                              .types = f->types,
+                              .type_count = f->type_count,
+                              .queues = f->queues,
+                              .queue_count = f->queue_count};
+  struct park_group *g = park_group_of(e, &filter);
+  if (g) return g;
+  g = mem_zero(sizeof *g);
   g->tenant = order->tenant;
   g->types = names_copy(f->types, f->type_count);
   g->queues = names_copy(f->queues, f->queue_count);
@@ -64,6 +76,17 @@ static void group_insert(struct park_group *g, struct order *order) {
     before->park_next = order;
   else
     g->head = order;
+}
+
+bool order_is_gone(const struct order *order) {
+  return __atomic_load_n(&order->gone, __ATOMIC_ACQUIRE);
+}
+
+struct order *park_first(const struct park_group *g, const struct unit *u) {
+  struct order *order = g->head;
+  while (order && order->held && (order->held != u || order_is_gone(order)))
+    order = order->park_next;
+  return order;
 }
 
 static void group_remove(struct engine *e, struct order *order) {
@@ -134,162 +157,123 @@ void park_remove(struct engine *e, struct order *order) {
 
 // A create that waited turns into a watch of what it made: decided again, with the task read anew.
 void park_again(struct engine *e, struct order *order) {
+  assert(!order->held);
   park_remove(e, order);
   if (order->kind == ORDER_CREATE) order->kind = ORDER_WATCH;
-  order->next = NULL;
   engine_again(e, order);
 }
 
+void park_ended_one(struct engine *e, struct id id) {
+  recent_ended(e, id);
+  for (size_t i = e->watch_count; i-- > 0;)
+    if (i < e->watch_count && id_eq(e->watches[i].id, id) && !e->watches[i].order->held)
+      park_again(e, e->watches[i].order);
+}
+
 void park_ended(struct unit *u) {
-  struct engine *e = u->e;
-  if (e->watch_count == 0) return;
   for (size_t i = 0; i < u->rows.count; i++) {
     const struct row *row = *LIST_AT(u->rows, struct row *, i);
-    if (!row->gone && !task_status_is_final(row->task.status)) continue;
-    for (size_t k = e->watch_count; k-- > 0;)
-      if (k < e->watch_count && id_eq(e->watches[k].id, row->task.id))
-        park_again(e, e->watches[k].order);
+    if (row->gone || task_status_is_final(row->task.status)) park_ended_one(u->e, row->task.id);
   }
-}
-
-// --- feeding -------------------------------------------------------------------------------------
-
-bool order_is_gone(const struct order *order) {
-  return __atomic_load_n(&order->gone, __ATOMIC_ACQUIRE);
-}
-
-static struct order *longest_waiting(struct engine *e, const struct task *task) {
-  struct order *best = NULL;
-  for (struct park_group *g = e->groups; g; g = g->next) {
-    if (g->tenant != task->tenant || (best && g->head->ticket > best->ticket)) continue;
-    if (claim_fits(&g->head->claim, task)) best = g->head;
-  }
-  return best;
-}
-
-static void feed(struct unit *u, struct order *order) {
-  park_remove(u->e, order);
-  if (order_is_gone(order)) {
-    engine_refuse(u->e, order, ERR_UNAVAILABLE, "the client went away");
-    return;
-  }
-  claim_from_ready(u, order);
-  order->next = u->fed;
-  u->fed = order;
-}
-
-// A claim to which the row can be given now.
-static struct order *taker(struct engine *e, const struct row *row) {
-  if (!task_is_ready(&row->task) || row->gone) return NULL;
-  if (engine_queue_paused(e, row->task.tenant, row->task.queue)) return NULL;
-  return longest_waiting(e, &row->task);
-}
-
-// Each row is offered once: whoever begins to wait later has looked at it himself.
-void park_feed(struct unit *u) {
-  if (!u->ready_new) return;
-  u->ready_new = false;
-  struct engine *e = u->e;
-  for (size_t i = u->ready_head; e->groups && i < u->ready.count; i++) {
-    struct row *row = *LIST_AT(u->ready, struct row *, i);
-    if (row->offered) continue;
-    for (struct order *order; (order = taker(e, row));) feed(u, order);
-    row->offered = true;
-  }
-}
-
-void park_offer(struct unit *u) {
-  for (size_t i = 0; u->e->groups && i < u->late.count; i++) {
-    struct order *order = taker(u->e, *LIST_AT(u->late, struct row *, i));
-    if (order) park_again(u->e, order);
-  }
-}
-
-void park_refeed(struct unit *u) {
-  while (u->fed) {
-    struct order *order = u->fed;
-    u->fed = order->next;
-    order->claimed = NULL;
-    order->claimed_count = 0;
-    park_claim(u->e, order);
-  }
-}
-
-// --- looking again -------------------------------------------------------------------------------
-
-static int by_ticket(const void *a_ptr, const void *b_ptr) {
-  const struct order *a = *(struct order *const *)a_ptr, *b = *(struct order *const *)b_ptr;
-  return (a->ticket > b->ticket) - (a->ticket < b->ticket);
-}
-
-// Chains the parked orders that `fits` says, oldest first. They stay parked.
-static struct order *select_parked(struct engine *e, bool fits(const struct order *, const void *),
-                                   const void *what) {
-  struct order **all = mem_alloc(sizeof *all * (e->deadline_count + 1)), *chain = NULL;
-  size_t count = 0;
-  for (size_t i = 0; i < e->deadline_count; i++)
-    if (fits(e->deadlines[i], what)) all[count++] = e->deadlines[i];
-  qsort(all, count, sizeof *all, by_ticket);
-  while (count-- > 0) {
-    all[count]->next = chain;
-    chain = all[count];
-  }
-  mem_free(all);
-  return chain;
-}
-
-static bool is_claim_of(const struct order *order, const void *tenant) {
-  return order->group && order->tenant == *(const int64_t *)tenant;
-}
-
-void park_kick(struct engine *e, int64_t tenant) {
-  struct order *all = select_parked(e, is_claim_of, &tenant);
-  while (all) {
-    struct order *order = all;
-    all = order->next;
-    park_again(e, order);
-  }
-}
-
-static bool was_decided_in(const struct order *order, const void *turn) {
-  return order->decided == *(const uint64_t *)turn;
-}
-
-struct order *park_take_decided(struct unit *u) {
-  struct order *all = select_parked(u->e, was_decided_in, &u->turn);
-  for (struct order *order = all; order; order = order->next) park_remove(u->e, order);
-  return all;
 }
 
 // --- ends of waiting -----------------------------------------------------------------------------
+
+static void expire(struct engine *e, struct order *order) {
+  // A watch reads its task once more; an answer that is to be kept needs a commit.
+  if (order->group == NULL || !str_is_none(order->replay_key)) {
+    park_again(e, order);
+    return;
+  }
+  park_remove(e, order);
+  engine_answer(e, NULL, order);
+}
 
 void park_expire(struct engine *e, int64_t now) {
   while (e->deadline_count && e->deadlines[0]->deadline <= now) {
     struct order *order = e->deadlines[0];
     order->expired = true;
-    // A watch reads its task once more; an answer that is to be kept needs a commit.
-    if (order->group == NULL || !str_is_none(order->replay_key)) {
-      park_again(e, order);
-    } else {
-      park_remove(e, order);
-      engine_answer(e, NULL, order);
+    if (!order->held) {
+      expire(e, order);
+      continue;
     }
+    deadlines_remove(e, order);  // its unit will see to it
+    order->deadline = NEVER;
+    deadlines_add(e, order);
   }
 }
 
-static bool is_gone(const struct order *order, const void *unused) {
-  (void)unused;
-  return order_is_gone(order);
+void park_drain(struct engine *e) { park_expire(e, NEVER - 1); }
+
+int64_t park_deadline(const struct engine *e) {
+  return e->deadline_count && e->deadlines[0]->deadline != NEVER ? e->deadlines[0]->deadline : 0;
 }
 
+static void leave(struct engine *e, struct order *order) {
+  park_remove(e, order);
+  engine_refuse(e, order, ERR_UNAVAILABLE, "the client went away");
+}
+
+// Many may leave at once, so they are found first: each that goes moves others in the heap.
 void park_withdrawn(struct engine *e) {
-  struct order *all = select_parked(e, is_gone, NULL);
-  while (all) {
-    struct order *order = all;
-    all = order->next;
-    park_remove(e, order);
-    engine_refuse(e, order, ERR_UNAVAILABLE, "the client went away");
+  struct order *gone = NULL;
+  for (size_t i = 0; i < e->deadline_count; i++) {
+    struct order *order = e->deadlines[i];
+    if (order->held || !order_is_gone(order)) continue;
+    order->next = gone;
+    gone = order;
+  }
+  while (gone) {
+    struct order *order = gone;
+    gone = order->next;
+    leave(e, order);
   }
 }
 
-void park_drain(struct engine *e) { park_expire(e, INT64_MAX); }
+// --- orders of a unit that is not over -----------------------------------------------------------
+
+void park_hold(struct unit *u, struct order *order) {
+  order->held = u;
+  order->held_next = NULL;
+  if (u->held)
+    u->held_last->held_next = order;
+  else
+    u->held = order;
+  u->held_last = order;
+}
+
+static struct order *let_go(struct unit *u) {
+  struct order *order = u->held;
+  if (order == NULL) return NULL;
+  u->held = order->held_next;
+  order->held_next = NULL;
+  order->held = NULL;
+  return order;
+}
+
+// Some were fed in this unit. Whoever else goes on waiting may have missed something.
+void park_release(struct unit *u) {
+  struct engine *e = u->e;
+  for (struct order *order; (order = let_go(u));) {
+    order->conflicts = 0;
+    if (!order->parked) continue;
+    if (order_is_gone(order))
+      leave(e, order);
+    else if (order->expired)
+      expire(e, order);
+    else if (recent_concerns(u, order))
+      park_again(e, order);
+  }
+}
+
+struct order *park_take_held(struct unit *u) {
+  struct order *all = NULL, **last = &all;
+  for (struct order *order; (order = let_go(u));) {
+    if (!order->parked) continue;
+    park_remove(u->e, order);
+    order->next = NULL;
+    *last = order;
+    last = &order->next;
+  }
+  return all;
+}

@@ -25,7 +25,10 @@ void engine_query(struct engine *e, struct query *query) {
       e->query_head = query;
     e->query_tail = query;
     e->query_count++;
-    pthread_cond_signal(e->store->ops->lane_reads ? &e->queue_filled : &e->query_filled);
+    if (e->store->ops->lane_reads)
+      queue_call_all(e);
+    else
+      pthread_cond_signal(&e->query_filled);
   }
   pthread_mutex_unlock(&e->queue_lock);
   if (!full) return;

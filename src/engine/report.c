@@ -4,6 +4,17 @@
 
 void report_plan(struct unit *u, struct order *order) { unit_want(u, order->tenant, order->id, 0); }
 
+// A renewal that brings little may be left out: it would cost a commit. It brings little while the
+// lease would end less than a quarter of its length later, and half of it is still to come.
+static bool may_be_left_out(const struct report_input *in, const struct task *task, int64_t now) {
+  if (in->progress != ABSENT || !str_is_none(in->step) || !str_is_none(in->step_description) ||
+      in->line_count)
+    return false;
+  int64_t length = task->lease_length_ms, left = task->lease_expires_at - now;
+  int64_t gain = task_lease_end(task, now) - task->lease_expires_at;
+  return gain * 4 < length && left * 2 >= length;
+}
+
 static void note_progress(struct unit *u, struct order *order, struct row *row) {
   const struct report_input *in = &order->in.report;
   struct task *task = &row->task;
@@ -49,11 +60,13 @@ enum verdict report_decide(struct unit *u, struct order *order) {
                            "the lease token does not hold this task any more; stop working on it");
     return ANSWERED;
   }
-  unit_touch(u, row);
-  task->lease_expires_at = task_lease_end(task, u->now);
-  unit_reschedule(u, row);
-  note_progress(u, order, row);
-  append_lines(u, order, row);
+  if (!may_be_left_out(&order->in.report, task, u->now)) {
+    unit_touch(u, row);
+    task->lease_expires_at = task_lease_end(task, u->now);
+    unit_reschedule(u, row);
+    note_progress(u, order, row);
+    append_lines(u, order, row);
+  }
   workers_seen(u->e, order->tenant, task->worker, u->now);
   order->cancel_requested = task->cancel_requested_at != 0;
   order_answer_row(u, order, row);

@@ -28,6 +28,67 @@ static void a_heartbeat_renews_the_lease_by_its_own_length(void **state) {
   assert_status(y, task.id, TASK_PENDING);
 }
 
+// A commit for each would cost more than it brings.
+static void a_heartbeat_that_brings_little_writes_nothing_and_tells_the_truth(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  size_t applies = y->store.applies;
+  int64_t revision = kept(y, task.id)->revision;
+  y->now += LEASE_MS / 4 - 1;
+  struct ask *a = reporting(y, &task);
+  assert_int_equal(ask(a), ERR_OK);
+  assert_int_equal(a->tasks[0].lease_expires_at, task.lease_expires_at);
+  assert_int_equal(y->store.applies, applies);
+  assert_int_equal(kept(y, task.id)->revision, revision);
+  y->now += 1;
+  a = reporting(y, &task);
+  ask(a);
+  assert_int_equal(a->tasks[0].lease_expires_at, y->now + LEASE_MS);
+  assert_int_equal(kept(y, task.id)->lease_expires_at, y->now + LEASE_MS);
+  assert_int_equal(y->store.applies, applies + 1);
+}
+
+static void whatever_else_a_report_brings_is_written_with_a_renewal(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  for (int i = 0; i < 3; i++) {
+    y->now += 1;
+    struct ask *a = reporting(y, &task);
+    struct str line = ask_text(a, "line");
+    if (i == 0) a->order.in.report.progress = 0;
+    if (i == 1) a->order.in.report.step_description = ask_text(a, "on it");
+    if (i == 2) a->order.in.report.lines = &line, a->order.in.report.line_count = 1;
+    ask(a);
+    assert_int_equal(kept(y, task.id)->lease_expires_at, y->now + LEASE_MS);
+  }
+}
+
+static void a_renewal_is_never_left_out_when_less_than_half_of_the_lease_is_left(void **state) {
+  struct yard *y = *state;
+  struct ask *create = creating(y, "t", 1);
+  item_of(create, 0)->timeout_ms = LEASE_MS + 1000;
+  struct task task = taken_one(y, created(create));
+  y->now += LEASE_MS / 2;  // a gain of no more than 1,000 ms, with half of it left
+  size_t applies = y->store.applies;
+  ask(reporting(y, &task));
+  assert_int_equal(y->store.applies, applies);
+  y->now += 1;
+  ask(reporting(y, &task));
+  assert_int_equal(y->store.applies, applies + 1);
+  assert_int_equal(kept(y, task.id)->lease_expires_at, task.lease_expires_at + 1000);
+}
+
+static void a_wish_to_cancel_is_heard_although_nothing_is_written(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  ask(canceling(y, task.id, LEASE_MS));
+  size_t applies = y->store.applies;
+  struct ask *a = reporting(y, &task);
+  assert_int_equal(ask(a), ERR_OK);
+  assert_true(a->order.cancel_requested);
+  assert_int_equal(y->store.applies, applies);
+}
+
 static void a_heartbeat_in_the_unit_that_would_end_the_lease_saves_it(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
@@ -106,6 +167,10 @@ static void a_report_does_not_run_past_the_timeout(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       YARD_TEST(a_heartbeat_renews_the_lease_by_its_own_length),
+      YARD_TEST(a_heartbeat_that_brings_little_writes_nothing_and_tells_the_truth),
+      YARD_TEST(whatever_else_a_report_brings_is_written_with_a_renewal),
+      YARD_TEST(a_renewal_is_never_left_out_when_less_than_half_of_the_lease_is_left),
+      YARD_TEST(a_wish_to_cancel_is_heard_although_nothing_is_written),
       YARD_TEST(a_heartbeat_in_the_unit_that_would_end_the_lease_saves_it),
       YARD_TEST(progress_never_goes_back_within_an_attempt),
       YARD_TEST(a_step_stays_until_another_one_comes),

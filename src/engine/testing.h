@@ -22,6 +22,10 @@ enum { START_MS = 1000000, LEASE_MS = 30000 };
 
 struct yard {
   struct fake_store store;
+  struct store_ops ops;  // of a store that several processes share
+  struct fake_news news;
+  struct fake_head head;  // of a process that uses the store of another yard
+  struct yard *host;      // that one
   struct engine *e;
   int64_t now, next_at;
   struct ask *asks;  // all that were ever made
@@ -50,7 +54,10 @@ struct ask {
 
 // --- the yard ------------------------------------------------------------------------------------
 
-static inline int64_t yard_now(void *self) { return ((struct yard *)self)->now; }
+static inline int64_t yard_now(void *self) {
+  const struct yard *y = self;
+  return y->host ? y->host->now : y->now;
+}
 
 static inline void yard_broken(void *self, const struct fault *why) {
   (void)why;
@@ -67,21 +74,52 @@ static inline void yard_open_engine(struct yard *y) {
       .self = y,
       .broken = yard_broken};
   struct fault why = {0};
-  assert_int_equal(engine_open(&y->store.store, &settings, &y->e, &why), ERR_OK);
+  struct store *store = y->host ? &y->head.store : &y->store.head.store;
+  assert_int_equal(engine_open(store, &settings, &y->e, &why), ERR_OK);
+}
+
+static inline struct yard *yard_new(size_t lanes) {
+  struct yard *y = mem_zero(sizeof *y);
+  fake_open(&y->store);
+  y->store.lane_max = lanes;
+  y->now = START_MS;
+  return y;
 }
 
 static inline int yard_setup(void **state) {
-  struct yard *y = mem_zero(sizeof *y);
-  fake_open(&y->store);
-  y->now = START_MS;
+  struct yard *y = yard_new(1);
   yard_open_engine(y);
   *state = y;
   return 0;
 }
 
+static inline int yard_setup_lanes(void **state) {
+  struct yard *y = yard_new(3);
+  yard_open_engine(y);
+  *state = y;
+  return 0;
+}
+
+static inline int yard_setup_shared(void **state) {
+  struct yard *y = yard_new(2);
+  fake_share(&y->store, &y->store.head, &y->ops, &y->news);
+  yard_open_engine(y);
+  *state = y;
+  return 0;
+}
+
+// Another process on the same store; its time is the host's.
+static inline struct yard *yard_beside(struct yard *host) {
+  struct yard *y = mem_zero(sizeof *y);
+  y->host = host;
+  fake_share(&host->store, &y->head, &y->ops, &y->news);
+  yard_open_engine(y);
+  return y;
+}
+
 // Runs units of work until there is nothing left to do, then hands out the answers.
 static inline void turn(struct yard *y) {
-  for (int units = 0; engine_turn(y->e, &y->next_at) || (y->next_at && y->next_at <= y->now);
+  for (int units = 0; engine_turn(y->e, &y->next_at) || (y->next_at && y->next_at <= yard_now(y));
        units++)
     assert_true(units < 1000);  // else it turns for ever
   engine_collect(y->e);
@@ -92,15 +130,24 @@ static inline void pass(struct yard *y, int64_t ms) {
   turn(y);
 }
 
+// The same, with a turn at each moment in between at which the engine wants one.
+static inline void live(struct yard *y, int64_t ms) {
+  int64_t end = y->now + ms;
+  turn(y);
+  while (y->next_at && y->next_at <= end) {
+    if (y->next_at > y->now) y->now = y->next_at;
+    turn(y);
+  }
+  y->now = end;
+}
+
 static inline void ask_free(struct ask *a) {
   if (!a->answers || a->borrows) arena_fini(&a->arena);
   arena_fini(&a->kept);
   mem_free(a);
 }
 
-static inline int yard_teardown(void **state) {
-  struct yard *y = *state;
-  y->store.fail_applies = y->store.fail_loads = 0;
+static inline void yard_end(struct yard *y) {
   engine_drain(y->e);
   turn(y);
   for (struct ask *a = y->asks, *next; a; a = next) {
@@ -110,12 +157,22 @@ static inline int yard_teardown(void **state) {
   }
   engine_stop(y->e);
   engine_close(y->e);
-  fake_close(&y->store);
+  if (y->host == NULL) fake_close(&y->store);
   mem_free(y);
+}
+
+static inline int yard_teardown(void **state) {
+  struct yard *y = *state;
+  y->store.hook = NULL;
+  y->store.fail_applies = y->store.fail_loads = 0;
+  for (size_t i = 0; i < FAKE_LANES; i++) y->store.lanes[i].fails = false;
+  yard_end(y);
   return 0;
 }
 
 #define YARD_TEST(name) cmocka_unit_test_setup_teardown(name, yard_setup, yard_teardown)
+#define LANES_TEST(name) cmocka_unit_test_setup_teardown(name, yard_setup_lanes, yard_teardown)
+#define SHARED_TEST(name) cmocka_unit_test_setup_teardown(name, yard_setup_shared, yard_teardown)
 
 // --- asking --------------------------------------------------------------------------------------
 

@@ -1,21 +1,64 @@
 // testing_store.h: a store in memory for the engine's tests: arrays, no database, faults on demand.
 //
 // It keeps to store/store.h to the letter, so that it finds out an engine that does not: what it
-// loads are copies that die with the unit, payloads come only where the contract says so, a stale
-// revision is a conflict, and a change that no store could make trips an assertion.
+// loads are copies that die with the unit, payloads come only where the contract says so, what is
+// changed must have been loaded, a stale revision is a conflict, and a change that no store could
+// make trips an assertion.
+//
+// It has several lanes (testing_locks.h), and several processes may share it (testing_news.h). A
+// hook is called while a lane is in the store, so that a test can let others go on meanwhile.
 #ifndef ENGINE_TESTING_STORE_H
 #define ENGINE_TESTING_STORE_H
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/mem.h"
 #include "store/store.h"
 
 enum { FAKE_TASKS = 20000, FAKE_EVENTS = 60000, FAKE_SMALL = 4000 };
 
-struct fake_store {
+enum { FAKE_LANES = 8 };
+
+enum fake_point {
+  FAKE_LOADED,    // the load is done, and has locked what it brought
+  FAKE_APPLYING,  // nothing is committed yet
+  FAKE_APPLIED,   // it is committed, and the engine does not know
+};
+
+struct fake_store;
+
+// What one process has opened. A store begins with its first one.
+struct fake_head {
   struct store store;  // first: what the engine sees
+  struct fake_store *s;
+  struct fake_news *news;  // testing_news.h; NULL: not shared
+};
+
+struct store_lane {
+  struct fake_head *head;
+  struct fake_store *s;
+  bool open;  // by an engine
+  bool unit_open;
+  struct fake_lock *locks;  // testing_locks.h
+  size_t lock_count, lock_cap;
+  bool fails;  // all its calls, with fail_apply
+};
+
+struct fake_store {
+  struct fake_head head;
+  pthread_mutex_t lock;     // of all below
+  pthread_cond_t unlocked;  // a lane let go of what it had loaded
+  bool threads;             // lanes may wait for each other; else that is a mistake of the test
+  struct store_lane lanes[FAKE_LANES];
+  size_t lane_max;
+  void (*hook)(void *self, struct store_lane *lane, enum fake_point point);
+  void *hook_self;
+  struct fake_news *told[4];  // those who are told what others do
+  size_t told_count;
+  int64_t version;     // of the catalogue
   struct arena arena;  // all that is kept; freed with the store
   struct task *tasks;  // by age
   struct event *events;
@@ -29,18 +72,27 @@ struct fake_store {
   size_t queue_count, type_count, key_count, tenant_count;
   enum err fail_apply, fail_load;             // what the next ones end with
   size_t fail_applies, fail_loads;            // how many of them
+  struct id contested;                        // whoever changes this task runs into a conflict
+  size_t conflict_each;                       // so many applies; 0: none
   size_t applies, loads, rows_loaded, tends;  // for tests that count
   int64_t dropped_through;                    // of the latest log that was cut
-  bool unit_open;
 };
 
-static inline struct fake_store *fake_of(void *store_or_lane) { return store_or_lane; }
+static inline struct fake_store *fake_of(struct store *store) {
+  return ((struct fake_head *)store)->s;
+}
+
+static inline void fake_reach(struct store_lane *lane, enum fake_point point) {
+  if (lane->s->hook) lane->s->hook(lane->s->hook_self, lane, point);
+}
 
 static inline struct task *fake_find(struct fake_store *s, struct id id) {
   for (size_t i = s->task_count; i-- > 0;)
     if (id_eq(s->tasks[i].id, id)) return &s->tasks[i];
   return NULL;
 }
+
+#include "engine/testing_locks.h"
 
 // A copy whose texts all live in `a`. `parts` says which bodies come along.
 static inline struct task fake_copy(struct arena *a, const struct task *from, unsigned parts) {
@@ -93,11 +145,18 @@ static inline int fake_order(const void *a_ptr, const void *b_ptr) {
   return id_key(a->id) < id_key(b->id) ? -1 : 1;
 }
 
-static inline void fake_pick(struct fake_store *s, struct arena *a, struct pick *p) {
+static inline void fake_pick(struct store_lane *lane, struct arena *a, struct pick *p) {
+  struct fake_store *s = lane->s;
   struct task **fits = ARENA_ARRAY(a, struct task *, s->task_count + 1);
   size_t count = 0, bytes = 0;
-  for (size_t i = 0; i < s->task_count; i++)
-    if (fake_fits(p, &s->tasks[i])) fits[count++] = &s->tasks[i];
+  p->busy = false;
+  for (size_t i = 0; i < s->task_count; i++) {
+    if (!fake_fits(p, &s->tasks[i])) continue;
+    if (fake_is_locked(lane, fake_lock_of_id(s->tasks[i].id)))
+      p->busy = true;
+    else
+      fits[count++] = &s->tasks[i];
+  }
   qsort(fits, count, sizeof *fits, fake_order);
   if (count > p->limit) count = p->limit;
   p->rows = ARENA_ARRAY(a, struct row *, count + 1);
@@ -105,6 +164,7 @@ static inline void fake_pick(struct fake_store *s, struct arena *a, struct pick 
   while (p->row_count < count && (p->row_count == 0 || bytes <= p->bytes_max)) {
     bytes += fits[p->row_count]->payload.len;
     p->rows[p->row_count] = fake_row(s, a, fits[p->row_count], PART_PAYLOAD);
+    fake_take(lane, fake_lock_of_id(fits[p->row_count]->id));
     p->row_count++;
   }
 }
@@ -114,15 +174,21 @@ static inline int fake_earlier(const void *a_ptr, const void *b_ptr) {
   return (a->wake_at > b->wake_at) - (a->wake_at < b->wake_at);
 }
 
-static inline void fake_due(struct fake_store *s, struct load *want) {
+static inline void fake_due(struct store_lane *lane, struct load *want) {
+  struct fake_store *s = lane->s;
   struct task **due = ARENA_ARRAY(want->arena, struct task *, s->task_count + 1);
   size_t count = 0;
   for (size_t i = 0; i < s->task_count; i++)
-    if (s->tasks[i].wake_at > 0 && s->tasks[i].wake_at <= want->due_at) due[count++] = &s->tasks[i];
+    if (s->tasks[i].wake_at > 0 && s->tasks[i].wake_at <= want->due_at &&
+        !fake_is_locked(lane, fake_lock_of_id(s->tasks[i].id)))
+      due[count++] = &s->tasks[i];
   qsort(due, count, sizeof *due, fake_earlier);
   want->due_count = count < want->due_limit ? count : want->due_limit;
   want->due = ARENA_ARRAY(want->arena, struct row *, want->due_count + 1);
-  for (size_t i = 0; i < want->due_count; i++) want->due[i] = fake_row(s, want->arena, due[i], 0);
+  for (size_t i = 0; i < want->due_count; i++) {
+    want->due[i] = fake_row(s, want->arena, due[i], 0);
+    fake_take(lane, fake_lock_of_id(due[i]->id));
+  }
 }
 
 static inline struct replay *fake_replay(struct arena *a, const struct replay *from) {
@@ -157,19 +223,37 @@ static inline void fake_load_wants(struct fake_store *s, struct load *want) {
   }
 }
 
-static inline enum err fake_load(struct store_lane *lane, struct load *want, struct fault *why) {
-  struct fake_store *s = fake_of(lane);
-  assert(!s->unit_open);
+static inline enum err fake_catalog(struct store *store, struct arena *a, struct catalog *out,
+                                    struct fault *why);
+
+static inline enum err fake_load_open(struct store_lane *lane, struct load *want,
+                                      struct fault *why) {
+  struct fake_store *s = lane->s;
   s->loads++;
-  if (s->fail_loads) {
-    s->fail_loads--;
-    return fault_set(why, s->fail_load, "the test says so");
+  if (s->fail_loads || lane->fails) {
+    s->fail_loads -= s->fail_loads > 0;
+    return fault_set(why, lane->fails ? s->fail_apply : s->fail_load, "the test says so");
   }
-  s->unit_open = true;
+  lane->unit_open = true;
+  fake_lock_wants(lane, want);
   fake_load_wants(s, want);
-  for (size_t i = 0; i < want->pick_count; i++) fake_pick(s, want->arena, &want->picks[i]);
-  if (want->due_at > 0) fake_due(s, want);
+  for (size_t i = 0; i < want->pick_count; i++) fake_pick(lane, want->arena, &want->picks[i]);
+  if (want->due_at > 0) fake_due(lane, want);
+  want->changed = NULL;
+  if (want->catalog && want->catalog_version != s->version) {
+    want->changed = ARENA_NEW(want->arena, struct catalog);
+    (void)fake_catalog(&s->head.store, want->arena, want->changed, why);
+  }
   return ERR_OK;
+}
+
+static inline enum err fake_load(struct store_lane *lane, struct load *want, struct fault *why) {
+  assert(!lane->unit_open);
+  pthread_mutex_lock(&lane->s->lock);
+  enum err err = fake_load_open(lane, want, why);
+  pthread_mutex_unlock(&lane->s->lock);
+  if (err == ERR_OK) fake_reach(lane, FAKE_LOADED);
+  return err;
 }
 
 // --- apply ---------------------------------------------------------------------------------------
@@ -188,15 +272,18 @@ static inline void fake_check_task(const struct task *t) {
   (void)pending, (void)running;
 }
 
-static inline bool fake_conflicts(struct fake_store *s, const struct change *change) {
+static inline bool fake_conflicts(struct store_lane *lane, const struct change *change) {
+  struct fake_store *s = lane->s;
   for (size_t i = 0; i < change->row_count; i++) {
     const struct row *row = change->rows[i];
     const struct task *kept = fake_find(s, row->task.id);
     assert(row->fresh || row->dirty || row->gone);
     assert(row->fresh || row->task.revision > row->was_revision);
+    assert(row->fresh || fake_has(lane, fake_lock_of_id(row->task.id)));
     for (size_t k = 0; k < i; k++) assert(change->rows[k] != row);  // each task once
     if (row->fresh ? kept != NULL : kept == NULL || kept->revision != row->was_revision)
       return true;
+    if (id_eq(row->task.id, s->contested)) return true;
   }
   return false;
 }
@@ -251,6 +338,7 @@ static inline void fake_put_replays(struct fake_store *s, const struct change *c
     while (at < s->replay_count && !(s->replays[at].tenant == change->replays[i].tenant &&
                                      str_eq(s->replays[at].key, change->replays[i].key)))
       at++;
+    assert(change->replays[i].replaces == (at < s->replay_count));
     if (at == s->replay_count) s->replay_count++;
     assert(at < FAKE_SMALL);
     s->replays[at] = change->replays[i];
@@ -271,7 +359,11 @@ static inline void fake_put_logs(struct fake_store *s, const struct change *chan
   }
 }
 
-static inline void fake_put_catalog(struct fake_store *s, const struct change *change) {
+static inline void fake_put_catalog(struct store_lane *lane, const struct change *change) {
+  struct fake_store *s = lane->s;
+  bool any = change->queue_count + change->type_count + change->key_count + change->tenant_count;
+  assert(!any || fake_has(lane, FAKE_LOCK_CATALOG));
+  s->version += any;
   for (size_t i = 0; i < change->queue_count; i++) {
     size_t at = 0;
     while (at < s->queue_count && !(s->queues[at].tenant == change->queues[i].tenant &&
@@ -282,14 +374,22 @@ static inline void fake_put_catalog(struct fake_store *s, const struct change *c
     s->queues[at].name = arena_dup(&s->arena, s->queues[at].name);
   }
   for (size_t i = 0; i < change->type_count; i++) {
-    struct type *t = &s->types[s->type_count++];
+    size_t at = 0;
+    while (at < s->type_count && !(s->types[at].tenant == change->types[i].tenant &&
+                                   str_eq(s->types[at].name, change->types[i].name)))
+      at++;
+    if (at == s->type_count) s->type_count++;
+    struct type *t = &s->types[at];
     *t = change->types[i];
     t->name = arena_dup(&s->arena, t->name);
     t->queue = arena_dup(&s->arena, t->queue);
     t->description = arena_dup(&s->arena, t->description);
   }
   for (size_t i = 0; i < change->key_count; i++) {
-    struct api_key *k = &s->keys[s->key_count++];
+    size_t at = 0;
+    while (at < s->key_count && !str_eq(s->keys[at].id, change->keys[i].id)) at++;
+    if (at == s->key_count) s->key_count++;
+    struct api_key *k = &s->keys[at];
     *k = change->keys[i];
     k->id = arena_dup(&s->arena, k->id);
     k->name = arena_dup(&s->arena, k->name);
@@ -300,41 +400,64 @@ static inline void fake_put_catalog(struct fake_store *s, const struct change *c
   }
 }
 
-static inline enum err fake_apply(struct store_lane *lane, const struct change *change,
-                                  struct fault *why) {
-  struct fake_store *s = fake_of(lane);
-  assert(s->unit_open);
-  s->unit_open = false;
+static inline void fake_tell(struct store_lane *lane, const struct change *change);
+
+static inline enum err fake_commit(struct store_lane *lane, const struct change *change,
+                                   struct fault *why) {
+  struct fake_store *s = lane->s;
   s->applies++;
-  if (s->fail_applies) {
-    s->fail_applies--;
+  if (s->fail_applies || lane->fails) {
+    s->fail_applies -= s->fail_applies > 0;
     return fault_set(why, s->fail_apply, "the test says so");
   }
-  if (fake_conflicts(s, change)) return fault_set(why, ERR_CONFLICT, "it was changed meanwhile");
+  if ((s->conflict_each && s->applies % s->conflict_each == 0) || fake_conflicts(lane, change))
+    return fault_set(why, ERR_CONFLICT, "it was changed meanwhile");
   fake_put_rows(s, change);
   fake_put_events(s, change);
   fake_put_replays(s, change);
   fake_put_logs(s, change);
-  fake_put_catalog(s, change);
+  fake_put_catalog(lane, change);
+  fake_tell(lane, change);
   return ERR_OK;
 }
 
-static inline void fake_abandon(struct store_lane *lane) { fake_of(lane)->unit_open = false; }
+static inline enum err fake_apply(struct store_lane *lane, const struct change *change,
+                                  struct fault *why) {
+  assert(lane->unit_open);
+  fake_reach(lane, FAKE_APPLYING);
+  pthread_mutex_lock(&lane->s->lock);
+  enum err err = fake_commit(lane, change, why);
+  fake_unlock_all(lane);
+  pthread_mutex_unlock(&lane->s->lock);
+  if (err == ERR_OK) fake_reach(lane, FAKE_APPLIED);
+  return err;
+}
+
+static inline void fake_abandon(struct store_lane *lane) {
+  pthread_mutex_lock(&lane->s->lock);
+  fake_unlock_all(lane);
+  pthread_mutex_unlock(&lane->s->lock);
+}
 
 // --- the rest ------------------------------------------------------------------------------------
 
+// A copy: what the store keeps goes on changing.
 static inline enum err fake_catalog(struct store *store, struct arena *a, struct catalog *out,
                                     struct fault *why) {
   struct fake_store *s = fake_of(store);
-  (void)a, (void)why;
-  *out = (struct catalog){.tenants = s->tenants,
+  (void)why;
+#define FAKE_COPY(type, from, count)                                                               \
+  memcpy(ARENA_ARRAY(a, struct type, (count) + 1), (from), (count) * sizeof(struct type))
+  *out = (struct catalog){.tenants = FAKE_COPY(tenant, s->tenants, s->tenant_count),
                           .tenant_count = s->tenant_count,
-                          .keys = s->keys,
+                          .keys = FAKE_COPY(api_key, s->keys, s->key_count),
                           .key_count = s->key_count,
-                          .queues = s->queues,
+                          .queues = FAKE_COPY(queue, s->queues, s->queue_count),
                           .queue_count = s->queue_count,
-                          .types = s->types,
-                          .type_count = s->type_count};
+                          .types = FAKE_COPY(type, s->types, s->type_count),
+                          .type_count = s->type_count,
+                          .version = s->version};
+#undef FAKE_COPY
   return ERR_OK;
 }
 
@@ -347,30 +470,47 @@ static inline enum err fake_last_id(struct store *store, int64_t *key, struct fa
   return ERR_OK;
 }
 
+static inline size_t fake_lane_max(struct store *store) { return fake_of(store)->lane_max; }
+
 static inline enum err fake_lane_open(struct store *store, struct store_lane **out,
                                       struct fault *why) {
+  struct fake_store *s = fake_of(store);
   (void)why;
-  *out = (struct store_lane *)store;
+  size_t i = 0;
+  while (i < FAKE_LANES && s->lanes[i].open) i++;
+  assert(i < FAKE_LANES);
+  s->lanes[i] = (struct store_lane){.head = (struct fake_head *)store, .s = s, .open = true};
+  *out = &s->lanes[i];
   return ERR_OK;
 }
 
-static inline void fake_lane_close(struct store_lane *lane) { (void)lane; }
+static inline void fake_lane_close(struct store_lane *lane) {
+  if (lane == NULL) return;
+  assert(!lane->unit_open);
+  mem_free(lane->locks);
+  *lane = (struct store_lane){0};
+}
 
 static inline enum err fake_wake_next(struct store_lane *lane, int64_t *at, struct fault *why) {
-  struct fake_store *s = fake_of(lane);
+  struct fake_store *s = lane->s;
   (void)why;
   *at = 0;
+  pthread_mutex_lock(&s->lock);
   for (size_t i = 0; i < s->task_count; i++)
     if (s->tasks[i].wake_at && (*at == 0 || s->tasks[i].wake_at < *at)) *at = s->tasks[i].wake_at;
+  pthread_mutex_unlock(&s->lock);
   return ERR_OK;
 }
 
 static inline enum err fake_tend(struct store_lane *lane, bool idle, struct fault *why) {
-  struct fake_store *s = fake_of(lane);
+  struct fake_store *s = lane->s;
   (void)idle;
-  assert(!s->unit_open);
+  assert(!lane->unit_open);
+  pthread_mutex_lock(&s->lock);
   s->tends++;
-  if (s->fail_applies) return fault_set(why, s->fail_apply, "the test says so");
+  bool fails = s->fail_applies > 0 || lane->fails;
+  pthread_mutex_unlock(&s->lock);
+  if (fails) return fault_set(why, s->fail_apply, "the test says so");
   return ERR_OK;  // the probe: a write would succeed
 }
 
@@ -383,20 +523,24 @@ static inline enum err fake_reader_open(struct store *store, struct store_reader
 
 static inline void fake_reader_close(struct store_reader *r) { (void)r; }
 
+static const struct store_ops FAKE_OPS = {.name = "fake",
+                                          .catalog = fake_catalog,
+                                          .last_id = fake_last_id,
+                                          .lane_max = fake_lane_max,
+                                          .lane_open = fake_lane_open,
+                                          .lane_close = fake_lane_close,
+                                          .load = fake_load,
+                                          .apply = fake_apply,
+                                          .abandon = fake_abandon,
+                                          .wake_next = fake_wake_next,
+                                          .tend = fake_tend,
+                                          .reader_open = fake_reader_open,
+                                          .reader_close = fake_reader_close};
+
 static inline void fake_open(struct fake_store *s) {
-  static const struct store_ops OPS = {.name = "fake",
-                                       .catalog = fake_catalog,
-                                       .last_id = fake_last_id,
-                                       .lane_open = fake_lane_open,
-                                       .lane_close = fake_lane_close,
-                                       .load = fake_load,
-                                       .apply = fake_apply,
-                                       .abandon = fake_abandon,
-                                       .wake_next = fake_wake_next,
-                                       .tend = fake_tend,
-                                       .reader_open = fake_reader_open,
-                                       .reader_close = fake_reader_close};
-  *s = (struct fake_store){.store.ops = &OPS};
+  *s = (struct fake_store){.head = {.store.ops = &FAKE_OPS, .s = s}, .lane_max = 1};
+  pthread_mutex_init(&s->lock, NULL);
+  pthread_cond_init(&s->unlocked, NULL);
   arena_init(&s->arena, 1 << 20);
   s->tasks = ARENA_ARRAY(&s->arena, struct task, FAKE_TASKS);
   s->events = ARENA_ARRAY(&s->arena, struct event, FAKE_EVENTS);
@@ -406,6 +550,13 @@ static inline void fake_open(struct fake_store *s) {
   s->tenants[s->tenant_count++] = (struct tenant){.number = 1, .name = STR("default")};
 }
 
-static inline void fake_close(struct fake_store *s) { arena_fini(&s->arena); }
+static inline void fake_close(struct fake_store *s) {
+  for (size_t i = 0; i < FAKE_LANES; i++) assert(!s->lanes[i].open);
+  pthread_cond_destroy(&s->unlocked);
+  pthread_mutex_destroy(&s->lock);
+  arena_fini(&s->arena);
+}
+
+#include "engine/testing_news.h"
 
 #endif

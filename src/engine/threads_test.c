@@ -13,19 +13,36 @@
 
 enum { CLIENTS = 4, WORKERS = 3, TASKS_EACH = 150, TASKS = CLIENTS * TASKS_EACH };
 
+// What is run: one process, or two that share a store.
+struct shape {
+  bool lane_reads;
+  size_t lanes;      // of each process
+  size_t processes;  // 1 or 2
+};
+
+struct process {
+  struct store_ops ops;
+  struct fake_head head;
+  struct fake_news news;
+  struct engine *e;
+};
+
 struct yard {
   struct fake_store store;
   struct store_ops ops;
-  struct engine *e;
+  struct process processes[2];
+  size_t process_count;
+  struct engine *e;  // of the first one
   pthread_mutex_t lock;
   pthread_cond_t some;  // answers wait for the collector, or one was handed out
-  bool woken, over;
+  bool woken, over, draining;
   size_t completed;
 };
 
 // A thread that asks, one request at a time.
 struct party {
   struct yard *yard;
+  struct engine *e;
   pthread_t thread;
   struct arena arena;
   struct order order;
@@ -46,14 +63,7 @@ static void yard_wake(void *self) {
   pthread_mutex_unlock(&y->lock);
 }
 
-static void yard_start(struct yard *y, bool lane_reads) {
-  *y = (struct yard){0};
-  fake_open(&y->store);
-  y->ops = *y->store.store.ops;
-  y->ops.lane_reads = lane_reads;
-  y->store.store.ops = &y->ops;
-  pthread_mutex_init(&y->lock, NULL);
-  pthread_cond_init(&y->some, NULL);
+static void open_engine(struct yard *y, struct store *store, struct engine **out) {
   struct engine_settings settings = {.lease_ms = 60000,
                                      .attempts_max = 3,
                                      .backoff = {.delay_ms = 1, .delay_max_ms = 1},
@@ -61,14 +71,34 @@ static void yard_start(struct yard *y, bool lane_reads) {
                                      .self = y,
                                      .wake = yard_wake};
   struct fault why = {0};
-  assert_int_equal(engine_open(&y->store.store, &settings, &y->e, &why), ERR_OK);
-  assert_int_equal(engine_start(y->e, &why), ERR_OK);
+  assert_int_equal(engine_open(store, &settings, out, &why), ERR_OK);
+  assert_int_equal(engine_start(*out, &why), ERR_OK);
+}
+
+static void yard_start(struct yard *y, const struct shape *shape) {
+  *y = (struct yard){.process_count = shape->processes};
+  fake_open(&y->store);
+  y->store.lane_max = shape->lanes;
+  y->store.threads = true;
+  y->ops = *y->store.head.store.ops;
+  y->ops.lane_reads = shape->lane_reads;
+  y->store.head.store.ops = &y->ops;
+  pthread_mutex_init(&y->lock, NULL);
+  pthread_cond_init(&y->some, NULL);
+  for (size_t i = 0; i < shape->processes; i++) {
+    struct process *p = &y->processes[i];
+    if (shape->processes > 1) fake_share(&y->store, &p->head, &p->ops, &p->news);
+    open_engine(y, shape->processes > 1 ? &p->head.store : &y->store.head.store, &p->e);
+  }
+  y->e = y->processes[0].e;
 }
 
 static void yard_close(struct yard *y) {
-  engine_stop(y->e);
-  engine_collect(y->e);
-  engine_close(y->e);
+  for (size_t i = 0; i < y->process_count; i++) engine_stop(y->processes[i].e);
+  for (size_t i = 0; i < y->process_count; i++) {
+    engine_collect(y->processes[i].e);
+    engine_close(y->processes[i].e);
+  }
   fake_close(&y->store);
   pthread_cond_destroy(&y->some);
   pthread_mutex_destroy(&y->lock);
@@ -79,7 +109,7 @@ static void collect_once(struct yard *y) {
   while (!y->woken) pthread_cond_wait(&y->some, &y->lock);
   y->woken = false;
   pthread_mutex_unlock(&y->lock);
-  engine_collect(y->e);
+  for (size_t i = 0; i < y->process_count; i++) engine_collect(y->processes[i].e);
 }
 
 // --- asking --------------------------------------------------------------------------------------
@@ -141,13 +171,16 @@ static void *client_run(void *self) {
                                    .version = VERSION_NONE};
     order_for(p, ORDER_CREATE)->in.create.items = &p->create;
     p->order.in.create.count = 1;
-    engine_submit(p->yard->e, &p->order);
+    bool waits = i % 5 == 0;
+    if (waits) p->order.wait_ms = 60000;
+    engine_submit(p->e, &p->order);
     wait_for_answer(p);
+    assert(p->order.ended == waits);  // whoever waits is told of the end before the limit
     p->query = (struct query){.run = read_something, .done = query_done, .context = p};
-    engine_query(p->yard->e, &p->query);
+    engine_query(p->e, &p->query);
     wait_for_answer(p);
     assert(p->query.err == ERR_OK);
-    assert(engine_stats(p->yard->e).store == ERR_OK);
+    assert(engine_stats(p->e).store == ERR_OK);
   }
   return NULL;
 }
@@ -158,22 +191,30 @@ static void claim_next(struct party *p, enum order_kind kind, struct str *type) 
   p->order.wait_ms = 60000;
 }
 
+static bool is_draining(struct yard *y) {
+  pthread_mutex_lock(&y->lock);
+  bool draining = y->draining;
+  pthread_mutex_unlock(&y->lock);
+  return draining;
+}
+
 // Completes and claims the next until nothing more comes.
 static void *worker_run(void *self) {
   struct party *p = self;
   struct str type = STR("t");
   claim_next(p, ORDER_CLAIM, &type);
-  engine_submit(p->yard->e, &p->order);
+  engine_submit(p->e, &p->order);
   wait_for_answer(p);
   while (p->got) {
     claim_next(p, ORDER_SETTLE, &type);
     p->order.in.settle.items = &p->settle;
     p->order.in.settle.count = 1;
-    engine_submit(p->yard->e, &p->order);
+    engine_submit(p->e, &p->order);
     wait_for_answer(p);
     assert(p->settle.err == ERR_OK);
     arena_reset(&p->arena);
   }
+  assert(is_draining(p->yard));  // no wait for a task was in vain
   return NULL;
 }
 
@@ -183,8 +224,8 @@ static void *leaver_run(void *self) {
   struct str type = STR("never");
   for (int i = 0; i < TASKS_EACH; i++) {
     claim_next(p, ORDER_CLAIM, &type);
-    engine_submit(p->yard->e, &p->order);
-    engine_withdraw(p->yard->e, &p->order);
+    engine_submit(p->e, &p->order);
+    engine_withdraw(p->e, &p->order);
     wait_for_answer(p);
     assert(!p->got);
   }
@@ -193,8 +234,8 @@ static void *leaver_run(void *self) {
 
 // --- the tests -----------------------------------------------------------------------------------
 
-static void go(struct yard *y, struct party *p, void *run(void *)) {
-  *p = (struct party){.yard = y};
+static void go(struct yard *y, struct party *p, size_t number, void *run(void *)) {
+  *p = (struct party){.yard = y, .e = y->processes[number % y->process_count].e};
   arena_init(&p->arena, 4096);
   assert_int_equal(pthread_create(&p->thread, NULL, run, p), 0);
 }
@@ -204,17 +245,36 @@ static void join(struct party *p) {
   arena_fini(&p->arena);
 }
 
-// All of them; the first CLIENTS + 1 end by themselves, the workers when nothing more comes.
+// Pauses and resumes, so that claims are kicked and the catalogue changes all the time.
+static void *operator_run(void *self) {
+  struct party *p = self;
+  for (int i = 0; i < TASKS_EACH; i++) {
+    order_for(p, ORDER_PAUSE)->in.queue = (struct queue){
+        .tenant = 1, .name = i % 4 < 2 ? STR("default") : STR("side"), .paused = i % 2 == 0};
+    engine_submit(p->e, &p->order);
+    wait_for_answer(p);
+    assert(p->order.err == ERR_OK);
+  }
+  return NULL;
+}
+
+enum { ENDING = CLIENTS + 3, PARTIES = ENDING + WORKERS };
+
+static void *(*const RUNS[ENDING])(void *) = {client_run, client_run,   client_run,  client_run,
+                                              leaver_run, operator_run, operator_run};
+
+// All of them; the first ones end by themselves, the workers when nothing more comes.
 static void *wait_for_all(void *parties) {
   struct party *p = parties;
   struct yard *y = p[0].yard;
-  for (size_t i = 0; i < CLIENTS + 1; i++) join(&p[i]);
+  for (size_t i = 0; i < ENDING; i++) join(&p[i]);
   pthread_mutex_lock(&y->lock);
   // The latest completion of each worker may be waiting for a next task.
   while (y->completed < TASKS - WORKERS) pthread_cond_wait(&y->some, &y->lock);
+  y->draining = true;
   pthread_mutex_unlock(&y->lock);
-  engine_drain(y->e);
-  for (size_t i = CLIENTS + 1; i < CLIENTS + 1 + WORKERS; i++) join(&p[i]);
+  for (size_t i = 0; i < y->process_count; i++) engine_drain(y->processes[i].e);
+  for (size_t i = ENDING; i < PARTIES; i++) join(&p[i]);
   pthread_mutex_lock(&y->lock);
   y->over = true;
   pthread_mutex_unlock(&y->lock);
@@ -222,12 +282,12 @@ static void *wait_for_all(void *parties) {
   return NULL;
 }
 
-static void work_through(bool lane_reads) {
+static void work_through(struct shape shape) {
   static struct yard y;
-  static struct party parties[CLIENTS + 1 + WORKERS];
-  yard_start(&y, lane_reads);
-  for (size_t i = 0; i < CLIENTS + 1 + WORKERS; i++)
-    go(&y, &parties[i], i < CLIENTS ? client_run : i == CLIENTS ? leaver_run : worker_run);
+  static struct party parties[PARTIES];
+  yard_start(&y, &shape);
+  y.store.conflict_each = shape.lanes > 1 ? 7 : 0;
+  for (size_t i = 0; i < PARTIES; i++) go(&y, &parties[i], i, i < ENDING ? RUNS[i] : worker_run);
   pthread_t waiter;
   assert_int_equal(pthread_create(&waiter, NULL, wait_for_all, parties), 0);
   for (bool over = false; !over;) {
@@ -247,12 +307,22 @@ static void work_through(bool lane_reads) {
 
 static void every_task_is_worked_once_while_many_ask_at_once(void **state) {
   (void)state;
-  work_through(false);
+  work_through((struct shape){.lanes = 1, .processes = 1});
 }
 
 static void a_store_that_is_read_on_the_lane_answers_everybody_too(void **state) {
   (void)state;
-  work_through(true);
+  work_through((struct shape){.lane_reads = true, .lanes = 1, .processes = 1});
+}
+
+static void several_lanes_work_each_task_once_and_miss_nobody_who_waits(void **state) {
+  (void)state;
+  work_through((struct shape){.lanes = 4, .processes = 1});
+}
+
+static void two_processes_work_each_task_once_and_miss_nobody_who_waits(void **state) {
+  (void)state;
+  work_through((struct shape){.lanes = 4, .processes = 2});
 }
 
 static void a_stop_without_a_drain_answers_all_who_wait(void **state) {
@@ -260,8 +330,8 @@ static void a_stop_without_a_drain_answers_all_who_wait(void **state) {
   static struct yard y;
   static struct party claim, create;  // their arenas are not used
   struct str type = STR("t");
-  yard_start(&y, false);
-  claim = create = (struct party){.yard = &y};
+  yard_start(&y, &(struct shape){.lanes = 4, .processes = 2});
+  claim = create = (struct party){.yard = &y, .e = y.e};
   claim_next(&claim, ORDER_CLAIM, &type);
   engine_submit(y.e, &claim.order);
   create.create.task = (struct task){
@@ -283,6 +353,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_task_is_worked_once_while_many_ask_at_once),
       cmocka_unit_test(a_store_that_is_read_on_the_lane_answers_everybody_too),
+      cmocka_unit_test(several_lanes_work_each_task_once_and_miss_nobody_who_waits),
+      cmocka_unit_test(two_processes_work_each_task_once_and_miss_nobody_who_waits),
       cmocka_unit_test(a_stop_without_a_drain_answers_all_who_wait),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,11 +17,12 @@ void *list_push(struct arena *a, struct list *l, size_t item_bytes) {
   return memset((char *)l->at + l->count++ * item_bytes, 0, item_bytes);
 }
 
-void unit_begin(struct unit *u, struct engine *e, int64_t now) {
+void unit_begin(struct unit *u, struct lane *lane, int64_t now) {
   struct arena arena = u->arena;
   memset(u, 0, sizeof *u);
   u->arena = arena;
-  u->e = e;
+  u->e = lane->e;
+  u->lane = lane;
   u->now = now;
 }
 

@@ -15,16 +15,25 @@ void *list_push(struct arena *a, struct list *l, size_t item_bytes);  // cleared
 #define LIST_PUSH(arena, list, type) ((type *)list_push((arena), (list), sizeof(type)))
 #define LIST_AT(list, type, index) (&((type *)(list).at)[index])
 
+struct order_list {
+  struct order *head, *tail;
+  size_t count;
+  size_t items;  // what its orders come to, in the measure of LIMIT_UNIT_ITEMS
+};
+
 // The candidates for all claims of one filter in one unit.
 struct pick_slot {
   struct pick pick;
-  size_t asked;  // what the claims of exactly this filter can take
-  size_t next;   // first candidate not looked at yet
-  size_t bytes;  // payload bytes among them
+  size_t asked;   // what the claims of exactly this filter can take
+  size_t next;    // first candidate not looked at yet
+  size_t bytes;   // payload bytes among them
+  size_t served;  // claims that got something
+  size_t soon;    // claims that look again soon, since others hold what fits
 };
 
 struct unit {
   struct engine *e;
+  struct lane *lane;
   struct unit *next;   // in the list of free ones
   struct arena arena;  // lives until all answers are encoded
   uint64_t turn;       // its number
@@ -32,6 +41,16 @@ struct unit {
   int64_t now;
   struct order *orders;  // in order of arrival
   struct order *fed;     // parked claims that got something in this unit
+  struct order *held;    // those that it parked, in the order of its decisions
+  struct order *held_last;
+  struct order_list again;        // to be decided again when this unit is over
+  uint64_t ready_mark;            // of e->ready_lately and
+  uint64_t ended_mark;            // e->ended_lately: what came later, the load may have missed
+  bool catalog;                   // changes the catalogue
+  int64_t catalog_from;           // the version that it changes
+  const struct catalog *changed;  // what the load brought of it, if that is newer
+  uint64_t pause_dice;            // see again.c; 0: not thrown
+  int64_t failed_at;
   _Atomic size_t holds;  // answers that engine_collect has not seen yet, and the lane's own
 
   struct list want_ids, want_uniques, want_replays, slots;
@@ -51,7 +70,7 @@ struct unit {
   int64_t wake_min;   // smallest wake_at among what changed; 0: none
 };
 
-void unit_begin(struct unit *u, struct engine *e, int64_t now);
+void unit_begin(struct unit *u, struct lane *lane, int64_t now);
 
 // Planning: what is to be loaded.
 void unit_want(struct unit *u, int64_t tenant, struct id id, unsigned parts);

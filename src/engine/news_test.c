@@ -1,0 +1,383 @@
+// news_test.c: a store that several processes share: what one hears of the others. No threads: each
+// round of news is run by hand.
+#include "base/hash.h"
+#include "base/log.h"
+#include "engine/inside.h"
+#include "engine/testing.h"
+
+static enum err hear(struct yard *y) {
+  struct arena a;
+  struct fault why = {0};
+  arena_init(&a, 4096);
+  enum err err = news_turn(y->e, &a, &why);
+  arena_fini(&a);
+  turn(y);
+  return err;
+}
+
+static struct yard *beside(struct yard *y) {
+  struct yard *other = yard_beside(y);
+  turn(other);
+  return other;
+}
+
+// --- tasks that became ready ---------------------------------------------------------------------
+
+static void a_task_that_another_process_made_wakes_a_claim_that_waits_here(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *a = parked(y, "t", 60000), *elsewhere = parked(y, "u", 60000);
+  struct id id = made(other, "t");
+  turn(y);
+  assert_waits(a);
+  assert_int_equal(hear(y), ERR_OK);
+  assert_got(a, id);
+  assert_waits(elsewhere);
+  yard_end(other);
+}
+
+static void as_many_as_there_are_tasks_are_woken_and_who_waits_longest_first(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *all[] = {parked(y, "t", 60000), parked(y, NULL, 60000), parked(y, "t", 60000)};
+  struct ask *create = creating(other, "t", 2);
+  ask(create);
+  size_t rows = y->store.rows_loaded;
+  hear(y);
+  assert_got(all[0], create->tasks[0].id);
+  assert_got(all[1], create->tasks[1].id);
+  assert_waits(all[2]);
+  assert_true(y->store.rows_loaded - rows <= 4);  // each of them saw what both can take
+  yard_end(other);
+}
+
+static void one_claim_of_many_tasks_stands_for_many(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *many = claiming(y, "t", NULL, 5, 60000);
+  ask(many);
+  struct ask *next = parked(y, "t", 60000);
+  ask(creating(other, "t", 4));
+  size_t loads = y->store.loads;
+  hear(y);
+  assert_int_equal(many->claimed_count, 4);
+  assert_waits(next);
+  assert_int_equal(y->store.loads, loads + 1);
+  yard_end(other);
+}
+
+static void news_that_tell_of_nothing_left_change_nothing(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *a = parked(y, "t", 60000);
+  made(other, "t");
+  taken(other);
+  hear(y);
+  assert_waits(a);
+  assert_int_equal(engine_stats(y->e).parked_claims, 1);
+  yard_end(other);
+}
+
+// Without a hint: the store was looked at, and something fits.
+static void who_waits_longest_with_a_filter_looks_when_something_fits_it(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *a = parked(y, "t", 60000), *b = parked(y, "t", 60000), *c = parked(y, "u", 60000);
+  struct ask *create = creating(other, "t", 2);
+  ask(create);
+  y->news.ready_count = 0;  // lost
+  y->news.pulse = true;
+  hear(y);
+  assert_got(a, create->tasks[0].id);
+  assert_got(b, create->tasks[1].id);  // it was passed on
+  assert_waits(c);
+  yard_end(other);
+}
+
+static void the_store_is_told_what_is_waited_for_and_what_is_paused(void **state) {
+  struct yard *y = *state;
+  ask(pausing(y, "side", true));
+  struct task task = running(y);
+  parked(y, NULL, 60000);
+  ask(watching(y, task.id, 60000));
+  hear(y);
+  assert_int_equal(y->news.parked_count, 1);
+  assert_int_equal(y->news.parked[0].tenant, 1);
+  assert_int_equal(y->news.parked[0].type_count, 0);
+  assert_int_equal(y->news.parked[0].not_queue_count, 1);
+  assert_int_equal(y->news.watched_count, 1);
+}
+
+// --- ends ----------------------------------------------------------------------------------------
+
+static void a_task_that_another_process_ended_is_told_to_those_who_watch_it(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct task task = running(y), more = running(y);
+  struct ask *a = watching(y, task.id, 60000), *b = watching(y, more.id, 60000);
+  struct ask *create = creating(y, "v", 1);
+  create->order.wait_ms = 60000;
+  ask(a), ask(b), ask(create);
+  ask(completing(other, &task));
+  hear(y);
+  assert_int_equal(a->tasks[0].status, TASK_COMPLETED);
+  assert_waits(b);
+  struct task last = taken(other);
+  ask(completing(other, &last));
+  hear(y);
+  assert_int_equal(create->tasks[0].status, TASK_COMPLETED);
+  yard_end(other);
+}
+
+// --- news while a unit is under way --------------------------------------------------------------
+
+static struct yard *far;
+static bool done;
+
+static void create_far_away(void *self, struct store_lane *lane, enum fake_point point) {
+  struct yard *y = self;
+  if (done || point != FAKE_LOADED || lane != y->e->lanes[0].store) return;
+  done = true;
+  made(far, "t");
+  struct arena a;
+  arena_init(&a, 4096);
+  assert_int_equal(news_turn(y->e, &a, NULL), ERR_OK);
+  arena_fini(&a);
+}
+
+static void news_that_come_before_a_claim_waits_are_not_missed(void **state) {
+  struct yard *y = *state;
+  far = beside(y);
+  done = false;
+  y->store.hook = create_far_away;
+  y->store.hook_self = y;
+  struct ask *a = claiming(y, "t", NULL, 1, 60000);
+  ask(a);
+  assert_true(done);
+  assert_int_equal(a->claimed_count, 1);
+  yard_end(far);
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+static void what_is_overdue_elsewhere_is_moved_on_here(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct task task = running(other);  // only that process knows when its lease ends
+  turn(y);
+  assert_int_equal(y->next_at, 0);
+  y->now += LEASE_MS + 600;  // and it died
+  turn(y);
+  assert_status(y, task.id, TASK_RUNNING);
+  y->news.wake_at = y->now - 600;
+  hear(y);
+  assert_status(y, task.id, TASK_PENDING);
+  yard_end(other);
+}
+
+static int64_t store_time(struct store *s) { return 7 * yard_now(fake_of(s)->hook_self); }
+
+static void the_stores_clock_decides(void **state) {
+  struct yard *y = yard_new(1);
+  y->ops = *y->store.head.store.ops;
+  y->ops.now = store_time;
+  y->store.head.store.ops = &y->ops;
+  y->store.hook_self = y;
+  yard_open_engine(y);
+  struct task task = taken_one(y, made(y, "t"));
+  assert_int_equal(task.claimed_at, 7 * START_MS);
+  assert_int_equal(engine_now(y->e), 7 * START_MS);
+  (void)state;
+  yard_end(y);
+}
+
+// --- the catalogue -------------------------------------------------------------------------------
+
+static struct ask *keying(struct yard *y, const char *id, const char *tenant) {
+  struct ask *a = ask_new(y, ORDER_KEY);
+  a->order.in.key.key =
+      (struct api_key){.id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_ADMIN};
+  a->order.in.key.tenant_name = ask_text(a, tenant);
+  hash_sha256(str_of(id), a->order.in.key.key.hash);
+  return a;
+}
+
+static struct ask *revoking(struct yard *y, const char *id) {
+  struct ask *a = ask_new(y, ORDER_REVOKE);
+  a->order.in.key.key.id = ask_text(a, id);
+  return a;
+}
+
+static int64_t opens(struct yard *y, const char *id) {
+  struct arena a;
+  struct principal who = {0};
+  uint8_t hash[SHA256_BYTES];
+  arena_init(&a, 4096);
+  hash_sha256(str_of(id), hash);
+  bool good = engine_key_check(y->e, str_of(id), hash, &a, &who);
+  arena_fini(&a);
+  return good ? who.tenant : 0;
+}
+
+static void a_key_made_or_revoked_elsewhere_counts_once_the_news_are_heard(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  assert_int_equal(ask(keying(other, "k1", NULL)), ERR_OK);
+  assert_int_equal(opens(y, "k1"), 0);
+  hear(y);
+  assert_int_equal(opens(y, "k1"), 1);
+  assert_int_equal(ask(keying(y, "k2", NULL)), ERR_OK);
+  assert_int_equal(ask(revoking(other, "k1")), ERR_OK);  // it sees k2 in time
+  assert_int_equal(opens(y, "k1"), 1);
+  hear(y);
+  assert_int_equal(opens(y, "k1"), 0);
+  assert_int_equal(opens(y, "k2"), 1);
+  yard_end(other);
+}
+
+static void the_last_admin_key_is_kept_although_two_servers_revoke_at_once(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL));
+  hear(other);
+  assert_int_equal(ask(revoking(other, "k1")), ERR_OK);
+  assert_int_equal(ask(revoking(y, "k2")), ERR_CONFLICT);  // this one has heard nothing of it yet
+  assert_int_equal(opens(y, "k2"), 1);
+  yard_end(other);
+}
+
+static void two_servers_make_a_tenant_of_one_name_once(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  assert_int_equal(ask(keying(other, "k1", "acme")), ERR_OK);
+  assert_int_equal(ask(keying(y, "k2", "acme")), ERR_OK);
+  assert_int_equal(ask(keying(y, "k3", "globex")), ERR_OK);
+  assert_int_equal(y->store.tenant_count, 3);
+  hear(other), hear(y);
+  for (int i = 0; i < 2; i++) {
+    struct yard *at = i ? other : y;
+    assert_int_equal(opens(at, "k1"), 2);
+    assert_int_equal(opens(at, "k2"), 2);
+    assert_int_equal(opens(at, "k3"), 3);
+  }
+  assert_int_equal(y->e->catalog.tenant_count, 3);
+  yard_end(other);
+}
+
+static void a_queue_resumed_elsewhere_feeds_those_who_wait_here(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  ask(pausing(other, "default", true));
+  hear(y);
+  assert_true(engine_queue_paused(y->e, 1, STR("default")));
+  struct id id = made(y, "t");
+  struct ask *a = parked(y, NULL, 60000);
+  ask(pausing(other, "default", false));
+  assert_waits(a);
+  hear(y);
+  assert_got(a, id);
+  yard_end(other);
+}
+
+static void pausing_what_was_paused_elsewhere_is_no_event(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  ask(pausing(other, "q", true));
+  size_t events = y->store.event_count;
+  assert_int_equal(ask(pausing(y, "q", true)), ERR_OK);
+  assert_int_equal(y->store.event_count, events);
+  assert_true(engine_queue_paused(y->e, 1, STR("q")));
+  yard_end(other);
+}
+
+static void old_news_do_not_undo_what_was_changed_here(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct arena a;
+  struct fault why = {0};
+  struct catalog old;
+  arena_init(&a, 4096);
+  ask(pausing(other, "q", true));
+  assert_int_equal(y->ops.catalog(&y->store.head.store, &a, &old, &why), ERR_OK);
+  ask(pausing(y, "q", false));  // made upon that
+  assert_false(engine_queue_paused(y->e, 1, STR("q")));
+  catalog_learn(y->e, &old);
+  assert_false(engine_queue_paused(y->e, 1, STR("q")));
+  hear(y);
+  assert_false(engine_queue_paused(y->e, 1, STR("q")));
+  arena_fini(&a);
+  yard_end(other);
+}
+
+static void types_and_names_stay_whole_through_many_changes(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  for (int i = 0; i < 20; i++) {
+    struct yard *at = i % 2 ? y : other;
+    struct ask *type = ask_new(at, ORDER_TYPE);
+    char name[16];
+    snprintf(name, sizeof name, "t%d", i % 7);
+    type->order.in.type =
+        (struct type){.tenant = 1, .name = ask_text(type, name), .priority = i, .timeout_ms = -1};
+    if (i % 3) type->order.in.type.queue = ask_text(type, "side");
+    assert_int_equal(ask(type), ERR_OK);
+    if (i % 5 == 0) hear(y);
+  }
+  hear(y), hear(other);
+  struct arena a;
+  arena_init(&a, 4096);
+  struct type *here, *there;
+  assert_int_equal(engine_types(y->e, 1, &a, &here), 7);
+  assert_int_equal(engine_types(other->e, 1, &a, &there), 7);
+  for (size_t i = 0; i < 7; i++) assert_int_equal(here[i].priority, there[i].priority);
+  arena_fini(&a);
+  yard_end(other);
+}
+
+// --- the other processes -------------------------------------------------------------------------
+
+static void the_servers_that_share_the_store_are_passed_through(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct arena a;
+  struct fault why = {0};
+  struct node *nodes;
+  size_t count;
+  arena_init(&a, 4096);
+  assert_int_equal(engine_nodes(y->e, &a, &nodes, &count, &why), ERR_OK);
+  assert_int_equal(count, 2);
+  assert_true(nodes[0].self);
+  assert_false(nodes[1].self);
+  assert_int_equal(engine_nodes(other->e, &a, &nodes, &count, &why), ERR_OK);
+  assert_true(nodes[1].self);
+  struct yard *alone = yard_new(1);
+  yard_open_engine(alone);
+  assert_int_equal(engine_nodes(alone->e, &a, &nodes, &count, &why), ERR_OK);
+  assert_int_equal(count, 0);
+  yard_end(alone);
+  yard_end(other);
+  arena_fini(&a);
+}
+
+static void news_that_fail_leave_everything_as_it_is(void **state) {
+  struct yard *y = *state;
+  struct ask *a = parked(y, "t", 60000);
+  y->news.fail = ERR_UNAVAILABLE;
+  assert_int_equal(hear(y), ERR_UNAVAILABLE);
+  assert_int_equal(hear(y), ERR_UNAVAILABLE);
+  assert_waits(a);
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);  // lanes tell whether it can be written
+  y->news.fail = ERR_OK;
+  assert_int_equal(hear(y), ERR_OK);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SHARED_TEST(a_task_that_another_process_made_wakes_a_claim_that_waits_here),
+      SHARED_TEST(as_many_as_there_are_tasks_are_woken_and_who_waits_longest_first),
+      SHARED_TEST(one_claim_of_many_tasks_stands_for_many),
+      SHARED_TEST(news_that_tell_of_nothing_left_change_nothing),
+      SHARED_TEST(who_waits_longest_with_a_filter_looks_when_something_fits_it),
+      SHARED_TEST(the_store_is_told_what_is_waited_for_and_what_is_paused),
+      SHARED_TEST(a_task_that_another_process_ended_is_told_to_those_who_watch_it),
+      SHARED_TEST(news_that_come_before_a_claim_waits_are_not_missed),
+      SHARED_TEST(what_is_overdue_elsewhere_is_moved_on_here),
+      cmocka_unit_test(the_stores_clock_decides),
+      SHARED_TEST(a_key_made_or_revoked_elsewhere_counts_once_the_news_are_heard),
+      SHARED_TEST(the_last_admin_key_is_kept_although_two_servers_revoke_at_once),
+      SHARED_TEST(two_servers_make_a_tenant_of_one_name_once),
+      SHARED_TEST(a_queue_resumed_elsewhere_feeds_those_who_wait_here),
+      SHARED_TEST(pausing_what_was_paused_elsewhere_is_no_event),
+      SHARED_TEST(old_news_do_not_undo_what_was_changed_here),
+      SHARED_TEST(types_and_names_stay_whole_through_many_changes),
+      SHARED_TEST(the_servers_that_share_the_store_are_passed_through),
+      SHARED_TEST(news_that_fail_leave_everything_as_it_is),
+  };
+  (void)log_open("/dev/null");  // failures are reported there
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

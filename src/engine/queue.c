@@ -1,0 +1,266 @@
+// queue.c: the orders that wait for a lane, and the lanes that wait for orders.
+//
+// There is no timer that waits for a group to grow: while one unit is being committed the next one
+// gathers, so groups are as large as the load makes them and an idle server answers at once. Where
+// there are several lanes one of them does it alone as long as it can; more join when that pays.
+//
+// The lanes that wait stand in a list. The first one minds the time, and is called when orders
+// come; when it leaves, the next one minds the time. The latest to come is the first, unless it
+// fails: then it is the last.
+#include <errno.h>
+#include <time.h>
+
+#include "engine/inside.h"
+
+enum {
+  // Another lane joins when so much waits that one unit takes longer over it than a commit takes
+  // (tasks created, claimed, ended) …
+  LANE_JOIN_ITEMS = 64,
+  LANE_JOIN_MS = 10,  // … or when the first order waits so long because the others are held up.
+  IDLE_TEND_MS = 1000,
+};
+
+// --- orders --------------------------------------------------------------------------------------
+
+static size_t order_items(const struct order *order) {
+  if (order->kind == ORDER_CREATE) return order->in.create.count;
+  if (order->kind == ORDER_SETTLE) return order->in.settle.count + order->claim.limit;
+  return order->kind == ORDER_CLAIM && order->claim.limit ? order->claim.limit : 1;
+}
+
+void order_append(struct order_list *list, struct order *order) {
+  order->next = NULL;
+  if (list->tail)
+    list->tail->next = order;
+  else
+    list->head = order;
+  list->tail = order;
+  list->count++;
+  list->items += order_items(order);
+}
+
+static bool fits(const struct order *order, size_t items) {
+  if (items == 0) return true;  // at least one, however large
+  return !order->alone && items + order_items(order) <= LIMIT_UNIT_ITEMS;
+}
+
+// One that is to be tried alone fills a unit by itself.
+struct order *order_take(struct order_list *from, size_t *items) {
+  struct order *head = from->head, *last = NULL;
+  while (from->head && fits(from->head, *items)) {
+    last = from->head;
+    size_t its = order_items(last);
+    *items += last->alone ? LIMIT_UNIT_ITEMS : its;
+    from->head = last->next;
+    from->count--;
+    from->items -= its;
+  }
+  if (last == NULL) return NULL;
+  last->next = NULL;
+  if (from->head == NULL) from->tail = NULL;
+  return head;
+}
+
+void order_chain(struct order **to, struct order *more) {
+  while (*to) to = &(*to)->next;
+  *to = more;
+}
+
+// --- calling lanes -------------------------------------------------------------------------------
+
+static bool is_long(const struct engine *e) {
+  return e->lane_count > 1 && e->queued.items >= LANE_JOIN_ITEMS;
+}
+
+// The lane that is to come for what was just queued; NULL: one will come by itself.
+static struct lane *wanted(const struct engine *e) {
+  bool first = e->queued.count == 1;
+  return (first && e->awake == 0) || is_long(e) ? e->idle : NULL;
+}
+
+static void call(struct lane *lane) {
+  if (lane) pthread_cond_signal(&lane->called);
+}
+
+void queue_call(struct engine *e) {
+  pthread_mutex_lock(&e->queue_lock);
+  call(e->idle);
+  pthread_mutex_unlock(&e->queue_lock);
+}
+
+void queue_call_all(struct engine *e) {
+  for (struct lane *lane = e->idle; lane; lane = lane->idle_next) call(lane);
+}
+
+void engine_submit(struct engine *e, struct order *order) {
+  struct lane *lane = NULL;
+  pthread_mutex_lock(&e->queue_lock);
+  bool full = e->queued.count >= LIMIT_ORDERS_WAITING, stopping = e->stopping;
+  if (!full && !stopping) {
+    order_append(&e->queued, order);
+    if (e->lane_count > 1 && e->queued.count == 1) e->queued_at = clock_mono_us();
+    lane = wanted(e);
+  }
+  pthread_mutex_unlock(&e->queue_lock);
+  call(lane);  // unlocked, so that the lane does not run into us
+  if (!full && !stopping) return;
+  order->fault.retry_after_s = 1;
+  order->err = stopping ? fault_set(&order->fault, ERR_UNAVAILABLE, "the server is stopping")
+                        : fault_set(&order->fault, ERR_OVERLOADED,
+                                    "%d requests wait for the store already; try again",
+                                    LIMIT_ORDERS_WAITING);
+  order->unit = NULL;
+  pthread_mutex_lock(&e->answer_lock);
+  order_append(&e->answered, order);
+  pthread_mutex_unlock(&e->answer_lock);
+  if (e->settings.wake) e->settings.wake(e->settings.self);
+}
+
+void engine_withdraw(struct engine *e, struct order *order) {
+  __atomic_store_n(&order->gone, true, __ATOMIC_RELEASE);
+  pthread_mutex_lock(&e->queue_lock);
+  e->withdrawn = true;
+  call(e->idle);
+  pthread_mutex_unlock(&e->queue_lock);
+}
+
+void engine_drain(struct engine *e) {
+  pthread_mutex_lock(&e->queue_lock);
+  e->draining = true;
+  call(e->idle);
+  pthread_mutex_unlock(&e->queue_lock);
+}
+
+void queue_due(struct engine *e) {
+  int64_t at = engine_due(e, 1);
+  pthread_mutex_lock(&e->queue_lock);
+  e->due_at = at;
+  pthread_mutex_unlock(&e->queue_lock);
+}
+
+// --- gathering -----------------------------------------------------------------------------------
+
+bool lane_steps_back(struct lane *lane) {
+  struct engine *e = lane->e;
+  if (e->stopping || atomic_load(&lane->err) == ERR_OK) return false;
+  for (size_t i = 0; i < e->lane_count; i++)
+    if (atomic_load(&e->lanes[i].err) == ERR_OK) return true;
+  return false;
+}
+
+// What is to be decided again comes first. A lane that fails leaves it all to those that work.
+struct gathered queue_gather(struct lane *lane, int64_t now) {
+  struct engine *e = lane->e;
+  struct gathered g = {0};
+  size_t items = 0;
+  pthread_mutex_lock(&e->queue_lock);
+  again_due(e, e->stopping ? INT64_MAX : now);
+  g.steps_back = lane_steps_back(lane);
+  if (!g.steps_back) {
+    g.orders = order_take(&e->again, &items);
+    order_chain(&g.orders, order_take(&e->queued, &items));
+  }
+  if (e->lane_count > 1 && e->queued.head) e->queued_at = clock_mono_us();
+  if (is_long(e)) call(e->idle);
+  g.withdrawn = e->withdrawn;
+  g.drain = e->draining && !e->drain_seen;
+  e->withdrawn = false;
+  e->drain_seen |= g.drain;
+  pthread_mutex_unlock(&e->queue_lock);
+  return g;
+}
+
+// --- waiting -------------------------------------------------------------------------------------
+
+static bool has_orders(struct lane *lane) {
+  const struct engine *e = lane->e;
+  if (e->queued.head == NULL || lane_steps_back(lane)) return false;
+  return e->awake == 0 || is_long(e) ||
+         clock_mono_us() - e->queued_at >= (int64_t)LANE_JOIN_MS * 1000;
+}
+
+static bool has_queries(const struct engine *e) {
+  return e->store->ops->lane_reads && e->query_head;
+}
+
+static bool has_work(struct lane *lane) {
+  const struct engine *e = lane->e;
+  if (e->stopping) return true;
+  bool first = e->idle == lane;
+  if (first && lane->rest_until == 0) {
+    if (has_orders(lane) || e->withdrawn || (e->draining && !e->drain_seen) || has_queries(e))
+      return true;
+    if (e->due_at && e->due_at <= clock_now(&e->clock)) return true;
+  }
+  lane->tend_now = lane->tend_at && lane->tend_at <= clock_now(&e->clock);
+  return lane->tend_now;
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+  if (a == 0 || b == 0) return a ? a : b;
+  return a < b ? a : b;
+}
+
+// When to look up although nobody calls, in clock time; 0: never. While other lanes are awake the
+// first one looks whether they are held up.
+static int64_t look_up_at(const struct lane *lane, int64_t now) {
+  const struct engine *e = lane->e;
+  if (lane->rest_until) return sooner(lane->tend_at, lane->rest_until);
+  if (e->idle != lane) return lane->tend_at;
+  int64_t at = sooner(lane->tend_at, e->due_at);
+  return e->awake && e->lane_count > 1 ? sooner(at, now + LANE_JOIN_MS) : at;
+}
+
+static void lane_sleep(struct lane *lane) {
+  struct engine *e = lane->e;
+  int64_t now = clock_now(&e->clock);
+  if (lane->worked) lane->tend_at = now + IDLE_TEND_MS;
+  lane->worked = false;
+  int64_t until = look_up_at(lane, now);
+  if (until == 0) {
+    pthread_cond_wait(&lane->called, &e->queue_lock);
+  } else if (until > now) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    int64_t ns = at.tv_nsec + ((until - now) % 1000) * 1000000;
+    at.tv_sec += (until - now) / 1000 + ns / 1000000000;
+    at.tv_nsec = ns % 1000000000;
+    (void)pthread_cond_timedwait(&lane->called, &e->queue_lock, &at);
+  }
+  if (lane->rest_until && lane->rest_until <= clock_now(&e->clock)) lane->rest_until = 0;
+}
+
+static void enter_idle(struct lane *lane) {
+  struct engine *e = lane->e;
+  struct lane **at = &e->idle;
+  lane->rest_until = 0;
+  if (atomic_load(&lane->err) != ERR_OK) {
+    while (*at) at = &(*at)->idle_next;
+    if (lane_steps_back(lane)) lane->rest_until = clock_now(&e->clock) + LANE_JOIN_MS;
+  }
+  lane->idle_next = *at;
+  *at = lane;
+  e->awake--;
+}
+
+static void leave_idle(struct lane *lane) {
+  struct engine *e = lane->e;
+  struct lane **at = &e->idle;
+  while (*at != lane) at = &(*at)->idle_next;
+  *at = lane->idle_next;
+  e->awake++;
+  call(e->idle);  // to mind the time from now on
+}
+
+bool lane_wait(struct lane *lane) {
+  struct engine *e = lane->e;
+  lane->tend_now = false;
+  pthread_mutex_lock(&e->queue_lock);
+  enter_idle(lane);
+  while (!has_work(lane)) lane_sleep(lane);
+  if (lane->tend_now) lane->tend_at = 0;
+  leave_idle(lane);
+  bool stop = e->stopping && !e->queued.head && !has_queries(e);
+  pthread_mutex_unlock(&e->queue_lock);
+  return !stop;
+}
