@@ -1,0 +1,69 @@
+// guard.c: whether the database server is fit to hold the store: new enough, UTF-8, and set to keep
+// what it acknowledges.
+#include "base/log.h"
+#include "store/postgres/internal.h"
+
+enum { VERSION_MIN = 130000 };
+
+struct server {
+  int64_t version;
+  bool standby;
+  struct str encoding, fsync, full_page_writes, synchronous_commit;
+};
+
+static enum err ask(struct conn *c, struct server *s, struct fault *why) {
+  struct call call = pg_call_sql(
+      c, STR("SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery(),"
+             " current_setting('server_encoding'), current_setting('fsync'),"
+             " current_setting('full_page_writes'), current_setting('synchronous_commit')"));
+  struct result r;
+  TRY(pg_run(&call, &r, why));
+  if (result_next(&r)) {
+    s->version = result_i64(&r);
+    s->standby = result_i64(&r) != 0;
+    s->encoding = result_text(&r, c->scratch);
+    s->fsync = result_text(&r, c->scratch);
+    s->full_page_writes = result_text(&r, c->scratch);
+    s->synchronous_commit = result_text(&r, c->scratch);
+  }
+  result_free(&r);
+  return ERR_OK;
+}
+
+// One of the settings without which a crash loses what was acknowledged.
+static enum err must_be_on(const char *name, struct str value, const char *loses, bool unsafe,
+                           struct fault *why) {
+  if (!str_eq(value, STR("off"))) return ERR_OK;
+  if (unsafe) {
+    log_event(LOG_WARN, "the database server may lose what it acknowledged",
+              LOG_STR("setting", str_of(name)), LOG_STR("value", value));
+    return ERR_OK;
+  }
+  return fault_set(why, ERR_INVALID,
+                   "the database server has %s off, so that %s; set it on there, or, where losing "
+                   "tasks does not matter, set unsafe_store here",
+                   name, loses);
+}
+
+enum err pg_guard(struct conn *c, bool unsafe, struct fault *why) {
+  struct server s = {0};
+  TRY(ask(c, &s, why));
+  if (s.version < VERSION_MIN)
+    return fault_set(why, ERR_INVALID,
+                     "the database server is PostgreSQL %lld; it must be 13 or later, upgrade it",
+                     (long long)(s.version / 10000));
+  if (!str_eq(s.encoding, STR("UTF8")))
+    return fault_set(why, ERR_INVALID,
+                     "the database has the encoding %.*s; make one with CREATE DATABASE … ENCODING "
+                     "'UTF8' TEMPLATE template0",
+                     STR_FMT(s.encoding));
+  if (s.standby)
+    return fault_set(why, ERR_UNAVAILABLE,
+                     "the database server is a standby, which takes no writes; name the primary in "
+                     "the store's address");
+  TRY(must_be_on("fsync", s.fsync, "a crash of its machine destroys the database", unsafe, why));
+  TRY(must_be_on("full_page_writes", s.full_page_writes,
+                 "a crash of its machine can destroy the database", unsafe, why));
+  return must_be_on("synchronous_commit", s.synchronous_commit,
+                    "a crash of it loses tasks that were acknowledged", unsafe, why);
+}

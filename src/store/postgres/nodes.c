@@ -1,0 +1,122 @@
+// nodes.c: the processes that share the store, as they report themselves in table `node`.
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/postgres/desk.h"
+
+enum {
+  SEEN_EVERY_US = 5 * 1000 * 1000,
+  DEAD_MS = 15 * 1000,  // who was not seen for so long
+};
+
+static bool has(const struct node_list *list, int64_t id) {
+  size_t i = 0;
+  while (i < list->count && list->all[i].id != id) i++;
+  return i < list->count;
+}
+
+bool pg_nodes_known(struct news_desk *d, int64_t id) {
+  pthread_mutex_lock(&d->lock);
+  bool known = has(&d->lists[d->list], id);
+  pthread_mutex_unlock(&d->lock);
+  return known;
+}
+
+// --- reading them --------------------------------------------------------------------------------
+
+static struct listed_node self(const struct news_desk *d, struct arena *a) {
+  return (struct listed_node){.id = d->node,
+                              .node = {.name = arena_dup(a, d->store->settings.node),
+                                       .started_at = d->started_at,
+                                       .seen_at = pg_now(&d->store->store),
+                                       .self = true}};
+}
+
+static void begin_list(const struct news_desk *d, struct node_list *list, size_t others) {
+  arena_reset(&list->arena);
+  list->all = ARENA_ARRAY(&list->arena, struct listed_node, others + 1);
+  list->all[0] = self(d, &list->arena);
+  list->count = 1;
+}
+
+void pg_nodes_begin(struct news_desk *d) { begin_list(d, &d->lists[d->list], 0); }
+
+static void take(struct news_desk *d, struct result *r, struct node_list *list) {
+  begin_list(d, list, (size_t)r->count);
+  while (result_next(r)) {
+    struct listed_node *n = &list->all[list->count++];
+    n->id = result_i64(r);
+    n->node.name = result_text(r, &list->arena);
+    n->node.started_at = result_i64(r);
+    n->node.seen_at = result_i64(r);
+  }
+}
+
+static void say_which(const struct node_list *some, const struct node_list *others,
+                      const char *message) {
+  for (size_t i = 0; i < some->count; i++)
+    if (!has(others, some->all[i].id))
+      log_event(LOG_INFO, message, LOG_STR("node", some->all[i].node.name));
+}
+
+static enum err refresh(struct news_desk *d, struct fault *why) {
+  struct call c = pg_call(&d->conn, QUERY_node_seen);
+  struct result r;
+  call_i64(&c, d->node);
+  call_text(&c, d->store->settings.node);
+  call_i64(&c, d->started_at);
+  call_i64(&c, DEAD_MS);
+  TRY(pg_run(&c, &r, why));
+  const struct node_list *before = &d->lists[d->list];
+  struct node_list *now = &d->lists[!d->list];
+  pthread_mutex_lock(&d->lock);
+  take(d, &r, now);
+  d->list = !d->list;
+  pthread_mutex_unlock(&d->lock);
+  atomic_store(&d->telling, now->count > 1 && !d->conn.pooled);
+  result_free(&r);
+  say_which(now, before, "another node is there");
+  say_which(before, now, "a node is gone");
+  return ERR_OK;
+}
+
+// Where only this fails, of a disk that is full say, the news go on.
+enum err pg_nodes_refresh(struct news_desk *d, struct fault *why) {
+  arena_reset(&d->scratch);
+  d->nodes_at_us = clock_mono_us() + SEEN_EVERY_US;
+  struct fault reason = {0};
+  enum err err = refresh(d, &reason);
+  if (err != ERR_OK && !d->nodes_failed)
+    log_event(LOG_WARN, "this node cannot say that it lives; the others take it for dead",
+              LOG_STR("reason", str_of(reason.detail)));
+  d->nodes_failed = err != ERR_OK;
+  if (err == ERR_OK || pg_is_open(&d->conn)) return ERR_OK;
+  return fault_set(why, err, "%s", reason.detail);
+}
+
+void pg_nodes_leave(struct news_desk *d) {
+  struct fault why = {0};
+  arena_reset(&d->scratch);
+  struct call c = pg_call(&d->conn, QUERY_node_gone);
+  call_i64(&c, d->node);
+  if (pg_run_done(&c, &why) != ERR_OK)
+    log_event(LOG_DEBUG, "the others take this node for alive a little longer",
+              LOG_STR("reason", str_of(why.detail)));
+}
+
+enum err pg_nodes(struct store *s, struct arena *a, struct node **out, size_t *count,
+                  struct fault *why) {
+  (void)why;
+  struct news_desk *d = ((struct postgres_store *)s)->desk;
+  *out = NULL;
+  *count = 0;
+  if (!d) return ERR_OK;
+  pthread_mutex_lock(&d->lock);
+  const struct node_list *list = &d->lists[d->list];
+  *out = ARENA_ARRAY(a, struct node, list->count);
+  for (; *count < list->count; (*count)++) {
+    (*out)[*count] = list->all[*count].node;
+    (*out)[*count].name = arena_dup(a, list->all[*count].node.name);
+  }
+  pthread_mutex_unlock(&d->lock);
+  return ERR_OK;
+}

@@ -1,0 +1,223 @@
+-- 0001_first.sql: the schema that the first release began with. A released migration never
+-- changes.
+
+-- Every key begins with the tenant, so that the tables can be distributed by it. A task is spread
+-- over three tables: `task` holds what never changes and is only ever inserted into; `live` holds
+-- the state of those that have not ended, and stays as small as the backlog; `done` that of those
+-- that have. A claim touches `live` alone.
+--
+-- `live` gets up to three versions of a row in a task's life. Neither its autovacuum nor our own
+-- (upkeep.c) waits for a share of the table, because its size says nothing about its churn.
+-- name: migration_1
+CREATE TABLE @schema@.meta (
+  name text PRIMARY KEY,
+  value bigint NOT NULL,
+  text text
+);
+
+CREATE TABLE @schema@.node (              -- processes that serve, as they report themselves
+  id bigint PRIMARY KEY,                  -- random, new with each start
+  name text NOT NULL,
+  started_at bigint NOT NULL,
+  seen_at bigint NOT NULL
+);
+
+CREATE TABLE @schema@.tenant (
+  number bigint PRIMARY KEY,
+  name text NOT NULL UNIQUE
+);
+
+CREATE TABLE @schema@.api_key (
+  id text PRIMARY KEY,                    -- the public part of the key
+  tenant bigint NOT NULL,
+  name text NOT NULL,
+  roles bigint NOT NULL,                  -- bits of model/role.def
+  hash bytea NOT NULL,                    -- SHA-256 of the whole key
+  created_at bigint NOT NULL,
+  revoked_at bigint NOT NULL              -- 0: valid
+);
+
+CREATE TABLE @schema@.queue (
+  tenant bigint NOT NULL,
+  name text NOT NULL,
+  paused boolean NOT NULL,
+  PRIMARY KEY (tenant, name)
+);
+
+CREATE TABLE @schema@.type (
+  tenant bigint NOT NULL,
+  name text NOT NULL,
+  queue text,
+  description text,
+  priority bigint NOT NULL,
+  attempts_max bigint NOT NULL,
+  backoff_kind bigint NOT NULL,
+  backoff_delay_ms bigint NOT NULL,
+  backoff_max_ms bigint NOT NULL,
+  backoff_jitter bigint NOT NULL,
+  lease_ms bigint NOT NULL,
+  timeout_ms bigint NOT NULL,
+  PRIMARY KEY (tenant, name)
+);
+
+CREATE TABLE @schema@.channel (           -- a (tenant, queue, type) that has or had tasks
+  tenant bigint NOT NULL,
+  number integer NOT NULL,                -- from 1, given in the order of commits
+  queue text NOT NULL,
+  type text NOT NULL,
+  PRIMARY KEY (tenant, number),
+  UNIQUE (tenant, queue, type)
+);
+CREATE INDEX channel_number ON @schema@.channel (number);
+
+CREATE TABLE @schema@.tally (             -- how many tasks of a channel are in which status …
+  tenant bigint NOT NULL,
+  channel integer NOT NULL,
+  ready bigint NOT NULL,                  -- pending and waiting for a worker
+  pending bigint NOT NULL,
+  running bigint NOT NULL,
+  completed bigint NOT NULL,
+  failed bigint NOT NULL,
+  cancelled bigint NOT NULL,
+  abandoned bigint NOT NULL,
+  PRIMARY KEY (tenant, channel)
+);
+
+CREATE TABLE @schema@.tally_move (        -- … but for what units moved since it was summed up last
+  tenant bigint NOT NULL,
+  channel integer NOT NULL,
+  ready bigint NOT NULL,
+  pending bigint NOT NULL,
+  running bigint NOT NULL,
+  completed bigint NOT NULL,
+  failed bigint NOT NULL,
+  cancelled bigint NOT NULL,
+  abandoned bigint NOT NULL
+);
+
+CREATE TABLE @schema@.task (
+  tenant bigint NOT NULL,
+  id uuid NOT NULL,
+  channel integer NOT NULL,               -- its queue and type
+  created_at bigint NOT NULL,
+  attempts_grant integer NOT NULL,
+  backoff_kind smallint NOT NULL,
+  backoff_jitter smallint NOT NULL,
+  backoff_delay_ms bigint NOT NULL,
+  backoff_max_ms bigint NOT NULL,
+  lease_ms bigint NOT NULL,
+  timeout_ms bigint NOT NULL,
+  version bigint NOT NULL,
+  name text,
+  description text,
+  project text,
+  subject text,
+  unique_key text,
+  payload text,
+  PRIMARY KEY (tenant, id)
+);
+CREATE UNIQUE INDEX task_unique ON @schema@.task (tenant, unique_key) WHERE unique_key IS NOT NULL;
+CREATE INDEX task_subject ON @schema@.task (tenant, subject, id) WHERE subject IS NOT NULL;
+CREATE INDEX task_project ON @schema@.task (tenant, project, id) WHERE project IS NOT NULL;
+
+CREATE TABLE @schema@.live (
+  tenant bigint NOT NULL,
+  id uuid NOT NULL,
+  revision bigint NOT NULL,
+  wake_at bigint NOT NULL,
+  lease bigint NOT NULL,
+  lease_length_ms bigint NOT NULL,
+  lease_expires_at bigint NOT NULL,
+  claimed_at bigint NOT NULL,
+  cancel_requested_at bigint NOT NULL,
+  cancel_by bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  run_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  started_at bigint NOT NULL,
+  completed_at bigint NOT NULL,
+  log_lines bigint NOT NULL,
+  channel integer NOT NULL,
+  priority integer NOT NULL,
+  attempt integer NOT NULL,
+  attempts_max integer NOT NULL,
+  status smallint NOT NULL,               -- model/task_status.def
+  waiting smallint NOT NULL,              -- model/waiting.def
+  progress smallint NOT NULL,
+  worker text,
+  step text,
+  step_description text,
+  error_code text,
+  error_message text,
+  error_detail text,
+  tags text,
+  metadata text,
+  PRIMARY KEY (tenant, id)
+) WITH (
+  fillfactor = 80,
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2
+);
+-- What a claim walks: best first within a channel. The negated priority makes all columns rise, so
+-- that the walk can begin behind any (priority, id) by one comparison of rows.
+CREATE INDEX live_ready ON @schema@.live (tenant, channel, (-priority), id) WHERE waiting = 1;
+-- What the sweep walks. One for all tenants, since it looks at all of them at once.
+CREATE INDEX live_wake ON @schema@.live (wake_at) WHERE wake_at > 0;
+
+CREATE TABLE @schema@.done (
+  LIKE @schema@.live,
+  result text,
+  PRIMARY KEY (tenant, id)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.1);
+-- For lists of what went wrong.
+CREATE INDEX done_unhappy ON @schema@.done (tenant, status, id) WHERE status >= 3;
+
+CREATE TABLE @schema@.log (
+  tenant bigint NOT NULL,
+  task uuid NOT NULL,
+  number bigint NOT NULL,
+  at bigint NOT NULL,
+  text text NOT NULL,
+  PRIMARY KEY (tenant, task, number)
+);
+
+CREATE TABLE @schema@.event (
+  tenant bigint NOT NULL,
+  seq bigint NOT NULL,                    -- rises in the order of commits, see events.c
+  at bigint NOT NULL,
+  task uuid,                              -- NULL: about something else
+  attempt integer NOT NULL,
+  channel integer,                        -- of the task
+  kind smallint NOT NULL,                 -- model/event_kind.def
+  progress smallint NOT NULL,
+  actor text,
+  worker text,
+  note text,
+  text text,
+  queue text,                             -- where there is no channel
+  type text,
+  PRIMARY KEY (tenant, seq)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.1);
+CREATE INDEX event_task ON @schema@.event (tenant, task, seq) WHERE task IS NOT NULL;
+
+CREATE TABLE @schema@.replay (            -- kept answers to requests with an Idempotency-Key
+  tenant bigint NOT NULL,
+  key text NOT NULL,
+  at bigint NOT NULL,
+  status smallint NOT NULL,
+  fingerprint bytea NOT NULL,
+  body text NOT NULL,
+  PRIMARY KEY (tenant, key)
+);
+CREATE INDEX replay_at ON @schema@.replay (at);
+
+CREATE TABLE @schema@.unit (             -- units of work of the last minutes: proof of their commit
+  token bigint PRIMARY KEY,               -- random
+  at bigint NOT NULL
+);
+
+INSERT INTO @schema@.tenant (number, name) VALUES (1, 'default');
+-- Names of `meta`. catalogue: its version; its row is the lock of whoever changes it. identity: by
+-- which a move to another store knows it again; random.
+INSERT INTO @schema@.meta (name, value) VALUES ('catalogue', 1),
+  ('identity', ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);

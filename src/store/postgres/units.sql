@@ -1,0 +1,296 @@
+-- units.sql: the statements of the shared store for units of work, by name. tools/embed_sql.c makes
+-- a table of them.
+--
+-- A word between @ signs stands for a list made from store/task.def or model/task_status.def, or
+-- for the schema's name, see expand.c. Many rows go in one statement, as one array a column.
+
+-- --- transactions ---
+
+-- Opens a unit. The level is said because a database may have another one for its default.
+-- name: begin
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+
+-- The moment at which everything in a unit becomes durable.
+-- name: commit
+COMMIT;
+
+-- Ends a unit that changes nothing.
+-- name: rollback
+ROLLBACK;
+
+-- By which the outcome can be asked for when the connection is lost during the commit.
+-- name: xid
+SELECT pg_current_xact_id()::text::bigint;
+
+-- The outcome: committed, aborted, in progress; NULL when it is too long ago.
+-- name: xid_status
+SELECT pg_xact_status($1::bigint::text::xid8);
+
+-- Proof of a commit: a crash may lose an aborted transaction's number, and give it out again.
+-- name: unit_insert
+INSERT INTO @schema@.unit (token, at) VALUES ($1::bigint, $2::bigint);
+
+-- Whether the unit with this proof was committed.
+-- name: unit_known
+SELECT 1 FROM @schema@.unit WHERE token = $1::bigint;
+
+-- Whether the server takes writes.
+-- name: probe
+SELECT pg_is_in_recovery();
+
+-- --- load ---
+
+-- The lock of whoever changes the catalogue, and its version.
+-- name: catalogue_lock
+SELECT value FROM @schema@.meta WHERE name = 'catalogue' FOR UPDATE;
+
+-- Tasks that orders name and that have not ended. Locked in the order of their keys, so that units
+-- wait for each other and never in a circle.
+-- name: load_live
+SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
+  CASE WHEN u.parts & 1 <> 0 THEN t.payload END, NULL::text
+FROM (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[])
+    AS x(nr, tenant, id, parts)
+  ORDER BY x.tenant, x.id
+) AS u
+JOIN @schema@.live AS l ON l.tenant = u.tenant AND l.id = u.id
+JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
+FOR NO KEY UPDATE OF l;
+
+-- The same for those that have ended.
+-- name: load_done
+SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
+  CASE WHEN u.parts & 1 <> 0 THEN t.payload END,
+  CASE WHEN u.parts & 2 <> 0 THEN l.result END
+FROM (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[])
+    AS x(nr, tenant, id, parts)
+  ORDER BY x.tenant, x.id
+) AS u
+JOIN @schema@.done AS l ON l.tenant = u.tenant AND l.id = u.id
+JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
+FOR NO KEY UPDATE OF l;
+
+-- Tasks that hold a unique key and have not ended. They are only shown, never changed by this way.
+-- name: load_unique_live
+SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(nr, tenant, key)
+JOIN @schema@.task AS t ON t.tenant = u.tenant AND t.unique_key = u.key
+JOIN @schema@.live AS l ON l.tenant = t.tenant AND l.id = t.id;
+
+-- The same for those that have ended.
+-- name: load_unique_done
+SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(nr, tenant, key)
+JOIN @schema@.task AS t ON t.tenant = u.tenant AND t.unique_key = u.key
+JOIN @schema@.done AS l ON l.tenant = t.tenant AND l.id = t.id;
+
+-- Kept answers to requests that came before.
+-- name: load_replays
+SELECT u.nr, r.at, r.status, r.fingerprint, r.body
+FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(nr, tenant, key)
+JOIN @schema@.replay AS r ON r.tenant = u.tenant AND r.key = u.key;
+
+-- The highest number of a channel: one above those known here was made by another process.
+-- name: channel_highest
+SELECT coalesce(max(number), 0)::bigint FROM @schema@.channel;
+
+-- Ready tasks of some channels, best first; the walk of each channel begins at its frontier. Those
+-- that other units hold are passed over, for which the inner limit has room. A long payload is not
+-- sent here, only its length: see pick.c.
+-- name: pick
+SELECT l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
+  CASE WHEN octet_length(t.payload) <= $7::bigint THEN t.payload END,
+  octet_length(t.payload)::bigint
+FROM (
+  SELECT x.rank, x.id
+  FROM unnest($2::bigint[], $3::bigint[], $4::uuid[]) AS c(channel, rank, id)
+  CROSS JOIN LATERAL (
+    SELECT -r.priority AS rank, r.id FROM @schema@.live AS r
+    WHERE r.tenant = $1::bigint AND r.channel = c.channel::integer AND r.waiting = 1
+      AND (-r.priority, r.id) >=
+        (c.rank::integer, coalesce(c.id, '00000000-0000-0000-0000-000000000000'::uuid))
+    ORDER BY -r.priority, r.id LIMIT $5::bigint
+  ) AS x
+  ORDER BY x.rank, x.id LIMIT $5::bigint
+) AS b
+JOIN @schema@.live AS l ON l.tenant = $1::bigint AND l.id = b.id
+JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
+WHERE l.waiting = 1
+ORDER BY b.rank, b.id LIMIT $6::bigint
+FOR NO KEY UPDATE OF l SKIP LOCKED;
+
+-- Whether any channel has a ready task, whoever holds it.
+-- name: pick_any
+SELECT EXISTS (
+  SELECT 1 FROM unnest($2::bigint[]) AS c(channel)
+  CROSS JOIN LATERAL (
+    SELECT 1 FROM @schema@.live AS r
+    WHERE r.tenant = $1::bigint AND r.channel = c.channel::integer AND r.waiting = 1
+    ORDER BY -r.priority, r.id LIMIT 1
+  ) AS x
+);
+
+-- One payload that was too long to come with its pick.
+-- name: payload_read
+SELECT payload FROM @schema@.task WHERE tenant = $1::bigint AND id = $2::uuid;
+
+-- Tasks whose time has come, earliest first. There are none before the floor.
+-- name: load_due
+SELECT l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+FROM @schema@.live AS l
+JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
+WHERE l.wake_at > 0 AND l.wake_at > $1::bigint AND l.wake_at <= $2::bigint
+ORDER BY l.wake_at LIMIT $3::bigint
+FOR NO KEY UPDATE OF l SKIP LOCKED;
+
+-- When the sweep must look next.
+-- name: wake_next
+SELECT coalesce(min(wake_at), 0) FROM @schema@.live WHERE wake_at > 0 AND wake_at > $1::bigint;
+
+-- --- apply ---
+
+-- What never changes of new tasks. A unique key that is taken fails it.
+-- name: task_insert
+INSERT INTO @schema@.task (tenant, id, channel, payload, @input_columns@)
+SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], @input_arrays 5@);
+
+-- The state of tasks that are new, or were sent back to work.
+-- name: live_insert
+INSERT INTO @schema@.live (tenant, id, channel, @state_columns@)
+SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], @state_arrays 4@);
+
+-- The state of tasks that ended.
+-- name: done_insert
+INSERT INTO @schema@.done (tenant, id, channel, result, @state_columns@)
+SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], @state_arrays 5@);
+
+-- What a change makes of tasks, if they still are what was read; else it fails, by a division.
+-- name: live_update
+WITH changed AS (
+  UPDATE @schema@.live AS l SET @state_sets u@
+  FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], @state_arrays 4@)
+    AS u(tenant, id, was, @state_columns@)
+  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  RETURNING 1
+)
+SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
+
+-- The same for tasks that had ended and still have; with their result, if it is a new one.
+-- name: done_update
+WITH changed AS (
+  UPDATE @schema@.done AS l SET @state_sets u@,
+    result = CASE WHEN u.renewed <> 0 THEN u.result ELSE l.result END
+  FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::bigint[], @state_arrays 6@)
+    AS u(tenant, id, was, result, renewed, @state_columns@)
+  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  RETURNING 1
+)
+SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
+
+-- Tasks that ended, or go altogether.
+-- name: live_delete
+WITH changed AS (
+  DELETE FROM @schema@.live AS l
+  USING unnest($1::bigint[], $2::uuid[], $3::bigint[]) AS u(tenant, id, was)
+  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  RETURNING 1
+)
+SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
+
+-- Tasks that are sent back to work, or go altogether.
+-- name: done_delete
+WITH changed AS (
+  DELETE FROM @schema@.done AS l
+  USING unnest($1::bigint[], $2::uuid[], $3::bigint[]) AS u(tenant, id, was)
+  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  RETURNING 1
+)
+SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
+
+-- What is left of tasks that go. Their events stay.
+-- name: task_delete
+DELETE FROM @schema@.task AS t USING unnest($1::bigint[], $2::uuid[]) AS u(tenant, id)
+WHERE t.tenant = u.tenant AND t.id = u.id;
+
+-- New lines of tasks' logs.
+-- name: log_insert
+INSERT INTO @schema@.log (tenant, task, number, at, text)
+SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[]);
+
+-- The oldest lines of tasks' logs.
+-- name: log_drop
+DELETE FROM @schema@.log AS l
+USING unnest($1::bigint[], $2::uuid[], $3::bigint[]) AS u(tenant, task, through)
+WHERE l.tenant = u.tenant AND l.task = u.task AND l.number <= u.through;
+
+-- Answers to keep. A key that another unit used meanwhile fails it.
+-- name: replay_insert
+INSERT INTO @schema@.replay (tenant, key, at, status, fingerprint, body)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[]);
+
+-- Answers in the place of earlier ones of the same requests.
+-- name: replay_replace
+INSERT INTO @schema@.replay (tenant, key, at, status, fingerprint, body)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[])
+ON CONFLICT (tenant, key) DO UPDATE SET at = excluded.at, status = excluded.status,
+  fingerprint = excluded.fingerprint, body = excluded.body;
+
+-- Some of the kept answers that are too old.
+-- name: replay_drop
+DELETE FROM @schema@.replay WHERE (tenant, key) IN (
+  SELECT tenant, key FROM @schema@.replay WHERE at < $1::bigint ORDER BY at LIMIT 500
+  FOR UPDATE SKIP LOCKED
+);
+
+-- What a unit moved from status to status. Rows are only added, so that units do not wait for each
+-- other; upkeep sums them up.
+-- name: tally_insert
+INSERT INTO @schema@.tally_move (tenant, channel, ready, @status_columns@)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+  $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]);
+
+-- Held to the end of the unit by whoever numbers events of a tenant.
+-- name: event_lock
+SELECT pg_advisory_xact_lock($1::bigint);
+
+-- Events of one tenant, numbered on from its newest.
+-- name: event_insert
+WITH newest AS MATERIALIZED (
+  SELECT coalesce(max(seq), 0) AS seq FROM @schema@.event WHERE tenant = $1::bigint
+), added AS (
+  INSERT INTO @schema@.event (tenant, seq, at, task, channel, attempt, kind, progress, actor,
+    worker, note, text, queue, type)
+  SELECT $1::bigint, newest.seq + u.n, u.at, u.task, u.channel, u.attempt, u.kind, u.progress,
+    u.actor, u.worker, u.note, u.text, u.queue, u.type
+  FROM newest, unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[],
+    $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+    $14::text[])
+    AS u(n, at, task, channel, attempt, kind, progress, actor, worker, note, text, queue, type)
+)
+SELECT seq FROM newest;
+
+-- --- channels ---
+
+-- Held while a channel is made, so that the numbers rise in the order of commits.
+-- name: channel_lock
+SELECT pg_advisory_xact_lock($1::bigint);
+
+-- Channels that are not there yet, as many of them as there may be.
+-- name: channel_insert
+WITH base AS MATERIALIZED (
+  SELECT coalesce(max(number), 0) AS highest, count(*) AS count FROM @schema@.channel
+), fresh AS (
+  SELECT u.tenant, u.queue, u.type, row_number() OVER () AS n
+  FROM (
+    SELECT DISTINCT * FROM unnest($1::bigint[], $2::text[], $3::text[]) AS x(tenant, queue, type)
+  ) AS u
+  WHERE NOT EXISTS (
+    SELECT 1 FROM @schema@.channel AS c
+    WHERE c.tenant = u.tenant AND c.queue = u.queue AND c.type = u.type
+  )
+)
+INSERT INTO @schema@.channel (tenant, number, queue, type)
+SELECT fresh.tenant, base.highest + fresh.n, fresh.queue, fresh.type FROM fresh, base
+WHERE base.count + fresh.n <= $4::bigint;
