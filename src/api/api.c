@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 // A page of tasks with payloads may be large; past this the caller is told to ask for fewer.
 static const size_t ANSWER_BYTES_MAX = (size_t)128 << 20;
@@ -155,6 +156,16 @@ static void order_done(struct order *order) {
   }
 }
 
+static bool is_text(struct str s) {
+  const char *at = s.at, *end = s.at + s.len;
+  while (at < end) {
+    size_t length = utf8_length(at, end);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
 static enum err take_replay_key(struct call *c) {
   struct str key = str_trim(http_header(c->http, STR("idempotency-key")));
   if (str_is_none(key) || c->http->method != HTTP_METHOD_POST) return ERR_OK;
@@ -163,6 +174,8 @@ static enum err take_replay_key(struct call *c) {
   if (key.len == 0 || key.len > LIMIT_REFERENCE_BYTES)
     return fault_set(&c->fault, ERR_BAD_REQUEST, "Idempotency-Key must have 1 to %d bytes",
                      LIMIT_REFERENCE_BYTES);
+  if (!is_text(key))
+    return fault_set(&c->fault, ERR_BAD_REQUEST, "Idempotency-Key must be valid UTF-8");
   struct str actor = c->who.actor;
   c->order.replay_key = arena_printf(c->arena, "%.*s %.*s %.*s", STR_FMT(actor),
                                      STR_FMT(c->http->path), STR_FMT(key));

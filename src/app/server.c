@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "app/stores.h"
 #include "base/log.h"
 #include "engine/engine.h"
 #include "http/http.h"
-#include "store/sqlite/sqlite.h"
+#include "store/store.h"
 
 enum { EXIT_STORE_BROKEN = 74 };  // EX_IOERR: a supervisor restarts it, and the store recovers
 
@@ -110,18 +111,17 @@ enum err server_log_start(const struct settings *s, struct fault *why) {
 // --- building ------------------------------------------------------------------------------------
 
 static enum err open_store(struct server *s, struct fault *why) {
-  const struct sqlite_settings settings = {.checkpoint_pages = s->settings->checkpoint_pages};
-  return sqlite_store_open(s->settings->store.path, &settings, &s->store, why);
+  return stores_open(s->settings, false, &s->store, why);
 }
 
 static enum err open_engine(struct server *s, struct fault *why) {
-  const struct engine_settings settings = {.clock = clock_real(),
-                                           .lease_ms = s->settings->lease_ms,
+  const struct engine_settings settings = {.lease_ms = s->settings->lease_ms,
                                            .attempts_max = s->settings->attempts_max,
                                            .backoff = {.kind = BACKOFF_EXPONENTIAL,
                                                        .delay_ms = 1000,
                                                        .delay_max_ms = 3600000,
                                                        .jitter_percent = 20},
+                                           .lanes = (size_t)s->settings->lanes,
                                            .readers = (size_t)s->settings->readers,
                                            .self = s,
                                            .wake = on_answers,
@@ -193,7 +193,7 @@ static void take_apart(struct server *s) {
 
 static void announce(const struct server *s) {
   log_event(LOG_INFO, "listening", LOG_STR("host", s->settings->listen.host),
-            LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.text),
+            LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.shown),
             LOG_STR("version", STR(TASKYARD_VERSION)));
   if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
     log_event(

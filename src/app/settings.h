@@ -16,8 +16,9 @@ struct listen {
 };
 
 struct store_url {
-  struct str text;   // as written
-  const char *path;  // of the SQLite file; NULL: in memory
+  struct str shown;     // as written, but for passwords
+  const char *path;     // of the SQLite file; NULL: in memory, or in a database
+  const char *address;  // of the PostgreSQL database, passwords and all; NULL: another store
 };
 
 enum log_choice { LOG_CHOICE_AUTO, LOG_CHOICE_TEXT, LOG_CHOICE_JSON };
@@ -29,6 +30,7 @@ enum setting_kind {
   KIND_LISTEN_HOST,  // of an alias: sets only this part of a struct listen
   KIND_LISTEN_PORT,  // the same
   KIND_STORE,
+  KIND_SCHEMA,
   KIND_TEXT,
   KIND_SECRET,
   KIND_PATH,
@@ -45,6 +47,7 @@ enum setting_kind {
 };
 #define SETTING_TYPE_LISTEN struct listen
 #define SETTING_TYPE_STORE struct store_url
+#define SETTING_TYPE_SCHEMA struct str
 #define SETTING_TYPE_TEXT struct str
 #define SETTING_TYPE_SECRET struct str
 #define SETTING_TYPE_PATH struct str

@@ -6,6 +6,7 @@
 // How the help calls the value of each kind; a switch has none, and a secret has no flag.
 #define OPTION_LISTEN(flag, meaning) {flag, 0, "HOST:PORT", meaning},
 #define OPTION_STORE(flag, meaning) {flag, 0, "URL", meaning},
+#define OPTION_SCHEMA(flag, meaning) {flag, 0, "NAME", meaning},
 #define OPTION_TEXT(flag, meaning) {flag, 0, "TEXT", meaning},
 #define OPTION_SECRET(flag, meaning)
 #define OPTION_PATH(flag, meaning) {flag, 0, "FILE", meaning},

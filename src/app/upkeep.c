@@ -1,8 +1,7 @@
 // upkeep.c: `taskyard check` and `taskyard backup`: look at a store without a server.
 #include "app/command.h"
 #include "app/print.h"
-#include "app/settings.h"
-#include "store/sqlite/sqlite.h"
+#include "app/stores.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,10 +27,9 @@ static enum err open_store(struct command *c, struct store **out, struct fault *
   c->exit_code = EXIT_CONFIG;
   TRY(settings_load(&source, &settings, why));
   c->exit_code = EXIT_FAILURE;  // a store that cannot be read is no server that cannot be reached
-  const char *path = settings.store.path;
   enum err err = ERR_OK;
-  if (path)
-    err = sqlite_store_open(path, &(struct sqlite_settings){.read_only = true}, out, why);
+  if (settings.store.path || settings.store.address)
+    err = stores_open(&settings, true, out, why);
   else
     err = command_misused(c, why, "a store in memory can be neither checked nor copied");
   settings_fini(&settings);

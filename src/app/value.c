@@ -138,19 +138,83 @@ static bool parse_listen(const struct value_rule *rule, struct str text, struct 
   return true;
 }
 
+// Puts the address up to its user's password and *** for that, and returns what follows; all of it
+// when there is no password. It goes from the first colon to the last @, which is more than it has
+// where someone forgot to write an @ as %40.
+static struct str put_user(struct str url, struct buf *out) {
+  size_t colon = str_find(url, '/') + 2, at = url.len;
+  while (colon < url.len && url.at[colon] != ':') colon++;
+  while (at > colon && url.at[at - 1] != '@') at--;
+  if (at <= colon) return url;
+  buf_put(out, (struct str){url.at, colon + 1});
+  BUF_LIT(out, "***");
+  return str_from(url, at - 1);
+}
+
+// The same for the next password among its options (password=, sslpassword=).
+static struct str put_option(struct str rest, struct buf *out) {
+  static const char name[] = "password=";
+  const char *found = memmem(rest.at, rest.len, name, sizeof name - 1);
+  size_t head = found ? (size_t)(found - rest.at) + sizeof name - 1 : rest.len;
+  buf_put(out, (struct str){rest.at, head});
+  if (found) BUF_LIT(out, "***");
+  rest = str_from(rest, head);
+  return str_from(rest, str_find(rest, '&'));
+}
+
+// The address of a database as people may see it.
+static struct str hide_passwords(struct str url, struct arena *a) {
+  struct buf out;
+  buf_init(&out, 2 * url.len);
+  struct str rest = put_user(url, &out);
+  while (rest.len) rest = put_option(rest, &out);
+  struct str shown = arena_dup(a, buf_str(&out));
+  buf_fini(&out);
+  return shown;
+}
+
+static bool is_postgres(struct str text) {
+  return str_starts(text, STR("postgresql://")) || str_starts(text, STR("postgres://"));
+}
+
+// sqlite:///… means an absolute path to some programs and a relative one to others.
+static bool parse_sqlite(struct str text, struct arena *a, struct store_url *out) {
+  struct str path = text;
+  if (!str_eq(str_cut(&path, ':'), STR("sqlite")) || str_is_none(path) || path.len == 0)
+    return false;
+  if (str_starts(path, STR("//"))) return false;
+  out->path = arena_cstr(a, path);
+  return true;
+}
+
+// What stands in the address of a database is between its library and the server.
 static bool parse_store(const struct value_rule *rule, struct str text, struct arena *a,
                         void *out) {
   (void)rule;
-  struct store_url url = {.text = arena_dup(a, text)};
-  if (!str_eq(text, STR("memory:"))) {
-    struct str path = text;
-    if (!str_eq(str_cut(&path, ':'), STR("sqlite")) || str_is_none(path) || path.len == 0)
-      return false;
-    // sqlite:///… means an absolute path to some programs and a relative one to others.
-    if (str_starts(path, STR("//")) || !is_plain_text(path)) return false;
-    url.path = arena_cstr(a, path);
+  if (!is_plain_text(text)) return false;
+  struct store_url url = {.shown = arena_dup(a, text)};
+  if (is_postgres(text)) {
+    url.address = arena_cstr(a, text);
+    url.shown = hide_passwords(text, a);
+  } else if (!str_eq(text, STR("memory:")) && !parse_sqlite(text, a, &url)) {
+    return false;
   }
   *(struct store_url *)out = url;
+  return true;
+}
+
+// A name that needs no quotes in SQL.
+static bool parse_schema(const struct value_rule *rule, struct str text, struct arena *a,
+                         void *out) {
+  (void)rule;
+  enum { SCHEMA_BYTES = 63 };  // PostgreSQL cuts longer ones
+  if (text.len == 0 || text.len > SCHEMA_BYTES) return false;
+  if (isdigit((unsigned char)text.at[0]) || str_starts(text, STR("pg_"))) return false;
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.at[i];
+    if (!islower(c) && !isdigit(c) && c != '_') return false;
+  }
+  *(struct str *)out = arena_dup(a, text);
   return true;
 }
 
@@ -276,7 +340,7 @@ static void show_listen(const void *value, struct buf *out) {
 }
 
 static void show_store(const void *value, struct buf *out) {
-  buf_put(out, ((const struct store_url *)value)->text);
+  buf_put(out, ((const struct store_url *)value)->shown);
 }
 
 static void show_log_level(const void *value, struct buf *out) {
@@ -309,8 +373,11 @@ static const struct kind {
     [KIND_LISTEN_HOST] = {parse_listen_host, NULL, NULL, "an address or host name", "127.0.0.1"},
     [KIND_LISTEN_PORT] = {parse_listen_port, NULL, NULL, "a port between 0 and 65535", "8503"},
     [KIND_STORE] = {parse_store, show_store, NULL,
-                    "sqlite:PATH or memory: (postgresql: comes in a later version)",
+                    "sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:",
                     "sqlite:taskyard.db"},
+    [KIND_SCHEMA] = {parse_schema, show_text, NULL,
+                     "1 to 63 of a to z, 0 to 9 and _, beginning neither with a digit nor with pg_",
+                     "taskyard"},
     [KIND_TEXT] = {parse_text, show_text, NULL, "one line of text", NULL},
     [KIND_SECRET] = {parse_text, show_secret, NULL, "one line of text", NULL},
     [KIND_PATH] = {parse_text, show_text, NULL, "a path", NULL},

@@ -98,14 +98,60 @@ static void a_store_is_a_file_or_in_memory(void **state) {
   assert_false(parse(KIND_STORE, 0, 0, "sqlite:", &store));
   assert_false(parse(KIND_STORE, 0, 0, "sqlite:///t.db", &store));
   assert_false(parse(KIND_STORE, 0, 0, "t.db", &store));
+  assert_false(parse(KIND_STORE, 0, 0, "sqlite:a\tb", &store));
 }
 
-static void a_postgresql_store_comes_later_and_its_password_is_not_repeated(void **state) {
+static void a_store_is_a_database_whose_passwords_are_hidden(void **state) {
   (void)state;
-  assert_refused(
-      &(struct value_rule){.kind = KIND_STORE}, "postgresql://me:secret@db/tasks",
-      "a.conf:3: it must be sqlite:PATH or memory: (postgresql: comes in a later version), "
-      "as in sqlite:taskyard.db");
+  static const struct {
+    const char *address, *shown;
+  } right[] = {
+      {"postgresql://db/tasks", "postgresql://db/tasks"},
+      {"postgres://me@db:5432/tasks?sslmode=require",
+       "postgres://me@db:5432/tasks?sslmode=require"},
+      {"postgresql://me:secret@db:5432/tasks", "postgresql://me:***@db:5432/tasks"},
+      {"postgresql://me:se@cr/et@db/tasks", "postgresql://me:***@db/tasks"},
+      {"postgresql://me:se?c:ret@db/tasks", "postgresql://me:***@db/tasks"},
+      {"postgresql://me:@db/tasks", "postgresql://me:***@db/tasks"},
+      {"postgresql://me:secret@[::1]:1,db2:2/x", "postgresql://me:***@[::1]:1,db2:2/x"},
+      {"postgresql://me@[::1]:5432/x", "postgresql://me@[::1]:5432/x"},
+      {"postgresql:///x?password=secret&user=me&sslpassword=other",
+       "postgresql:///x?password=***&user=me&sslpassword=***"},
+      {"postgresql://me:secret@db/x?password=secret", "postgresql://me:***@db/x?password=***"},
+      {"postgresql://db:5432/x?password=secret", "postgresql://db:5432/x?password=***"},
+  };
+  for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+    struct store_url store;
+    assert_true(parse(KIND_STORE, 0, 0, right[i].address, &store));
+    assert_string_equal(store.address, right[i].address);
+    assert_null(store.path);
+    assert_shown(KIND_STORE, &store, right[i].shown);
+  }
+}
+
+static void what_is_no_store_is_refused_without_repeating_it(void **state) {
+  (void)state;
+  assert_refused(&(struct value_rule){.kind = KIND_STORE}, "mysql://me:secret@db/tasks",
+                 "a.conf:3: it must be sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:, "
+                 "as in sqlite:taskyard.db");
+}
+
+static void a_schema_needs_no_quotes(void **state) {
+  (void)state;
+  struct str name;
+  char longest[64];
+  memset(longest, 'a', 63);
+  longest[63] = '\0';
+  assert_true(parse(KIND_SCHEMA, 0, 0, "task_yard2", &name));
+  assert_true(parse(KIND_SCHEMA, 0, 0, "_", &name));
+  assert_true(parse(KIND_SCHEMA, 0, 0, longest, &name));
+  static const char *const wrong[] = {"", "2x", "pg_x", "Tasks", "a-b", "a b", "a\"b", "\xc3\xa4"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    assert_false(parse(KIND_SCHEMA, 0, 0, wrong[i], &name));
+  char over[65];
+  memset(over, 'a', 64);
+  over[64] = '\0';
+  assert_false(parse(KIND_SCHEMA, 0, 0, over, &name));
 }
 
 static void durations_have_units_and_a_range(void **state) {
@@ -249,7 +295,9 @@ int main(void) {
       cmocka_unit_test(what_is_no_address_is_refused),
       cmocka_unit_test(a_part_of_an_address_leaves_the_other),
       cmocka_unit_test(a_store_is_a_file_or_in_memory),
-      cmocka_unit_test(a_postgresql_store_comes_later_and_its_password_is_not_repeated),
+      cmocka_unit_test(a_store_is_a_database_whose_passwords_are_hidden),
+      cmocka_unit_test(what_is_no_store_is_refused_without_repeating_it),
+      cmocka_unit_test(a_schema_needs_no_quotes),
       cmocka_unit_test(durations_have_units_and_a_range),
       cmocka_unit_test(sizes_have_units_and_a_range),
       cmocka_unit_test(a_switch_is_yes_or_no_in_several_words),

@@ -1,0 +1,12 @@
+// stores.h: opens the store that the settings name, of whichever kind.
+#ifndef APP_STORES_H
+#define APP_STORES_H
+
+#include "app/settings.h"
+#include "store/store.h"
+
+// `read_only`: to look at it beside a server that has it open. Not of memory.
+MUST_USE enum err stores_open(const struct settings *settings, bool read_only, struct store **out,
+                              struct fault *why);
+
+#endif
