@@ -10,17 +10,20 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.client import Api  # noqa: E402
-from lib.server import Server  # noqa: E402
+from lib.server import Server, drop_schemas  # noqa: E402
 
 STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
-# A restart keeps nothing of memory:, so there is nothing to test.
-collect_ignore = ["test_restart.py"] if STORE == "memory:" else []
+collect_ignore = [] if STORE == "sqlite" else ["test_sqlite.py"]
+if STORE == "memory:":  # a restart keeps nothing of it, so there is nothing to test
+    collect_ignore.append("test_restart.py")
 
 
 @pytest.fixture(scope="session")
 def store():
-    """What the suite runs on: sqlite (a file of its own for each server) or memory:."""
-    return STORE
+    """What the suite runs on: memory:, or for each server a file of its own (sqlite), or a schema
+    of its own (postgresql) on the server at TASKYARD_TEST_POSTGRES."""
+    yield STORE
+    drop_schemas()
 
 
 @pytest.fixture(scope="session")

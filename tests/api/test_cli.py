@@ -413,7 +413,16 @@ def test_wrong_settings_are_refused_with_place_and_help(offline, tmp_path):
         told = offline(command, "--config", "bad.conf", expect=CONFIG).stderr
         assert told.startswith("taskyard: bad.conf:2: ") and "did you mean log_level?" in told
     assert "between" in offline("config", "--lease", "2d", expect=CONFIG).stderr
-    assert "later version" in offline("serve", "--store", "postgresql://x", expect=CONFIG).stderr
+    told = offline("serve", "--store", "mysql://me:secret@x", expect=CONFIG).stderr
+    assert "postgresql://" in told and "secret" not in told
+    assert "1 to 63" in offline("config", "--store-schema", "No", expect=CONFIG).stderr
+
+
+def test_a_password_in_the_stores_address_is_not_shown(offline):
+    store = "postgresql://me:secret@127.0.0.1:1/x"
+    assert "me:***@127.0.0.1:1/x" in offline.out("config", env={"DATABASE_URL": store})
+    told = offline("serve", env={"DATABASE_URL": store}, expect=1).stderr
+    assert "cannot connect to the database" in told and "secret" not in told
 
 
 def test_serve_refuses_to_listen_in_public_without_a_key(offline):

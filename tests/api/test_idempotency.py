@@ -198,6 +198,15 @@ def test_a_key_that_is_empty_or_too_long_is_refused(api, bad):
     assert api.list() == []
 
 
+@pytest.mark.parametrize("bad", [b"k\xff", b"\xc3", b"\xed\xa0\x80"])
+def test_a_key_that_is_no_text_is_refused(server, api, bad):
+    body = b'{"type": "a"}'
+    with Raw(server) as raw:
+        raw.send(request_bytes("POST", "/api/v1/tasks", body, [b"Idempotency-Key: " + bad]))
+        assert raw.reply().status == 400
+    assert api.list() == []
+
+
 def test_a_key_of_two_hundred_bytes_is_fine(api):
     body, key = api.fields(), fresh_name("k").ljust(200, "k")
     first = api.post("/tasks", body, headers=header(key))

@@ -1,14 +1,12 @@
 """What a restart keeps: everything. Waiting, leases, replays, pauses, defaults, keys."""
 
 import signal
-import subprocess
 import time
 
 import pytest
 
 from lib.client import Api, fresh_name, problem
 from lib.rawhttp import Raw, request_bytes
-from lib.server import BINARY, clean_environment, free_port
 
 
 @pytest.fixture
@@ -192,12 +190,3 @@ def test_hangup_applies_what_can_change_and_names_what_waits(make_server, make_a
     assert '"message":"request","method":"POST"' in server.log()
     waits = [line for line in server.log().splitlines() if "waits for the next start" in line]
     assert ['"setting":"lease"' in line for line in waits] == [True]
-
-
-def test_a_second_server_on_the_same_file_is_refused(restartable):
-    second = subprocess.run(
-        [str(BINARY), "serve", "--listen", f"127.0.0.1:{free_port()}",
-         "--store", restartable.store], capture_output=True, text=True, timeout=10,
-        cwd=restartable.directory, env=clean_environment(restartable.directory))
-    assert second.returncode != 0 and second.stderr
-    assert restartable.is_alive()

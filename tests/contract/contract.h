@@ -1,5 +1,5 @@
-// contract.h: a store to test and short words for what is done to it. Each test runs on every
-// store; a new kind of store is a row of `kinds`.
+// contract.h: a store to test and short words for what is done to it. Each test runs on every kind
+// of store; a new one is a row of `kinds`.
 #ifndef CONTRACT_H
 #define CONTRACT_H
 
@@ -17,12 +17,18 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "store/postgres/postgres.h"
 #include "store/sqlite/sqlite.h"
+#include "tests/contract/backdoor.h"
 
-// One test's store with its one lane and one reader, and what the test made in it.
+// One test's store with one lane and one reader, and what the test made in it.
 struct world {
-  char folder[32];  // a temporary folder; gone after the test
-  char path[64];    // of the store, where it is a file
+  char folder[32];       // a temporary folder; gone after the test
+  char path[64];         // of the store, where it is a file
+  char schema[48];       // of the store, where it is in a database
+  const char *url;       // of that, where the test says; NULL: the usual one
+  struct world *beside;  // another on the same store: see world_beside
+  bool borrows;          // `store` is another world's
   struct store *store;
   const struct store_ops *ops;
   struct store_lane *lane;
@@ -35,18 +41,23 @@ struct world {
 
 static const struct kind {
   const char *name;
-  bool file;
-} kinds[] = {{"sqlite", true}, {"memory", false}};
+  bool outlives;  // what it keeps is there after a restart
+  bool shared;    // by lanes and processes
+} kinds[] = {{"sqlite", true, false}, {"memory", false, false}, {"postgresql", true, true}};
 static const struct kind *kind_now;
 
-// Says why when a call on `w` fails.
-#define OK(call)                                                                                   \
+// Says why when a call on a world does not end as it should.
+#define ENDS_IN(world, want, call)                                                                 \
   do {                                                                                             \
-    enum err ok_ = (call);                                                                         \
-    if (ok_ != ERR_OK) print_error("%s: %s: %s\n", #call, err_code(ok_), w->why.detail);           \
-    assert_int_equal(ok_, ERR_OK);                                                                 \
+    enum err ended_ = (call);                                                                      \
+    if (ended_ != (want))                                                                          \
+      print_error("%s: %s: %s\n", #call, err_code(ended_), (world)->why.detail);                   \
+    assert_int_equal(ended_, (want));                                                              \
   } while (0)
-#define FAILS(err, call) assert_int_equal((call), (err))
+#define OK(call) ENDS_IN(w, ERR_OK, call)
+#define OK_IN(world, call) ENDS_IN(world, ERR_OK, call)
+#define FAILS(err, call) ENDS_IN(w, err, call)
+#define FAILS_IN(world, err, call) ENDS_IN(world, err, call)
 
 static inline void assert_str(struct str got, struct str want) {
   assert_int_equal(str_is_none(got), str_is_none(want));
@@ -56,8 +67,15 @@ static inline void assert_str(struct str got, struct str want) {
 
 // --- opening and closing -------------------------------------------------------------------------
 
+static inline enum err world_open_store(struct world *w, struct store **out) {
+  const struct postgres_settings settings = {.schema = str_of(w->schema), .lanes = 8};
+  if (kind_now->shared)
+    return postgres_store_open(w->url ? w->url : backdoor_url(), &settings, out, &w->why);
+  return sqlite_store_open(kind_now->outlives ? w->path : NULL, NULL, out, &w->why);
+}
+
 static inline void world_open(struct world *w) {
-  OK(sqlite_store_open(kind_now->file ? w->path : NULL, NULL, &w->store, &w->why));
+  if (!w->store) OK(world_open_store(w, &w->store));
   w->ops = w->store->ops;
   OK(w->ops->lane_open(w->store, &w->lane, &w->why));
   OK(w->ops->reader_open(w->store, &w->reader, &w->why));
@@ -67,7 +85,7 @@ static inline void world_close(struct world *w) {
   if (!w->store) return;
   w->ops->reader_close(w->reader);
   w->ops->lane_close(w->lane);
-  w->ops->close(w->store);
+  if (!w->borrows) w->ops->close(w->store);
   w->reader = NULL;
   w->lane = NULL;
   w->store = NULL;
@@ -75,22 +93,48 @@ static inline void world_close(struct world *w) {
 
 // Stops and starts, where a store outlives that. False: it does not.
 static inline bool world_reopen(struct world *w) {
-  if (!kind_now->file) return false;
+  if (!kind_now->outlives) return false;
   world_close(w);
   world_open(w);
   return true;
 }
 
-static inline int world_setup(void **state) {
+static inline struct world *world_new(void) {
   struct world *w = mem_zero(sizeof *w);
-  *state = w;
   arena_init(&w->arena, 1 << 16);
   w->now = 1700000000000;
+  return w;
+}
+
+static inline void world_free(struct world *w) {
+  world_close(w);
+  arena_fini(&w->arena);
+  mem_free(w);
+}
+
+static inline int world_setup(void **state) {
+  static int number;
+  struct world *w = world_new();
+  *state = w;
   snprintf(w->folder, sizeof w->folder, "/tmp/contract-XXXXXX");
   if (!mkdtemp(w->folder)) return -1;
   snprintf(w->path, sizeof w->path, "%s/store.db", w->folder);
+  snprintf(w->schema, sizeof w->schema, "contract_%d_%d", (int)getpid(), ++number);
   world_open(w);
   return 0;
+}
+
+// Another lane and reader of the same store: of the same process, or as another one has them.
+// Ends with the test. May be used by a thread of its own, but not to assert anything there.
+static inline struct world *world_beside(struct world *w, bool apart) {
+  struct world *other = world_new();
+  memcpy(other->schema, w->schema, sizeof other->schema);
+  other->store = apart ? NULL : w->store;
+  other->borrows = !apart;
+  other->beside = w->beside;
+  w->beside = other;
+  world_open(other);
+  return other;
 }
 
 static inline int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
@@ -102,14 +146,25 @@ static inline int remove_one(const char *path, const struct stat *st, int kind, 
 
 static inline int world_teardown(void **state) {
   struct world *w = *state;
+  for (struct world *other = w->beside, *next; other; other = next) {
+    next = other->beside;
+    world_free(other);
+  }
   world_close(w);
-  arena_fini(&w->arena);
+  if (kind_now->shared) backdoor_do("DROP SCHEMA IF EXISTS %s CASCADE", w->schema);
   int failed = nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-  mem_free(w);
+  world_free(w);
   return failed;
 }
 
 #define CONTRACT_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+
+// Whether there is a server for it. Stages of the tests that have one say where it is.
+static inline bool kind_is_here(const struct kind *kind) {
+  if (!kind->shared || backdoor_url()) return true;
+  print_message("without TASKYARD_TEST_POSTGRES, a server's URL, %s is left out\n", kind->name);
+  return false;
+}
 
 // Runs the tests on each kind of store.
 #define CONTRACT_RUN(tests)                                                                        \
@@ -117,6 +172,7 @@ static inline int world_teardown(void **state) {
     int failed_ = 0;                                                                               \
     for (size_t k_ = 0; k_ < sizeof kinds / sizeof *kinds; k_++) {                                 \
       kind_now = &kinds[k_];                                                                       \
+      if (!kind_is_here(kind_now)) continue;                                                       \
       failed_ += _cmocka_run_group_tests(kind_now->name, tests, sizeof tests / sizeof *tests,      \
                                          NULL, NULL);                                              \
     }                                                                                              \

@@ -112,6 +112,9 @@ static void a_list_carries_parts_only_when_asked(void **state) {
   struct world *w = *state;
   struct unit *u = unit_new(w);
   struct task *t = unit_create(u, STR("resize"));
+  t->status = TASK_COMPLETED;
+  t->waiting = WAIT_NONE;
+  t->completed_at = w->now;
   t->payload = STR("[1]");
   t->result = STR("[2]");
   u->rows[0]->result_new = true;
@@ -185,6 +188,36 @@ static void a_long_look_for_little_is_cut_into_pages(void **state) {
   page = list(w, (struct task_filter){.text = STR("needle"), .before = page.last});
   assert_int_equal(page.count, 1);
   assert_false(page.more);
+}
+
+static void a_page_ends_behind_the_task_whose_parts_pass_its_bytes(void **state) {
+  struct world *w = *state;
+  enum { BYTES = LIMIT_PAGE_BYTES / 2 + 1000 };
+  char *payload = memset(arena_alloc(&w->arena, BYTES), '7', BYTES);
+  struct id ids[3];
+  for (int i = 0; i < 3; i++) {
+    struct unit *u = unit_new(w);
+    struct task *t = unit_create(u, STR("resize"));
+    t->payload = (struct str){payload, BYTES};
+    ids[i] = t->id;
+    OK(unit_apply(u));
+  }
+  struct task_filter filter = {.parts = PART_PAYLOAD};
+  for (int ready = 0; ready < 2; ready++) {
+    filter.ready_only = ready;
+    filter.before = (struct id){0};
+    struct task_page page = list(w, filter);
+    assert_int_equal(page.count, 2);
+    assert_true(page.more);
+    assert_int_equal(page.tasks[1]->payload.len, BYTES);
+    filter.before = page.last;
+    filter.before_priority = page.last_priority;
+    page = list(w, filter);
+    assert_int_equal(page.count, 1);
+    assert_false(page.more);
+    assert_true(id_eq(page.tasks[0]->id, ids[ready ? 2 : 0]));
+  }
+  assert_int_equal(list(w, (struct task_filter){0}).count, 3);
 }
 
 // --- events --------------------------------------------------------------------------------------
@@ -274,6 +307,7 @@ int main(void) {
       CONTRACT_TEST(pages_meet_each_task_once_newest_first),
       CONTRACT_TEST(pages_in_claim_order_meet_each_ready_task_once),
       CONTRACT_TEST(a_long_look_for_little_is_cut_into_pages),
+      CONTRACT_TEST(a_page_ends_behind_the_task_whose_parts_pass_its_bytes),
       CONTRACT_TEST(a_feed_is_read_page_by_page),
       CONTRACT_TEST(a_chain_is_read_page_by_page_oldest_first),
       CONTRACT_TEST(tallies_follow_each_change),

@@ -282,6 +282,7 @@ static void replays_are_found_by_tenant_and_key_and_dropped_by_age(void **state)
   // A later answer takes the place of the one before.
   struct unit *again = unit_new(w);
   replays[1].body = STR("three");
+  replays[1].replaces = true;
   again->change.replays = &replays[1];
   again->change.replay_count = 1;
   OK(unit_apply(again));

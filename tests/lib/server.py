@@ -1,6 +1,8 @@
 """A Taskyard server under test: started on a free port, watched, stopped by its pid."""
 
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -41,14 +43,40 @@ def flag(name, value):
     return ["--" + name.replace("_", "-"), str(value)]
 
 
+# A PostgreSQL server whose schemas the tests may make and drop.
+POSTGRES = os.environ.get("TASKYARD_TEST_POSTGRES")
+_numbers = itertools.count(1)
+_schemas = []
+
+
+def new_schema():
+    """The name of one that drop_schemas() removes."""
+    _schemas.append(f"test_{secrets.token_hex(4)}_{next(_numbers)}")
+    return _schemas[-1]
+
+
+def drop_schemas():
+    drops = [f"DROP SCHEMA IF EXISTS {schema} CASCADE;" for schema in _schemas]
+    _schemas.clear()
+    if drops:
+        subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", POSTGRES], text=True,
+                       input="SET client_min_messages = error;" + "".join(drops), check=True)
+
+
 class Server:
-    """One `taskyard serve`. Keyword settings become flags: Server(dir, body_max=4096)."""
+    """One `taskyard serve`. Keyword settings become flags: Server(dir, body_max=4096).
+
+    The stores `sqlite` and `postgresql` are a file and a schema of its own.
+    """
 
     def __init__(self, directory, store="sqlite", key=None, env=None, args=(), port=None,
                  **settings):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.store = f"sqlite:{self.directory}/taskyard.db" if store == "sqlite" else store
+        if store == "postgresql":
+            self.store = POSTGRES
+            settings.setdefault("store_schema", new_schema())
         self.key = key
         self.env = dict(env or {})
         if key is not None:

@@ -1,0 +1,45 @@
+"""Nodes that reach the database through PgBouncer in transaction mode."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lib.client import Api
+from lib.cluster import pickup
+from lib.postgres import PgBouncer
+
+WAKE_S, LOAD_S, ROUNDS = 1.5, 8, 10
+
+
+@pytest.fixture
+def bouncer(postgres):
+    made = PgBouncer(postgres, pool=10)
+    try:
+        yield made.start()
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def pooled(make_cluster, bouncer, postgres, database):
+    postgres.make_database(database)
+    return make_cluster(bouncer.url(database))
+
+
+def test_nothing_is_lost_behind_a_pooler(pooled):
+    load = pooled.start_load()
+    load.go_on(LOAD_S)
+    print(pooled.settle())
+
+
+def test_waiting_claims_are_woken_by_the_poll(pooled):
+    """9 of 10: a poll that was slow makes the next one rest."""
+    a = Api(pooled.nodes[0])
+    b = Api(pooled.nodes[1], type_name=a.type)
+    with ThreadPoolExecutor(2) as pool:
+        pickup(a, b, pool.submit)  # the first of a type tells of the type
+        times = sorted(pickup(a, b, pool.submit) for _ in range(ROUNDS))
+    print(f"median {times[ROUNDS // 2] * 1000:.0f} ms, slowest {times[-1] * 1000:.0f} ms")
+    assert times[-2] <= WAKE_S, times
+    a.close()
+    b.close()

@@ -1,0 +1,82 @@
+"""Databases that a node must not serve from: it says why, and what to do."""
+
+import re
+
+import pytest
+
+from lib.postgres import Postgres, until
+
+LINES_A_SECOND = 1
+
+
+@pytest.fixture
+def own():
+    """A server whose settings a test may spoil, and one that may follow it."""
+    made = [Postgres(), Postgres()]
+    try:
+        made[0].create().start()
+        yield made
+    finally:
+        for server in made:
+            server.remove()
+
+
+@pytest.fixture
+def make_node(make_cluster):
+    """make_node(url) is not started."""
+    def make(url, **settings):
+        return make_cluster(url, nodes=0).new_node("node", **settings)
+
+    made = []
+    yield lambda *args, **settings: made.append(make(*args, **settings)) or made[-1]
+    for node in made:
+        node.kill()
+
+
+def assert_refused(node, sentence):
+    """It ends by itself, soon, with its reason."""
+    with pytest.raises(AssertionError, match="did not become ready"):
+        node.start(timeout_s=10)
+    assert node.process.returncode > 0, "it went on trying"
+    assert re.search(sentence, node.log()), node.log_tail()
+
+
+@pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
+def test_a_server_that_may_lose_what_it_acknowledged_is_refused(own, make_node, name):
+    server, _ = own
+    server.configure(**{name: "off"})
+    server.reload()
+    with server.sql() as sql:
+        until(lambda: sql.one(f"SHOW {name}") == "off", 5, "not reloaded")
+    node = make_node(server.url())
+    assert_refused(node, name)
+    node.args.append("--unsafe-store")
+    node.start()
+    assert name in node.log()
+    node.stop()
+
+
+def test_a_database_with_its_own_setting_is_seen_through(postgres, database, make_node):
+    """Settings of a database or a role win over those of the server."""
+    url = postgres.make_database(database)
+    with postgres.sql() as sql:
+        sql(f"ALTER DATABASE {database} SET synchronous_commit = off")
+    assert_refused(make_node(url), "synchronous_commit")
+
+
+def test_a_database_that_is_not_utf_8_is_refused(postgres, database, make_node):
+    with postgres.sql() as sql:
+        sql(f"CREATE DATABASE {database} ENCODING 'LATIN1' TEMPLATE template0")
+    assert_refused(make_node(postgres.url(database)), "UTF-?8")
+
+
+def test_a_node_does_not_serve_from_a_standby(own, make_node):
+    """It ends, or tries again without flooding the log, until the standby is promoted."""
+    primary, standby = own
+    make_node(primary.url()).start().stop()  # the schema is there
+    standby.follow(primary)
+    node = make_node(standby.url())
+    with pytest.raises(AssertionError, match="did not become ready"):
+        node.start(timeout_s=4)
+    assert re.search("standby|read-only|recovery", node.log()), node.log_tail()
+    assert len(node.log().splitlines()) <= 4 * LINES_A_SECOND + 5, node.log_tail()

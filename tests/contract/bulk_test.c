@@ -1,0 +1,599 @@
+// bulk_test.c: a whole store is moved into another one, of any kind: nothing is lost or changed, an
+// interruption costs nothing, and work goes on there.
+#include "contract.h"
+
+#include "app/sums.h"
+
+// The two stores of a test. The second has neither lane nor reader until it is opened for use.
+struct pair {
+  const struct kind *from_kind, *to_kind;
+  struct world *from, *to;
+};
+static const struct kind *from_now, *to_now;
+
+static struct world *world_of(const struct kind *kind) {
+  void *state = NULL;
+  kind_now = kind;
+  assert_int_equal(world_setup(&state), 0);
+  return state;
+}
+
+static void world_gone(struct world *w, const struct kind *kind) {
+  void *state = w;
+  kind_now = kind;
+  assert_int_equal(world_teardown(&state), 0);
+}
+
+static void leave(struct world *w) {
+  w->ops->reader_close(w->reader);
+  w->ops->lane_close(w->lane);
+  w->reader = NULL;
+  w->lane = NULL;
+}
+
+static struct world *empty_of(const struct kind *kind) {
+  struct world *w = world_of(kind);
+  leave(w);
+  return w;
+}
+
+// Stops and starts, where a store outlives that.
+static void reopen(struct world *w, const struct kind *kind) {
+  if (!kind->outlives) return;
+  world_close(w);
+  kind_now = kind;
+  OK(world_open_store(w, &w->store));
+}
+
+static void use(struct world *w, const struct kind *kind) {
+  kind_now = kind;
+  world_open(w);
+}
+
+// --- something to move ---------------------------------------------------------------------------
+
+static struct row *last_row(struct unit *u) { return u->rows[u->change.row_count - 1]; }
+
+static struct task *add(struct unit *u, enum task_status status, enum waiting waiting) {
+  struct task *t = unit_create(u, STR("resize"));
+  t->status = status;
+  t->waiting = waiting;
+  t->payload = STR("{\"width\": 640}");
+  if (task_status_is_final(status)) {
+    t->completed_at = u->w->now + 5;
+    t->attempt = 1;
+    t->lease = 99;  // of the attempt that ended it
+  }
+  return t;
+}
+
+static void add_tenant(struct unit *u, struct task *t, int64_t tenant) {
+  t->tenant = u->events[u->change.event_count - 1].event.tenant = tenant;
+}
+
+static struct str long_text(struct world *w, size_t bytes) {
+  char *at = arena_alloc(&w->arena, bytes);
+  for (size_t i = 0; i < bytes; i++) at[i] = (char)('a' + i % 26);
+  return (struct str){at, bytes};
+}
+
+// Tasks in each state, with what can go with them.
+static void add_tasks(struct world *w, struct unit *u) {
+  struct task *t = add(u, TASK_PENDING, WAIT_WORKER);
+  t->priority = -5;
+  t->payload = STR_NONE;
+  t->name = STR("");
+  t = add(u, TASK_PENDING, WAIT_TIME);
+  t->run_at = t->wake_at = w->now + 100000;
+  t->expires_at = w->now + 200000;
+  t = add(u, TASK_PENDING, WAIT_START);
+  t->version = -7;
+  t = add(u, TASK_PENDING, WAIT_RETRY);
+  t->wake_at = w->now + 1000;
+  t->attempt = 2;
+  t->error_code = STR("boom");
+  t->error_message = STR("es hat \"gekracht\" \xf0\x9f\x92\xa5");
+  t->error_detail = STR("{\"line\": 7}");
+  t = add(u, TASK_RUNNING, WAIT_NONE);
+  t->attempt = 1;
+  t->lease = INT64_MAX - 3;
+  t->lease_length_ms = 30000;
+  t->lease_expires_at = t->wake_at = w->now + 30000;
+  t->claimed_at = t->started_at = w->now;
+  t->cancel_requested_at = w->now + 1;
+  t->cancel_by = w->now + 9000;
+  t->worker = STR("w1");
+  t->step = STR("encode");
+  t->step_description = STR("second pass");
+  t->progress = 42;
+  t = add(u, TASK_COMPLETED, WAIT_NONE);
+  t->result = STR("{\"ok\":true}");
+  t->tags = STR("{\"album\":\"s\xc3\xb6mmer\"}");
+  t->metadata = STR("{}");
+  last_row(u)->result_new = true;
+  t = add(u, TASK_COMPLETED, WAIT_NONE);
+  t->result = long_text(w, 20000);
+  t->unique_key = STR("once");
+  last_row(u)->result_new = true;
+  t = add(u, TASK_COMPLETED, WAIT_NONE);
+  t->result = STR("");
+  last_row(u)->result_new = true;
+  t = add(u, TASK_FAILED, WAIT_NONE);
+  t->error_code = STR("bad_input");
+  t->error_message = STR("");
+  t->error_detail = STR("[1,2]");
+  t->project = STR("p");
+  t->subject = STR("s");
+  add(u, TASK_CANCELLED, WAIT_NONE)->queue = STR("images");
+  add(u, TASK_ABANDONED, WAIT_NONE)->type = STR("t\xc3\xa4glich");
+}
+
+static void add_catalog(struct world *w, struct unit *u) {
+  static const struct tenant tenant = {.number = 2, .name = STR("second")};
+  static const struct queue queues[] = {{1, STR("images"), true}, {2, STR("images"), false}};
+  static const struct type types[] = {{.tenant = 1,
+                                       .name = STR("resize"),
+                                       .queue = STR("images"),
+                                       .priority = VERSION_NONE,
+                                       .attempts_max = 5,
+                                       .backoff = {BACKOFF_FIXED, 1000, 60000, 20},
+                                       .timeout_ms = -1},
+                                      {.tenant = 2, .name = STR("b"), .description = STR("")}};
+  static const struct api_key keys[] = {
+      {.id = STR("abc"),
+       .tenant = 1,
+       .name = STR("web"),
+       .roles = 3,
+       .hash = {1, 2},
+       .created_at = 5},
+      {.id = STR("old"), .tenant = 2, .roles = 1, .hash = {[31] = 9}, .revoked_at = 77}};
+  u->change.tenants = &tenant;
+  u->change.tenant_count = 1;
+  u->change.queues = queues;
+  u->change.types = types;
+  u->change.keys = keys;
+  u->change.queue_count = u->change.type_count = u->change.key_count = 2;
+  u->events[u->change.event_count++] = (struct change_event){.event = {.tenant = 1,
+                                                                       .kind = EVENT_QUEUE_PAUSED,
+                                                                       .at = w->now,
+                                                                       .queue = STR("images"),
+                                                                       .note = STR("images"),
+                                                                       .actor = STR("key:abc")}};
+}
+
+static void add_replays(struct world *w, struct unit *u) {
+  struct replay *replays = ARENA_ARRAY(&w->arena, struct replay, 5);
+  for (int i = 0; i < 5; i++) {
+    replays[i] = (struct replay){.tenant = 1 + i % 2,
+                                 .key = arena_printf(&w->arena, "key:abc POST %d", 7 - i),
+                                 .status = 200 + i,
+                                 .body = arena_printf(&w->arena, "{\"n\":%d}", i),
+                                 .at = w->now + i / 2};
+    memset(replays[i].fingerprint, i, sizeof replays[i].fingerprint);
+  }
+  replays[4].body = STR("");
+  u->change.replays = replays;
+  u->change.replay_count = 5;
+}
+
+static void remove_task(struct world *w, struct id id) {
+  struct row *row = world_load(w, id, 0);
+  struct unit *u = unit_new(w);
+  unit_change(u, row, EVENT_DELETED);
+  row->gone = true;
+  OK_IN(u->w, unit_apply(u));
+}
+
+// A task with a history and a log whose oldest lines are gone.
+static void add_history(struct world *w, struct id id) {
+  struct log_line lines[9];
+  for (int i = 0; i < 9; i++)
+    lines[i] = (struct log_line){i + 1, w->now + i, arena_printf(&w->arena, "line %d", i)};
+  lines[8].text = STR("");
+  struct row *row = world_load(w, id, 0);
+  struct unit *u = unit_new(w);
+  unit_claim(u, row)->log_lines = 9;
+  const struct change_log log = {.row = row, .lines = lines, .line_count = 9, .drop_through = 2};
+  u->change.logs = &log;
+  u->change.log_count = 1;
+  unit_event(u, row, EVENT_PROGRESS);
+  u->events[1].event.progress = 50;
+  u->events[1].event.worker = STR("w1");
+  u->events[1].event.note = STR("step");
+  u->events[1].event.text = STR("");
+  OK_IN(u->w, unit_apply(u));
+}
+
+struct made {
+  struct id worked_on, running, removed, newest;
+};
+
+static struct made fill(struct world *w) {
+  struct made made;
+  struct unit *u = unit_new(w);
+  add_tasks(w, u);
+  made.running = u->rows[4]->task.id;
+  add_catalog(w, u);
+  add_replays(w, u);
+  OK_IN(u->w, unit_apply(u));
+  made.removed = world_create(w, STR("only-once"));
+  made.worked_on = world_create(w, STR("resize"));
+  add_history(w, made.worked_on);
+  remove_task(w, made.removed);
+  w->now += 5;
+  u = unit_new(w);
+  for (int i = 0; i < 5; i++) {
+    struct task *t = unit_create(u, STR("b"));
+    t->priority = i % 2;
+    add_tenant(u, t, 2);
+  }
+  OK_IN(u->w, unit_apply(u));
+  made.newest = world_create(w, STR("resize"));
+  remove_task(w, made.newest);
+  return made;
+}
+
+// --- moving --------------------------------------------------------------------------------------
+
+static struct sum sum_of(struct world *w, enum bulk_part part, size_t limit) {
+  struct sum sum = {0};
+  struct bulk_mark mark = {0};
+  struct bulk page = {.more = true};
+  struct buf scratch;
+  buf_init(&scratch, SUMS_ROW_BYTES);
+  while (page.more) {
+    OK(w->ops->bulk_read(w->store, &w->arena, part, &mark, limit, &page, &w->why));
+    sums_add(&sum, part, &page, &scratch);
+    mark = page.last;
+    assert_int_equal(mark.rows, sum.rows);
+  }
+  buf_fini(&scratch);
+  return sum;
+}
+
+static void assert_same(struct world *a, struct world *b) {
+  for (enum bulk_part part = 0; part < BULK_PARTS; part++) {
+    struct sum first = sum_of(a, part, 1000), second = sum_of(b, part, 3);
+    if (first.rows != second.rows || first.check != second.check)
+      fail_msg("part %d: %d and %d rows, or what is in them", (int)part, (int)first.rows,
+               (int)second.rows);
+  }
+}
+
+static void copy_page(struct world *from, struct world *to, enum bulk_part part,
+                      struct bulk_mark *mark, size_t limit, bool *more) {
+  struct bulk page;
+  OK_IN(from,
+        from->ops->bulk_read(from->store, &from->arena, part, mark, limit, &page, &from->why));
+  enum err err = to->ops->bulk_write(to->store, part, &page, &to->why);
+  if (err != ERR_OK) fail_msg("part %d: %s", (int)part, to->why.detail);
+  *mark = page.last;
+  *more = page.more;
+}
+
+static void copy_part(struct world *from, struct world *to, enum bulk_part part, size_t limit) {
+  struct bulk_mark mark = {0};
+  bool more = true;
+  while (more) copy_page(from, to, part, &mark, limit, &more);
+}
+
+static void copy_all(struct world *from, struct world *to, size_t limit) {
+  for (enum bulk_part part = 0; part < BULK_PARTS; part++) copy_part(from, to, part, limit);
+  OK_IN(to, to->ops->bulk_finish(to->store, &to->why));
+}
+
+// --- the tests -----------------------------------------------------------------------------------
+
+static void everything_comes_over_as_it_was_and_back(void **state) {
+  struct pair *p = *state;
+  fill(p->from);
+  for (enum bulk_part part = 0; part < BULK_PARTS; part++)
+    assert_true(sum_of(p->from, part, 4).rows > 3);
+  copy_all(p->from, p->to, 4);
+  assert_same(p->from, p->to);
+  use(p->to, p->to_kind);
+  assert_int_equal(world_check(p->to), 0);
+  for (int64_t tenant = 1; tenant <= 2; tenant++) {
+    struct tally a = world_tally(p->from, tenant), b = world_tally(p->to, tenant);
+    assert_int_equal(a.ready, b.ready);
+    assert_memory_equal(a.count, b.count, sizeof a.count);
+  }
+  struct world *back = empty_of(p->from_kind);
+  copy_all(p->to, back, 1000);
+  assert_same(p->from, back);
+  assert_int_equal(world_check(back), 0);
+  world_gone(back, p->from_kind);
+}
+
+static void an_empty_store_can_be_moved(void **state) {
+  struct pair *p = *state;
+  copy_all(p->from, p->to, 10);
+  assert_same(p->from, p->to);
+  use(p->to, p->to_kind);
+  world_create(p->to, STR("resize"));
+  assert_int_equal(world_check(p->to), 0);
+}
+
+// As if the program had died after each page, once before it knew that the page was written.
+static void an_interrupted_move_goes_on_behind_its_last_page(void **state) {
+  struct pair *p = *state;
+  struct world *from = p->from, *to = p->to;
+  fill(from);
+  for (enum bulk_part part = 0; part < BULK_PARTS; part++) {
+    struct bulk_mark begin = {0}, mark, last = {0};
+    bool finished = false, more;
+    for (int turn = 0; !finished; turn++) {
+      OK_IN(to, to->ops->bulk_mark(to->store, &to->arena, part, &mark, &finished, &to->why));
+      assert_int_equal(mark.rows, last.rows);
+      if (finished) break;
+      struct bulk_mark again = turn ? mark : begin;
+      copy_page(from, to, part, &again, 4, &more);
+      if (turn % 2) copy_page(from, to, part, &mark, 4, &more);
+      last = again;
+      reopen(to, p->to_kind);
+      OK_IN(to, to->ops->bulk_mark(to->store, &to->arena, part, &mark, &finished, &to->why));
+      assert_true(mark.source != 0);
+      assert_int_equal(mark.source, again.source);
+      assert_int_equal(finished, !more);
+    }
+  }
+  assert_same(from, to);
+  OK_IN(to, to->ops->bulk_finish(to->store, &to->why));
+  use(to, p->to_kind);
+  assert_same(from, to);
+  assert_int_equal(world_check(to), 0);
+}
+
+static void a_half_moved_store_is_not_opened_for_use(void **state) {
+  struct pair *p = *state;
+  struct world *to = p->to;
+  fill(p->from);
+  struct store_lane *lane = NULL;
+  for (enum bulk_part part = 0; part < BULK_PARTS; part++) {
+    copy_part(p->from, to, part, 1000);
+    reopen(to, p->to_kind);
+    FAILS_IN(to, ERR_INVALID, to->ops->lane_open(to->store, &lane, &to->why));
+    assert_null(lane);
+    assert_non_null(strstr(to->why.detail, "taskyard migrate"));
+    if (part + 1 < BULK_PARTS)
+      FAILS_IN(to, ERR_CONFLICT, to->ops->bulk_finish(to->store, &to->why));
+  }
+  OK_IN(to, to->ops->bulk_finish(to->store, &to->why));
+  use(to, p->to_kind);
+  struct bulk_mark mark;
+  bool finished;
+  OK_IN(to, to->ops->bulk_mark(to->store, &to->arena, BULK_CATALOG, &mark, &finished, &to->why));
+  assert_false(finished);
+}
+
+static void work_goes_on_where_it_was(void **state) {
+  struct pair *p = *state;
+  struct world *from = p->from, *to = p->to;
+  struct made made = fill(from);
+  copy_all(from, to, 5);
+  use(to, p->to_kind);
+
+  // The worker that held the lease brings its result.
+  struct row *row = world_load(to, made.worked_on, 0);
+  assert_int_equal(row->task.lease, 4711);
+  struct unit *u = unit_new(to);
+  unit_finish(u, row, TASK_COMPLETED)->result = STR("[1]");
+  row->result_new = true;
+  OK_IN(u->w, unit_apply(u));
+  assert_str(world_read(to, made.worked_on)->result, STR("[1]"));
+
+  // Events are numbered on; those of one task are found, of a removed one too.
+  struct event_page before = world_events(from, (struct event_filter){0});
+  struct event_page after = world_events(to, (struct event_filter){0});
+  assert_int_equal(after.count, before.count + 1);
+  assert_int_equal(after.events[before.count].seq, before.events[before.count - 1].seq + 1);
+  assert_int_equal(world_events(to, (struct event_filter){.task = made.worked_on}).count, 4);
+  struct event_page gone = world_events(to, (struct event_filter){.task = made.removed});
+  assert_int_equal(gone.count, 2);
+  assert_int_equal(gone.events[1].kind, EVENT_DELETED);
+  assert_str(gone.events[0].type, STR("only-once"));
+
+  // The oldest lines stay gone.
+  struct log_page page = {0};
+  OK_IN(to, to->ops->read_logs(to->reader, &to->arena, 1, made.worked_on, 0, 20, &page, &to->why));
+  assert_int_equal(page.count, 7);
+  assert_int_equal(page.lines[0].number, 3);
+  assert_int_equal(world_check(to), 0);
+}
+
+static void new_ids_come_behind_all_that_ever_were(void **state) {
+  struct pair *p = *state;
+  struct made made = fill(p->from);
+  copy_all(p->from, p->to, 100);
+  int64_t last = 0;
+  OK_IN(p->to, p->to->ops->last_id(p->to->store, &last, &p->to->why));
+  assert_int_equal(last, id_key(made.newest));
+}
+
+static void claims_come_in_the_same_order(void **state) {
+  struct pair *p = *state;
+  fill(p->from);
+  copy_all(p->from, p->to, 3);
+  use(p->to, p->to_kind);
+  for (int64_t tenant = 1; tenant <= 2; tenant++) {
+    struct pick a = world_pick(p->from, (struct pick){.tenant = tenant, .limit = 9});
+    struct pick b = world_pick(p->to, (struct pick){.tenant = tenant, .limit = 9});
+    assert_int_equal(a.row_count, b.row_count);
+    assert_true(a.row_count > 0);
+    for (size_t i = 0; i < a.row_count; i++)
+      assert_true(id_eq(a.rows[i]->task.id, b.rows[i]->task.id));
+    p->from->ops->abandon(p->from->lane);
+    p->to->ops->abandon(p->to->lane);
+  }
+}
+
+static void answers_are_kept_and_keys_hold(void **state) {
+  struct pair *p = *state;
+  struct world *to = p->to;
+  fill(p->from);
+  copy_all(p->from, to, 2);
+  use(to, p->to_kind);
+  struct want_replay want = {.tenant = 1, .key = STR("key:abc POST 5")};
+  struct want_unique unique = {.tenant = 1, .key = STR("once")};
+  struct load load = {.arena = &to->arena,
+                      .replays = &want,
+                      .replay_count = 1,
+                      .uniques = &unique,
+                      .unique_count = 1};
+  OK_IN(to, to->ops->load(to->lane, &load, &to->why));
+  assert_non_null(want.found);
+  assert_int_equal(want.found->status, 202);
+  assert_str(want.found->body, STR("{\"n\":2}"));
+  assert_non_null(unique.row);
+  to->ops->abandon(to->lane);
+  struct catalog catalog;
+  OK_IN(to, to->ops->catalog(to->store, &to->arena, &catalog, &to->why));
+  assert_int_equal(catalog.tenant_count, 2);
+  assert_str(catalog.tenants[0].name, STR("default"));
+  assert_true(catalog.queues[0].paused);
+  assert_int_equal(catalog.key_count, 2);
+}
+
+static void a_change_of_one_row_shows_in_the_sums(void **state) {
+  struct pair *p = *state;
+  struct world *to = p->to;
+  struct made made = fill(p->from);
+  copy_all(p->from, to, 100);
+  use(to, p->to_kind);
+  struct unit *u = unit_new(to);
+  struct task *t = unit_change(u, world_load(to, made.running, 0), EVENT_PROGRESS);
+  t->revision--;
+  t->step = STR("Encode");
+  u->change.event_count = 0;
+  OK_IN(u->w, unit_apply(u));
+  struct sum a = sum_of(p->from, BULK_TASKS, 100), b = sum_of(to, BULK_TASKS, 100);
+  assert_int_equal(a.rows, b.rows);
+  assert_true(a.check != b.check);
+  assert_true(sum_of(p->from, BULK_EVENTS, 9).check == sum_of(to, BULK_EVENTS, 9).check);
+}
+
+static void pages_are_no_larger_than_is_good_for_memory(void **state) {
+  struct pair *p = *state;
+  struct world *w = p->from;
+  struct unit *u = unit_new(w);
+  struct str large = long_text(w, 3 << 20);
+  struct replay replays[4];
+  for (int i = 0; i < 4; i++) {
+    unit_create(u, STR("resize"))->payload = large;
+    replays[i] = (struct replay){
+        .tenant = 1, .key = arena_printf(&w->arena, "k%d", i), .body = large, .at = w->now};
+  }
+  u->change.replays = replays;
+  u->change.replay_count = 4;
+  OK_IN(u->w, unit_apply(u));
+  const struct bulk_mark start = {0};
+  struct bulk page;
+  OK(w->ops->bulk_read(w->store, &w->arena, BULK_TASKS, &start, 100, &page, &w->why));
+  assert_int_equal(page.task_count, 2);
+  assert_true(page.more);
+  OK(w->ops->bulk_read(w->store, &w->arena, BULK_REPLAYS, &start, 100, &page, &w->why));
+  assert_int_equal(page.replay_count, 2);
+  assert_true(page.more);
+  copy_all(w, p->to, 100);
+  assert_same(w, p->to);
+}
+
+static void the_length_of_a_part_is_told_at_its_beginning(void **state) {
+  struct pair *p = *state;
+  struct world *w = p->from;
+  fill(w);
+  const struct bulk_mark start = {0};
+  struct bulk page;
+  OK(w->ops->bulk_read(w->store, &w->arena, BULK_TASKS, &start, 1, &page, &w->why));
+  assert_int_equal(page.total, sum_of(w, BULK_TASKS, 100).rows);
+  OK(w->ops->bulk_read(w->store, &w->arena, BULK_EVENTS, &start, 1, &page, &w->why));
+  assert_int_equal(page.total, sum_of(w, BULK_EVENTS, 100).rows);
+}
+
+static struct bulk page_of(struct task *tasks, size_t count, int64_t rows) {
+  return (struct bulk){
+      .tasks = tasks, .task_count = count, .last = {.source = 1, .rows = rows}, .more = true};
+}
+
+// Two servers on one PostgreSQL may make ids with the same upper bits, by which SQLite keeps them.
+static void ids_that_sqlite_cannot_hold_are_refused_by_name(void **state) {
+  struct pair *p = *state;
+  struct world *to = p->to;
+  if (p->to_kind->shared) return;
+  struct task tasks[3];
+  for (size_t i = 0; i < 3; i++)
+    tasks[i] = (struct task){.id = id_next(&to->ids, to->now),
+                             .tenant = 1,
+                             .queue = STR("a"),
+                             .type = STR("b"),
+                             .version = VERSION_NONE};
+  tasks[2].id = tasks[1].id;
+  tasks[2].id.lo ^= 1;
+  char text[ID_TEXT_BYTES + 1] = "";
+  id_text(tasks[2].id, text);
+  // On one page, and on the next one.
+  struct bulk twins = page_of(&tasks[1], 2, 3), first = page_of(tasks, 2, 2),
+              next = page_of(&tasks[2], 1, 3);
+  FAILS_IN(to, ERR_CONFLICT, to->ops->bulk_write(to->store, BULK_TASKS, &twins, &to->why));
+  assert_non_null(strstr(to->why.detail, text));
+  OK_IN(to, to->ops->bulk_write(to->store, BULK_TASKS, &first, &to->why));
+  FAILS_IN(to, ERR_CONFLICT, to->ops->bulk_write(to->store, BULK_TASKS, &next, &to->why));
+  assert_non_null(strstr(to->why.detail, text));
+  assert_non_null(strstr(to->why.detail, "two servers"));
+  struct bulk_mark mark;
+  bool finished;
+  OK_IN(to, to->ops->bulk_mark(to->store, &to->arena, BULK_TASKS, &mark, &finished, &to->why));
+  assert_int_equal(mark.rows, 2);
+}
+
+// --- all pairs -----------------------------------------------------------------------------------
+
+static int pair_setup(void **state) {
+  struct pair *p = mem_zero(sizeof *p);
+  p->from_kind = from_now;
+  p->to_kind = to_now;
+  p->from = world_of(from_now);
+  p->to = empty_of(to_now);
+  *state = p;
+  return 0;
+}
+
+static int pair_teardown(void **state) {
+  struct pair *p = *state;
+  world_gone(p->to, p->to_kind);
+  world_gone(p->from, p->from_kind);
+  mem_free(p);
+  return 0;
+}
+
+#define PAIR_TEST(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      PAIR_TEST(everything_comes_over_as_it_was_and_back),
+      PAIR_TEST(an_empty_store_can_be_moved),
+      PAIR_TEST(an_interrupted_move_goes_on_behind_its_last_page),
+      PAIR_TEST(a_half_moved_store_is_not_opened_for_use),
+      PAIR_TEST(work_goes_on_where_it_was),
+      PAIR_TEST(new_ids_come_behind_all_that_ever_were),
+      PAIR_TEST(claims_come_in_the_same_order),
+      PAIR_TEST(answers_are_kept_and_keys_hold),
+      PAIR_TEST(a_change_of_one_row_shows_in_the_sums),
+      PAIR_TEST(pages_are_no_larger_than_is_good_for_memory),
+      PAIR_TEST(the_length_of_a_part_is_told_at_its_beginning),
+      PAIR_TEST(ids_that_sqlite_cannot_hold_are_refused_by_name),
+  };
+  enum { KINDS = sizeof kinds / sizeof *kinds };
+  bool here[KINDS];
+  for (size_t i = 0; i < KINDS; i++) here[i] = kind_is_here(&kinds[i]);
+  int failed = 0;
+  for (size_t i = 0; i < KINDS * KINDS; i++) {
+    from_now = &kinds[i / KINDS];
+    to_now = &kinds[i % KINDS];
+    if (!here[i / KINDS] || !here[i % KINDS]) continue;
+    char name[64];
+    snprintf(name, sizeof name, "%s to %s", from_now->name, to_now->name);
+    failed += _cmocka_run_group_tests(name, tests, sizeof tests / sizeof *tests, NULL, NULL);
+  }
+  return failed;
+}

@@ -1,0 +1,271 @@
+"""PostgreSQL servers of a test's own: started on a free port, killed, promoted, and all gone after.
+
+They run with the durability that they come with (fsync on), from Debian's binaries, as the user
+postgres when the tests run as root, because the server refuses root.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from lib.server import free_port
+
+SUPERUSER = "postgres"
+FIELD, MARK = "\x1f", "--end-of-answer--"
+
+
+def newest_bin():
+    """Debian keeps each version's programs in a folder of its own."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
+    assert found, "there is no PostgreSQL here; run tools/packages test"
+    return found[-1]
+
+
+BIN = newest_bin()
+
+
+def as_postgres():
+    """Arguments of Popen that give up root."""
+    if os.getuid() != 0:
+        return {}
+    return {"user": SUPERUSER, "group": SUPERUSER, "extra_groups": []}
+
+
+def enterable(path):
+    """Whether somebody else may go through all folders of a path."""
+    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
+
+
+def make_room():
+    """A new folder that the user postgres can reach and owns; pytest's own are for us alone."""
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    place = next(path for path in places if path.is_dir() and enterable(path.resolve()))
+    room = Path(tempfile.mkdtemp(prefix="taskyard-postgres-", dir=place))
+    room.chmod(0o755)
+    if os.getuid() == 0:
+        shutil.chown(room, SUPERUSER, SUPERUSER)
+    return room
+
+
+def run(program, *args):
+    done = subprocess.run([BIN / program, *map(str, args)], capture_output=True, text=True,
+                          timeout=60, cwd="/", **as_postgres())
+    assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+
+def until(what, deadline_s, sentence):
+    """Asks `what` again and again until it is true, and returns how long that took."""
+    began = time.monotonic()
+    while True:
+        value = what()
+        took = time.monotonic() - began
+        if value:
+            return took
+        assert took < deadline_s, f"{sentence} within {deadline_s} s"
+        time.sleep(0.01)
+
+
+class SqlError(Exception):
+    """What the server said to a statement."""
+
+
+class Sql:
+    """A session that lasts: one psql that is fed statements and read answer by answer."""
+
+    def __init__(self, url):
+        command = [BIN / "psql", "-XAtq", "-F", FIELD, "-d", url]
+        self.psql = subprocess.Popen(command, text=True, stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __call__(self, statement):
+        """All rows, as tuples of strings."""
+        self.begin(statement)
+        return self.finish()
+
+    def begin(self, statement):
+        self.psql.stdin.write(f"{statement};\n\\echo {MARK}\n")
+        self.psql.stdin.flush()
+
+    def finish(self):
+        rows = []
+        while (line := self.psql.stdout.readline().rstrip("\n")) != MARK:
+            if self.psql.poll() is not None or line.startswith(("ERROR:", "FATAL:", "psql:")):
+                raise SqlError(self._rest(line))
+            rows.append(tuple(line.split(FIELD)))
+        return rows
+
+    def _rest(self, line):
+        """What else was said about a failure; the session can go on after it."""
+        lines = [line]
+        while self.psql.poll() is None and lines[-1] != MARK:
+            lines.append(self.psql.stdout.readline().rstrip("\n"))
+        return "\n".join(lines[:-1] or lines)
+
+    def one(self, statement):
+        (value,), = self(statement)
+        return value
+
+    def close(self):
+        self.psql.stdin.close()
+        self.psql.wait(timeout=10)
+        self.psql.stdout.close()
+
+
+class Postgres:
+    """One server. Keyword settings go into its configuration."""
+
+    def __init__(self, port=None, **settings):
+        self.room = make_room()
+        self.data = self.room / "data"
+        self.port = port or free_port()
+        self.settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "",
+                         "max_connections": 100, **settings}
+        self.process = None
+
+    # --- making and starting ----------------------------------------------------------------------
+
+    def create(self):
+        run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-locale",
+            "--no-sync")
+        self.configure(**self.settings)
+        return self
+
+    def configure(self, **settings):
+        """Later lines win, so settings can be added at any time; a reload makes them so."""
+        with open(self.data / "postgresql.auto.conf", "a", encoding="utf-8") as file:
+            for name, value in settings.items():
+                file.write(f"{name} = '{value}'\n")
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def start(self):
+        self.spawn()
+        self.wait_ready()
+        return self
+
+    def spawn(self):
+        assert not self.is_alive()
+        with open(self.room / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "postgres", "-D", self.data, "-p", str(self.port)], cwd="/",
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **as_postgres())
+
+    def wait_ready(self, deadline_s=30):
+        until(self.accepts, deadline_s, f"PostgreSQL did not accept connections\n{self.log_tail()}")
+
+    def accepts(self):
+        done = subprocess.run([BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                              check=False, timeout=10)
+        return done.returncode == 0
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log_tail(self, lines=20):
+        return "\n".join((self.room / "log").read_text(errors="replace").splitlines()[-lines:])
+
+    # --- stopping ---------------------------------------------------------------------------------
+
+    def _end(self, number):
+        if self.is_alive():
+            self.process.send_signal(number)
+            self.process.wait(timeout=60)
+        self.process = None
+
+    def kill(self):
+        """As `pg_ctl stop -m immediate`: no checkpoint, no goodbye; recovery at the next start."""
+        self._end(signal.SIGQUIT)
+
+    def stop(self):
+        self._end(signal.SIGINT)
+
+    def remove(self):
+        self.kill()
+        shutil.rmtree(self.room, ignore_errors=True)
+
+    # --- using ------------------------------------------------------------------------------------
+
+    def url(self, database=SUPERUSER):
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, database=SUPERUSER):
+        return Sql(self.url(database))
+
+    def make_database(self, name):
+        with self.sql() as sql:
+            sql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    # --- a second server that follows this one ----------------------------------------------------
+
+    def follow(self, primary):
+        """Becomes, from nothing, a standby of `primary` that is up to date and synchronous."""
+        self.kill()
+        shutil.rmtree(self.data, ignore_errors=True)
+        run("pg_basebackup", "-D", self.data, "-d", primary.url(), "-R", "-X", "stream", "-c",
+            "fast", "--no-sync")
+        self.configure(synchronous_standby_names="")  # it follows nobody's commits once promoted
+        self.start()
+        primary.configure(synchronous_standby_names="*")
+        primary.reload()
+        with primary.sql() as sql:
+            until(lambda: sql("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), 20,
+                  "the standby did not become synchronous")
+        return self
+
+    def promote(self):
+        """Returns once it takes writes."""
+        with self.sql() as sql:
+            sql("SELECT pg_promote(true, 30)")
+            until(lambda: sql.one("SELECT pg_is_in_recovery()") == "f", 30, "not promoted")
+
+
+class PgBouncer:
+    """A pooler in transaction mode in front of one server."""
+
+    def __init__(self, postgres, pool=10):
+        self.postgres, self.pool = postgres, pool
+        self.port = free_port()
+        self.room = make_room()
+        self.process = None
+
+    def start(self):
+        config = self.room / "pgbouncer.ini"
+        config.write_text(
+            "[databases]\n"
+            f"* = host=127.0.0.1 port={self.postgres.port} user={SUPERUSER}\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {self.pool}\n"
+            f"max_client_conn = 200\nlogfile = {self.room}/log\n"
+            "ignore_startup_parameters = extra_float_digits,options\n")
+        self.process = subprocess.Popen(
+            ["/usr/sbin/pgbouncer", "-q", config], cwd="/", stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_postgres())
+        until(self.accepts, 10, "PgBouncer did not accept connections")
+        return self
+
+    def accepts(self):
+        done = subprocess.run([BIN / "psql", "-XAtq", "-d", self.url(SUPERUSER), "-c", "SELECT 1"],
+                              check=False, timeout=10, capture_output=True)
+        return done.returncode == 0
+
+    def url(self, database):
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
+
+    def remove(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=20)
+        shutil.rmtree(self.room, ignore_errors=True)
