@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test lint analyze format asan tsan coverage bench docs install clean help
+.PHONY: all run test lint analyze format asan tsan coverage bench bench-postgres bench-peers docs
+.PHONY: install clean help
 
 all: ## build/taskyard: install what is missing, build
 	@tools/packages build
@@ -47,6 +48,16 @@ bench: ## the fixed load profiles; bench/RESULTS.md explains the figures
 	@tools/build release
 	@bench/run
 
+bench-postgres: ## the same on a private PostgreSQL, alone and as three nodes
+	@tools/packages test
+	@tools/build release
+	@bench/run --store postgresql
+
+bench-peers: ## other queues on PostgreSQL beside this one; needs npm
+	@tools/packages test
+	@tools/build release
+	@bench/peers/run
+
 docs: all ## write the generated documents again
 	@tools/generate-docs
 
@@ -60,5 +71,5 @@ clean: ## remove everything that was built
 	@rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1#/p' Makefile | \
-	  while IFS='#' read -r name text; do printf '  make %-10s%s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1#/p' Makefile | \
+	  while IFS='#' read -r name text; do printf '  make %-16s%s\n' "$$name" "$$text"; done

@@ -75,3 +75,7 @@ enum err bench_health_read(const struct endpoint *to, struct health *out, struct
   buf_fini(&text);
   return err;
 }
+
+bool bench_health_is_shared(const struct health *h) {
+  return str_starts(str_of(h->store), STR("postgresql"));
+}

@@ -18,5 +18,7 @@ struct health {
 };
 MUST_USE enum err bench_health_read(const struct endpoint *to, struct health *out,
                                     struct fault *why);
+// Whether several servers may work on its store.
+bool bench_health_is_shared(const struct health *h);
 
 #endif

@@ -37,6 +37,9 @@ struct driver {
   enum phase phase;
   int64_t phase_ends_us;
   struct mark begin, end;
+  int64_t part_ends_us, part_began_us;
+  uint64_t part_began_tasks;
+  struct histogram part_latency;
   bool broken;
 };
 
@@ -53,7 +56,10 @@ static void take_mark(struct driver *d, struct mark *mark) {
   mark->driver_cpu_us = own_cpu_us();
   mark->busy_us = bench_process_busy_us();
   mark->tally = d->result->tally;
-  if (d->plan->server_pid) bench_process_read(d->plan->server_pid, &mark->server);
+  for (size_t i = 0; i < d->plan->server_pid_count; i++) {
+    struct process_usage one = {0};
+    if (bench_process_read(d->plan->server_pids[i], &one)) mark->server.cpu_us += one.cpu_us;
+  }
 }
 
 static uint64_t tasks_done(const struct driver *d, const struct tally *tally) {
@@ -101,6 +107,13 @@ static void say(struct driver *d, struct talk *t, int64_t now_us) {
   if (state == WIRE_BROKEN) hang_up(d, t);
 }
 
+static void note_latency(struct driver *d, const struct talk *t, int64_t us) {
+  if (d->phase != PHASE_WINDOW) return;
+  bench_histogram_add(&d->result->latency[t->step], us);
+  bool claims = t->step == STEP_CLAIM || t->step == STEP_COMPLETE_AND_CLAIM;
+  if (claims || d->plan->profile.way == WAY_CREATE) bench_histogram_add(&d->part_latency, us);
+}
+
 static void hear(struct driver *d, struct talk *t) {
   enum wire_state state = bench_wire_receive(&t->wire);
   if (state == WIRE_WAITS) return;
@@ -109,8 +122,7 @@ static void hear(struct driver *d, struct talk *t) {
     return;
   }
   int64_t now_us = clock_mono_us();
-  if (d->phase == PHASE_WINDOW)
-    bench_histogram_add(&d->result->latency[t->step], now_us - t->started_us);
+  note_latency(d, t, now_us - t->started_us);
   if (t->wire.status / 100 != 2) {
     note_error(d, t, NULL);
     t->held_count = 0;
@@ -133,16 +145,37 @@ static void handle(struct driver *d, const struct epoll_event *event) {
 
 // --- the run -------------------------------------------------------------------------------------
 
+static void begin_part(struct driver *d, int64_t now_us) {
+  d->part_began_us = now_us;
+  d->part_ends_us = now_us + (int64_t)(d->plan->part_s * 1e6);
+  d->part_began_tasks = tasks_done(d, &d->result->tally);
+  memset(&d->part_latency, 0, sizeof d->part_latency);
+}
+
+// A last part that is much shorter than the others is left out.
+static void end_part(struct driver *d, int64_t now_us) {
+  struct run_result *r = d->result;
+  double seconds = (double)(now_us - d->part_began_us) / 1e6;
+  if (seconds < d->plan->part_s * 0.9 || r->part_count == DRIVER_PARTS_MAX) return;
+  r->parts[r->part_count++] = (struct run_part){
+      .tasks_per_s = (double)(tasks_done(d, &r->tally) - d->part_began_tasks) / seconds,
+      .p99_ms = bench_histogram_ms(&d->part_latency, 0.99)};
+  begin_part(d, now_us);
+}
+
 // Warm-up, window, drain. A run that ends by its number of tasks goes to the drain from where it
 // is.
 static void next_phase(struct driver *d, int64_t now_us) {
   const struct run_plan *plan = d->plan;
+  bool in_parts = plan->part_s > 0 && d->phase == PHASE_WINDOW;
+  if (in_parts && (now_us >= d->part_ends_us || now_us >= d->phase_ends_us)) end_part(d, now_us);
   bool enough = plan->tasks_max && tasks_done(d, &d->result->tally) >= plan->tasks_max;
   if (now_us < d->phase_ends_us && !enough) return;
   if (d->phase == PHASE_WARMUP && !enough) {
     d->phase = PHASE_WINDOW;
     take_mark(d, &d->begin);
     d->phase_ends_us = d->begin.at_us + (int64_t)(plan->window_s * 1e6);
+    begin_part(d, d->begin.at_us);
     return;
   }
   if (d->phase != PHASE_DRAIN) take_mark(d, &d->end);
@@ -172,7 +205,8 @@ static enum err open_all(struct driver *d, struct fault *why) {
   if (d->epoll < 0) return fault_set(why, ERR_INTERNAL, "no epoll set: %s", strerror(errno));
   for (; d->open < plan->profile.connections; d->open++) {
     struct talk *t = &d->talks[d->open];
-    TRY(bench_talk_open(t, &plan->endpoint, &plan->profile, d->open, why));
+    const struct endpoint *to = &plan->endpoints[d->open % plan->endpoint_count];
+    TRY(bench_talk_open(t, to, &plan->profile, d->open, why));
     watch(d, t, EPOLLIN, EPOLL_CTL_ADD);
   }
   return ERR_OK;
@@ -240,24 +274,43 @@ static enum err check_counts(const struct tally *tally, const struct counts *bef
   return ERR_OK;
 }
 
+// Of all servers together.
+static enum err read_health(const struct run_plan *plan, struct health *out, struct fault *why) {
+  TRY(bench_health_read(&plan->endpoints[0], out, why));
+  for (size_t i = 1; i < plan->endpoint_count; i++) {
+    struct health one;
+    TRY(bench_health_read(&plan->endpoints[i], &one, why));
+    out->commits += one.commits;
+    out->items += one.items;
+  }
+  return ERR_OK;
+}
+
+// A large struct, so it lives apart from the stack.
+static enum err drive_plan(const struct run_plan *plan, struct run_result *out, struct fault *why) {
+  struct driver *d = mem_zero(sizeof *d);
+  *d = (struct driver){.plan = plan, .result = out, .epoll = -1};
+  d->talks = mem_zero(sizeof *d->talks * plan->profile.connections);
+  enum err err = drive(d, why);
+  close_all(d);
+  mem_free(d);
+  return err;
+}
+
 enum err bench_run(const struct run_plan *plan, struct run_result *out, struct fault *why) {
   struct counts before, after;
   struct health at_start, at_end;
+  struct run_plan own = *plan;
   memset(out, 0, sizeof *out);
-  TRY(bench_counts_read(&plan->endpoint, &before, why));
-  TRY(bench_health_read(&plan->endpoint, &at_start, why));
-
-  struct driver d = {.plan = plan, .result = out, .epoll = -1};
-  d.talks = mem_zero(sizeof *d.talks * plan->profile.connections);
-  enum err err = drive(&d, why);
-  close_all(&d);
-  TRY(err);
-
+  TRY(bench_counts_read(&plan->endpoints[0], &before, why));
+  TRY(read_health(plan, &at_start, why));
+  own.profile.patient = bench_health_is_shared(&at_start);
+  TRY(drive_plan(&own, out, why));
   TRY(check_answers(out, why));
-  TRY(bench_health_read(&plan->endpoint, &at_end, why));
+  TRY(read_health(plan, &at_end, why));
   if (at_start.known && at_end.known && at_end.commits > at_start.commits)
     out->group =
         (double)(at_end.items - at_start.items) / (double)(at_end.commits - at_start.commits);
-  TRY(bench_counts_read(&plan->endpoint, &after, why));
+  TRY(bench_counts_read(&plan->endpoints[0], &after, why));
   return check_counts(&out->tally, &before, &after, why);
 }

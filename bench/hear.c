@@ -20,14 +20,18 @@ bool bench_lease_next(const char **at, const char *end, struct lease *out) {
   return true;
 }
 
-// There is always a task for each claim: a connection claims as many as it has just created, of a
-// type that all connections treat alike. A short claim is therefore a fault of the server.
+// There is always a task for each claim: a connection claims as many as it has created, of a type
+// that all connections treat alike. With one lane a short claim is therefore a fault of the server.
 static bool hear_claimed(struct talk *t, const char *at, const char *end, struct tally *tally) {
   t->held_count = 0;
-  while (t->held_count < t->profile->batch && bench_lease_next(&at, end, &t->held[t->held_count]))
+  while (t->held_count < t->asked && bench_lease_next(&at, end, &t->held[t->held_count]))
     t->held_count++;
   tally->claimed += t->held_count;
-  return t->held_count == t->profile->batch;
+  t->empty = t->held_count ? 0 : t->empty + 1;
+  if (t->profile->way == WAY_WORK) return true;
+  t->owed -= t->held_count;
+  if (t->held_count < t->asked) tally->short_claims++;
+  return t->held_count == t->asked || (t->profile->patient && t->empty <= TALK_EMPTY_MAX);
 }
 
 static bool hear_completed(struct talk *t, const char *at, const char *end, struct tally *tally) {
@@ -42,7 +46,10 @@ bool bench_talk_hear(struct talk *t, struct tally *tally) {
   const char *at = body.at, *end = at + body.len;
   tally->requests++;
   switch (t->step) {
-  case STEP_CREATE: tally->created += t->profile->batch; return true;
+  case STEP_CREATE:
+    tally->created += t->profile->batch;
+    t->owed += t->profile->batch;
+    return true;
   case STEP_CLAIM: return hear_claimed(t, at, end, tally);
   case STEP_COMPLETE: return hear_completed(t, at, end, tally);
   default: break;

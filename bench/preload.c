@@ -12,7 +12,8 @@ enum err bench_preload(const struct endpoint *to, enum preload kind, int64_t tas
   int64_t there = kind == PRELOAD_COMPLETED ? counts.completed : counts.pending;
   if (kind == PRELOAD_NOTHING || there >= tasks) return ERR_OK;
   struct run_plan plan = {
-      .endpoint = *to,
+      .endpoints = to,
+      .endpoint_count = 1,
       .profile = {.name = "preload",
                   .way = kind == PRELOAD_COMPLETED ? WAY_LIFE2 : WAY_CREATE,
                   .connections = 4,

@@ -3,7 +3,7 @@
 
 const struct profile bench_profiles[] = {
 #define PROFILE(name, way, connections, batch, minimal, preload, about)                            \
-  {name, WAY_##way, connections, batch, minimal, PRELOAD_##preload, about},
+  {name, WAY_##way, connections, batch, minimal, PRELOAD_##preload, about, false},
 #include "bench/profile.def"
 #undef PROFILE
 };

@@ -12,9 +12,12 @@ enum way {
   WAY_CREATE,  // create
   WAY_LIFE3,   // create, claim, complete
   WAY_LIFE2,   // create, complete what it holds and claim the next in the same request
+  WAY_WORK,    // claim, complete, of what waits already, until nothing does
 };
 
-enum preload { PRELOAD_NOTHING, PRELOAD_COMPLETED, PRELOAD_PENDING };
+// What must lie in the store before. WAITING is PENDING for profiles that use it up, which the
+// suite leaves out.
+enum preload { PRELOAD_NOTHING, PRELOAD_COMPLETED, PRELOAD_PENDING, PRELOAD_WAITING };
 
 struct profile {
   const char *name;
@@ -24,6 +27,9 @@ struct profile {
   bool minimal;    // Prefer: return=minimal, on everything but claims
   enum preload preload;
   const char *about;
+  // Set for a store that several lanes or servers share: a claim may come short while others hold
+  // what fits, and is then made again. Elsewhere a short claim is an error.
+  bool patient;
 };
 
 extern const struct profile bench_profiles[];
@@ -33,7 +39,7 @@ const struct profile *bench_profile_find(struct str name);  // NULL: there is no
 
 // Operations (create, claim, complete) that one task costs.
 static inline unsigned bench_profile_operations(const struct profile *p) {
-  return p->way == WAY_CREATE ? 1 : 3;
+  return p->way == WAY_CREATE ? 1 : p->way == WAY_WORK ? 2 : 3;
 }
 
 #endif

@@ -19,6 +19,19 @@ static void note_histogram(struct metrics *m, const char *subject, const char *p
   }
 }
 
+// How the window went in parts, in their order, and how the last compares with the best.
+static void note_parts(struct metrics *m, const char *name, const struct run_result *run) {
+  double best = 0;
+  for (unsigned i = 0; i < run->part_count; i++) {
+    const struct run_part *part = &run->parts[i];
+    bench_metrics_add(m, name, "part_tasks_per_s", part->tasks_per_s);
+    bench_metrics_add(m, name, "part_p99_ms", part->p99_ms);
+    if (part->tasks_per_s > best) best = part->tasks_per_s;
+  }
+  if (best > 0)
+    bench_metrics_add(m, name, "decay", run->parts[run->part_count - 1].tasks_per_s / best);
+}
+
 void bench_report_note(struct metrics *m, const struct profile *profile,
                        const struct run_result *run) {
   static const char *const steps[] = {"create_", "claim_", "complete_", "complete_claim_"};
@@ -34,6 +47,9 @@ void bench_report_note(struct metrics *m, const struct profile *profile,
   if (run->server_cpu_us > 0) bench_metrics_add(m, name, "server_cpu_us", run->server_cpu_us);
   if (run->others_cores >= 0) bench_metrics_add(m, name, "others_cores", run->others_cores);
   if (run->group > 0) bench_metrics_add(m, name, "group", run->group);
+  if (run->tally.short_claims)
+    bench_metrics_add(m, name, "short_claims", (double)run->tally.short_claims);
+  note_parts(m, name, run);
 }
 
 void bench_report_note_latency(struct metrics *m, const struct latency_result *run) {
@@ -47,9 +63,10 @@ void bench_report_text(const struct metrics *m, const char *subject, struct buf 
   for (unsigned i = 0; i < m->count; i++) {
     const struct metric *metric = &m->all[i];
     if (strncmp(metric->name, subject, length) != 0 || metric->name[length] != '.') continue;
-    double value = bench_metric_median(metric);
-    buf_printf(out, value < 1000 ? "  %-24s %12.3f\n" : "  %-24s %12.0f\n",
-               metric->name + length + 1, value);
+    buf_printf(out, "  %-24s", metric->name + length + 1);
+    for (unsigned k = 0; k < metric->count; k++)
+      buf_printf(out, metric->values[k] < 1000 ? " %12.3f" : " %12.0f", metric->values[k]);
+    BUF_LIT(out, "\n");
   }
 }
 

@@ -79,11 +79,13 @@ static enum err compare_with_log(struct suite *s, const struct profile *p, struc
 }
 
 static enum err run_profile(struct suite *s, const struct profile *p, struct fault *why) {
-  struct run_plan plan = {.endpoint = s->server.endpoint,
+  struct run_plan plan = {.endpoints = &s->server.endpoint,
+                          .endpoint_count = 1,
                           .profile = *p,
                           .warmup_s = s->plan->warmup_s,
                           .window_s = s->plan->window_s,
-                          .server_pid = s->server.pid};
+                          .server_pids = &s->server.pid,
+                          .server_pid_count = 1};
   tell("%-22s ", p->name);
   bench_server_settle(&s->server);
   TRY(bench_run(&plan, s->result, why));

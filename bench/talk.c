@@ -86,10 +86,13 @@ static void put_task(struct talk *t) {
 }
 
 static void put_claim(struct talk *t) {
+  bool all = t->profile->way == WAY_WORK || t->owed > t->profile->batch;
+  t->asked = all ? t->profile->batch : t->owed;
   BUF_LIT(&t->body, "{\"types\":[\"bench-");
   put_digit(&t->body, t->type);
   BUF_LIT(&t->body, "\"],\"workerId\":\"bench\",\"limit\":");
-  buf_i64(&t->body, t->profile->batch);
+  buf_i64(&t->body, (int64_t)t->asked);
+  if (t->empty && t->profile->way != WAY_WORK) buf_printf(&t->body, ",\"waitMs\":%d", TALK_WAIT_MS);
   BUF_LIT(&t->body, "}");
 }
 
@@ -171,22 +174,28 @@ static void say_complete(struct talk *t, bool claim_next) {
     say_complete_many(t, claim_next);
 }
 
+// What a claim left because it came short is claimed next, as soon as it makes a whole batch.
 static enum step next_step(const struct talk *t, bool last) {
-  if (t->profile->way == WAY_CREATE) return STEP_CREATE;
   bool holds = t->held_count > 0, life2 = t->profile->way == WAY_LIFE2;
-  if (t->step == STEP_CREATE) return life2 && holds ? STEP_COMPLETE_AND_CLAIM : STEP_CLAIM;
-  return holds && (last || !life2) ? STEP_COMPLETE : STEP_CREATE;
+  if (t->profile->way == WAY_CREATE) return STEP_CREATE;
+  if (t->profile->way == WAY_WORK) return holds ? STEP_COMPLETE : STEP_CLAIM;
+  bool claims = t->owed > 0 && (last || t->owed >= t->profile->batch);
+  if (claims && life2 && holds) return STEP_COMPLETE_AND_CLAIM;
+  if (holds && (last || !life2)) return STEP_COMPLETE;
+  return claims ? STEP_CLAIM : STEP_CREATE;
 }
 
 // Whether a task of its own is still under way.
 static bool owes(const struct talk *t) {
-  return t->begun && t->profile->way != WAY_CREATE && (t->held_count || t->step == STEP_CREATE);
+  if (t->profile->way == WAY_CREATE) return false;
+  return t->held_count || (t->owed && t->profile->way != WAY_WORK);
 }
 
 bool bench_talk_say(struct talk *t, bool last) {
-  if (last && !owes(t)) return false;
-  t->step = t->begun ? next_step(t, last) : STEP_CREATE;
-  t->begun = true;
+  unsigned empty_max = t->profile->patient ? TALK_WORK_EMPTY_MAX : 1;
+  bool done = t->profile->way == WAY_WORK && t->empty >= empty_max;
+  if ((last || done) && !owes(t)) return false;
+  t->step = next_step(t, last);
   buf_clear(&t->body);
   switch (t->step) {
   case STEP_CREATE: say_create(t); break;

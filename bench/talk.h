@@ -14,11 +14,14 @@ enum {
   TALK_TYPES = 5,             // bench-0 … bench-4
   TALK_PRIORITIES = 10,       // 0 … 9
   TALK_BATCH_MAX = 1000,
+  TALK_WAIT_MS = 5000,      // of a claim that is made again because the one before came empty
+  TALK_EMPTY_MAX = 20,      // so many empty claims in a row are an error …
+  TALK_WORK_EMPTY_MAX = 5,  // … or, of what waits already, its end
 };
 
 // What the server has acknowledged.
 struct tally {
-  uint64_t requests, created, claimed, completed;
+  uint64_t requests, created, claimed, completed, short_claims;
 };
 
 struct lease {
@@ -36,8 +39,10 @@ struct talk {
   uint64_t random;     // state of its generator
   uint64_t sequence;   // number of its next payload
   int64_t started_us;  // when the request in flight was handed to the socket
-  bool begun;          // it has said something
   bool waiting;        // a request is in flight
+  size_t owed;         // tasks that it has created and not yet claimed
+  size_t asked;        // of the claim in flight
+  unsigned empty;      // claims in a row that came empty
   size_t held_count;   // tasks it has claimed and not completed
   struct lease *held;  // profile->batch of them
   struct buf body;
@@ -48,8 +53,8 @@ MUST_USE enum err bench_talk_open(struct talk *t, const struct endpoint *to,
                                   struct fault *why);
 void bench_talk_close(struct talk *t);
 
-// Chooses the next step and puts its request into the wire. False: `last` is set and this
-// conversation has ended, with nothing claimed left behind.
+// Chooses the next step and puts its request into the wire. False: `last` is set, or nothing waits
+// any more, and this conversation has ended, with nothing claimed left behind.
 bool bench_talk_say(struct talk *t, bool last);
 
 // Takes in the body of a 2xx answer. False: it is not what was asked for.

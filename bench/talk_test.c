@@ -124,6 +124,48 @@ static void a_short_claim_and_a_refused_item_are_noticed(void **state) {
   assert_false(hear("{\"success\":true,\"items\":[{\"id\":\"" ID "\",\"success\":false}]}"));
 }
 
+#define EMPTY "{\"success\":true,\"tasks\":[],\"count\":0}"
+
+static bool says(const char *text) {
+  return memmem(t.body.at, t.body.len, text, strlen(text)) != NULL;
+}
+
+static void where_servers_share_a_store_a_short_claim_is_made_good(void **state) {
+  (void)state;
+  static const enum step steps[] = {STEP_CREATE, STEP_CLAIM, STEP_COMPLETE, STEP_CREATE,
+                                    STEP_CLAIM,  STEP_CLAIM, STEP_COMPLETE, STEP_CLAIM};
+  static const char *const answers[] = {"{}", CLAIMED, "{}", "{}", EMPTY, CLAIMED, "{}", CLAIMED};
+  begin("life-batch", 2);
+  profile.patient = true;
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    assert_true(bench_talk_say(&t, i >= 6));
+    assert_int_equal(t.step, steps[i]);
+    if (i == 5) assert_true(says("\"limit\":2,\"waitMs\":"));
+    assert_true(hear(answers[i]));
+  }
+  assert_int_equal(tally.created, 4);
+  assert_int_equal(tally.claimed, 3);
+  assert_int_equal(tally.short_claims, 4);
+  assert_true(bench_talk_say(&t, true));
+  assert_true(hear("{}"));
+  assert_true(bench_talk_say(&t, true));  // one is still owed
+  assert_true(says("\"limit\":1"));
+}
+
+static void work_ends_when_nothing_waits_any_more(void **state) {
+  (void)state;
+  static const enum step steps[] = {STEP_CLAIM, STEP_COMPLETE, STEP_CLAIM};
+  static const char *const answers[] = {CLAIMED, "{}", EMPTY};
+  begin("work", 1);
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    assert_true(bench_talk_say(&t, false));
+    assert_int_equal(t.step, steps[i]);
+    assert_true(hear(answers[i]));
+  }
+  assert_false(bench_talk_say(&t, false));
+  assert_int_equal(tally.completed, 1);
+}
+
 static void an_array_is_one_json_value_of_so_many_tasks(void **state) {
   (void)state;
   begin("create-batch", 1000);
@@ -165,6 +207,8 @@ int main(void) {
       cmocka_unit_test_teardown(a_life_of_three_requests_ends_with_nothing_held, end),
       cmocka_unit_test_teardown(a_life_of_two_requests_claims_with_the_completion, end),
       cmocka_unit_test_teardown(a_short_claim_and_a_refused_item_are_noticed, end),
+      cmocka_unit_test_teardown(where_servers_share_a_store_a_short_claim_is_made_good, end),
+      cmocka_unit_test_teardown(work_ends_when_nothing_waits_any_more, end),
       cmocka_unit_test_teardown(an_array_is_one_json_value_of_so_many_tasks, end),
       cmocka_unit_test_teardown(an_answer_in_pieces_is_put_together, end),
       cmocka_unit_test_teardown(an_answer_without_a_length_breaks_the_connection, end),
