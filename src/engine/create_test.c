@@ -158,6 +158,23 @@ static void an_order_larger_than_a_unit_is_a_unit_of_its_own(void **state) {
   assert_int_equal(y->store.applies, 2);
 }
 
+static void large_payloads_count_as_several_so_that_a_unit_stays_in_bounds(void **state) {
+  struct yard *y = *state;
+  size_t half = LIMIT_UNIT_BYTES / 2;
+  char *bytes = mem_alloc(half + 1);
+  memset(bytes, 'x', half + 1);
+  struct ask *all[4];
+  for (size_t i = 0; i < 4; i++) {
+    all[i] = creating(y, "t", 1);
+    all[i]->order.in.create.items[0].task.payload = (struct str){bytes, half};
+    submit(all[i]);
+  }
+  turn(y);
+  assert_int_equal(y->store.task_count, 4);
+  assert_int_equal(y->store.applies, 2);
+  mem_free(bytes);
+}
+
 static void past_the_limit_of_waiting_orders_one_is_refused_at_once(void **state) {
   struct yard *y = *state;
   struct ask **all = mem_zero(sizeof *all * (LIMIT_ORDERS_WAITING + 1));
@@ -184,6 +201,7 @@ int main(void) {
       YARD_TEST(a_unique_key_is_free_again_when_its_task_is_deleted),
       YARD_TEST(a_unit_takes_so_many_items_and_leaves_the_rest_to_the_next),
       YARD_TEST(an_order_larger_than_a_unit_is_a_unit_of_its_own),
+      YARD_TEST(large_payloads_count_as_several_so_that_a_unit_stays_in_bounds),
       YARD_TEST(past_the_limit_of_waiting_orders_one_is_refused_at_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,22 @@ enum {
 
 // --- orders --------------------------------------------------------------------------------------
 
+static size_t order_bytes(const struct order *order) {
+  size_t bytes = 0;
+  for (size_t i = 0; order->kind == ORDER_CREATE && i < order->in.create.count; i++)
+    bytes += order->in.create.items[i].task.payload.len;
+  for (size_t i = 0; order->kind == ORDER_SETTLE && i < order->in.settle.count; i++)
+    bytes += order->in.settle.items[i].result.len;
+  return bytes;
+}
+
+// Large payloads and results count as several, so that a unit stays within LIMIT_UNIT_BYTES.
 static size_t order_items(const struct order *order) {
-  if (order->kind == ORDER_CREATE) return order->in.create.count;
-  if (order->kind == ORDER_SETTLE) return order->in.settle.count + order->claim.limit;
-  return order->kind == ORDER_CLAIM && order->claim.limit ? order->claim.limit : 1;
+  size_t items = 1, large = order_bytes(order) / (LIMIT_UNIT_BYTES / LIMIT_UNIT_ITEMS);
+  if (order->kind == ORDER_CREATE) items = order->in.create.count;
+  if (order->kind == ORDER_SETTLE) items = order->in.settle.count + order->claim.limit;
+  if (order->kind == ORDER_CLAIM && order->claim.limit) items = order->claim.limit;
+  return items > large ? items : large;
 }
 
 void order_append(struct order_list *list, struct order *order) {

@@ -35,7 +35,8 @@ enum limits {
   LIMIT_LEASE_MS = 24 * 3600 * 1000,
 
   // The server.
-  LIMIT_UNIT_ITEMS = 2000,       // items in one unit of work: bounds the wait of its first order
+  LIMIT_UNIT_ITEMS = 2000,      // items in one unit of work: bounds the wait of its first order
+  LIMIT_UNIT_BYTES = 64 << 20,  // payloads and results in one: it is held in memory, and sent whole
   LIMIT_ORDERS_WAITING = 20000,  // past it 503: more than a lane does in a second
   LIMIT_PARKED = 20000,          // parked long polls; past it 429
   LIMIT_CHANNELS = 10000,        // (queue, type) pairs of one store; past it 429
