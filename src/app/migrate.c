@@ -93,7 +93,8 @@ static enum err open_store(struct command *c, const struct side *side, bool writ
     const struct postgres_settings settings = {
         .schema = str_of(options_value(&c->given, side->schema_option)),
         .unsafe = options_has(&c->given, "unsafe-store"),
-        .read_only = !write};
+        .read_only = !write,
+        .alone = true};
     return postgres_store_open(url.address, &settings, out, why);
   }
   if (!url.path)

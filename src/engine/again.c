@@ -10,7 +10,7 @@ enum {
 
 void engine_again(struct engine *e, struct order *order) {
   if (order->not_before == 0) {
-    order_append(&e->again, order);
+    order_enqueue(&e->again, order);
     return;
   }
   if (e->later_at == 0 || order->not_before < e->later_at) e->later_at = order->not_before;

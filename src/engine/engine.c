@@ -36,6 +36,7 @@ static void make_lanes(struct engine *e) {
   if (count == 0) count = 1;
   e->lanes = mem_zero(sizeof *e->lanes * count);
   e->lane_count = count;
+  e->join_items = LANE_JOIN_ITEMS;
   e->shared = count > 1 || e->store->ops->news;
   for (size_t i = 0; i < count; i++) {
     e->lanes[i].e = e;

@@ -122,7 +122,8 @@ struct engine {
 
   struct lane *lanes;
   size_t lane_count;
-  bool shared;  // others may change the store between a unit's load and its end
+  size_t join_items;  // another lane joins when so much waits; see queue.c
+  bool shared;        // others may change the store between a unit's load and its end
 
   pthread_mutex_t queue_lock;
   pthread_cond_t query_filled, news_paused;
@@ -192,7 +193,11 @@ void units_free(struct engine *e);
 void query_finish(struct engine *e, struct query *query);
 
 // queue.c: the orders that wait for a lane, and the lanes that wait for orders.
+// Another lane joins when so much waits (tasks to be created, claimed, ended) that one unit takes
+// longer over it than a commit takes.
+enum { LANE_JOIN_ITEMS = 64 };
 void order_append(struct order_list *list, struct order *order);
+void order_enqueue(struct order_list *list, struct order *order);  // to be taken by order_take
 // Takes what waits, up to the size of a unit, of which `*items` are taken.
 struct order *order_take(struct order_list *from, size_t *items);
 void order_chain(struct order **to, struct order *more);

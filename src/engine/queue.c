@@ -13,10 +13,9 @@
 #include "engine/inside.h"
 
 enum {
-  // Another lane joins when so much waits that one unit takes longer over it than a commit takes
-  // (tasks created, claimed, ended) …
-  LANE_JOIN_ITEMS = 64,
-  LANE_JOIN_MS = 10,  // … or when the first order waits so long because the others are held up.
+  // Another lane joins when the first order waits so long because the others are held up (or when
+  // LANE_JOIN_ITEMS wait).
+  LANE_JOIN_MS = 10,
   IDLE_TEND_MS = 1000,
 };
 
@@ -48,6 +47,10 @@ void order_append(struct order_list *list, struct order *order) {
     list->head = order;
   list->tail = order;
   list->count++;
+}
+
+void order_enqueue(struct order_list *list, struct order *order) {
+  order_append(list, order);
   list->items += order_items(order);
 }
 
@@ -81,7 +84,7 @@ void order_chain(struct order **to, struct order *more) {
 // --- calling lanes -------------------------------------------------------------------------------
 
 static bool is_long(const struct engine *e) {
-  return e->lane_count > 1 && e->queued.items >= LANE_JOIN_ITEMS;
+  return e->lane_count > 1 && e->queued.items >= e->join_items;
 }
 
 // The lane that is to come for what was just queued; NULL: one will come by itself.
@@ -109,7 +112,7 @@ void engine_submit(struct engine *e, struct order *order) {
   pthread_mutex_lock(&e->queue_lock);
   bool full = e->queued.count >= LIMIT_ORDERS_WAITING, stopping = e->stopping;
   if (!full && !stopping) {
-    order_append(&e->queued, order);
+    order_enqueue(&e->queued, order);
     if (e->lane_count > 1 && e->queued.count == 1) e->queued_at = clock_mono_us();
     lane = wanted(e);
   }

@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
-#include "engine/engine.h"
+#include <sched.h>
+
+#include "base/rand.h"
+#include "engine/inside.h"
 #include "engine/testing_store.h"
 
 enum { CLIENTS = 4, WORKERS = 3, TASKS_EACH = 150, TASKS = CLIENTS * TASKS_EACH };
@@ -72,7 +75,14 @@ static void open_engine(struct yard *y, struct store *store, struct engine **out
                                      .wake = yard_wake};
   struct fault why = {0};
   assert_int_equal(engine_open(store, &settings, out, &why), ERR_OK);
+  (*out)->join_items = 1;  // all lanes at once, whether it pays or not
   assert_int_equal(engine_start(*out, &why), ERR_OK);
+}
+
+// Each call into the store takes its time, so that the lanes are in it together.
+static void dawdle(void *self, struct store_lane *lane, enum fake_point point) {
+  (void)self, (void)lane, (void)point;
+  for (uint64_t i = rand_u64() % 8; i > 0; i--) sched_yield();
 }
 
 static void yard_start(struct yard *y, const struct shape *shape) {
@@ -80,6 +90,7 @@ static void yard_start(struct yard *y, const struct shape *shape) {
   fake_open(&y->store);
   y->store.lane_max = shape->lanes;
   y->store.threads = true;
+  y->store.hook = dawdle;
   y->ops = *y->store.head.store.ops;
   y->ops.lane_reads = shape->lane_reads;
   y->store.head.store.ops = &y->ops;

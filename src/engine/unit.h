@@ -18,7 +18,7 @@ void *list_push(struct arena *a, struct list *l, size_t item_bytes);  // cleared
 struct order_list {
   struct order *head, *tail;
   size_t count;
-  size_t items;  // what its orders come to, in the measure of LIMIT_UNIT_ITEMS
+  size_t items;  // of what waits for a unit: what it comes to, in the measure of LIMIT_UNIT_ITEMS
 };
 
 // The candidates for all claims of one filter in one unit.

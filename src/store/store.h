@@ -350,8 +350,8 @@ struct store_ops {
   enum err (*check)(struct store *s, struct arena *a, struct check_finding **out, size_t *count,
                     struct fault *why);
 
-  // Moving to another store; nobody else may use either meanwhile. `bulk_read` gives `limit` rows at
-  // most. `bulk_write` keeps the mark with what it writes; the page that it wrote last may be
+  // Moving to another store; nobody else may use either meanwhile. `bulk_read` gives `limit` rows
+  // at most. `bulk_write` keeps the mark with what it writes; the page that it wrote last may be
   // written again. `bulk_mark` tells the last mark: where to go on after an interruption, and
   // whether the part was finished. `bulk_finish` makes up what a store keeps besides (tallies,
   // chains), and opens it for use; until then opening it for lanes is refused (ERR_INVALID).

@@ -57,7 +57,7 @@ def place(tmp_path):
         return made[-1]
 
     yield make
-    drop_schemas()
+    drop_schemas([one.schema for one in made if one.schema])
 
 
 @pytest.fixture
@@ -105,8 +105,9 @@ def fill(api):
     api.expect(api.delete(f"/tasks/{removed['id']}"))
     large = api.running(payload=["x" * 50_000])
     tasks = [api.create(), api.create(delayMs=600_000), api.create(autoStart=False),
-             api.create(queue=fresh_name("q"), name="", metadata={"n": 1.5}), api.ended("completed"),
-             api.ended("failed"), api.ended("cancelled"), api.complete(large, ["y" * 50_000])]
+             api.create(queue=fresh_name("q"), name="", metadata={"n": 1.5}),
+             api.ended("completed"), api.ended("failed"), api.ended("cancelled"),
+             api.complete(large, ["y" * 50_000])]
     return [task["id"] for task in [*tasks, running]], running, removed["id"]
 
 
@@ -118,7 +119,7 @@ def test_everything_comes_over_and_work_goes_on(place, serve, migrate, make_api,
     ids, running, removed = fill(api)
     made = api.post("/tasks", api.fields(payload=1), headers={"Idempotency-Key": "k1"}).json()
     api.expect(api.post("/queues/images/pause"))
-    key = api.expect(api.post("/keys", {"name": "w", "roles": ["reader"]}), 201)["key"]
+    key = api.expect(api.post("/keys", {"name": "w", "roles": ["reader"]}), 201)["secret"]
     before = {id: (api.task(id), api.events(id)) for id in [*ids, made["task"]["id"]]}
     history = api.events(removed)
     server.stop()

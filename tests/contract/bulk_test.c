@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include "app/sums.h"
+#include "base/clock.h"
 
 // The two stores of a test. The second has neither lane nor reader until it is opened for use.
 struct pair {
@@ -161,6 +162,7 @@ static void add_catalog(struct world *w, struct unit *u) {
                                                                        .actor = STR("key:abc")}};
 }
 
+// Recent ones: a shared store removes old ones by itself.
 static void add_replays(struct world *w, struct unit *u) {
   struct replay *replays = ARENA_ARRAY(&w->arena, struct replay, 5);
   for (int i = 0; i < 5; i++) {
@@ -168,7 +170,7 @@ static void add_replays(struct world *w, struct unit *u) {
                                  .key = arena_printf(&w->arena, "key:abc POST %d", 7 - i),
                                  .status = 200 + i,
                                  .body = arena_printf(&w->arena, "{\"n\":%d}", i),
-                                 .at = w->now + i / 2};
+                                 .at = clock_now(clock_real()) + i / 2};
     memset(replays[i].fingerprint, i, sizeof replays[i].fingerprint);
   }
   replays[4].body = STR("");
@@ -480,8 +482,10 @@ static void pages_are_no_larger_than_is_good_for_memory(void **state) {
   struct replay replays[4];
   for (int i = 0; i < 4; i++) {
     unit_create(u, STR("resize"))->payload = large;
-    replays[i] = (struct replay){
-        .tenant = 1, .key = arena_printf(&w->arena, "k%d", i), .body = large, .at = w->now};
+    replays[i] = (struct replay){.tenant = 1,
+                                 .key = arena_printf(&w->arena, "k%d", i),
+                                 .body = large,
+                                 .at = clock_now(clock_real())};
   }
   u->change.replays = replays;
   u->change.replay_count = 4;

@@ -248,8 +248,7 @@ class PgBouncer:
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {self.pool}\n"
-            f"max_client_conn = 200\nlogfile = {self.room}/log\n"
-            "ignore_startup_parameters = extra_float_digits,options\n")
+            f"max_client_conn = 200\nlogfile = {self.room}/log\n")
         self.process = subprocess.Popen(
             ["/usr/sbin/pgbouncer", "-q", config], cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_postgres())

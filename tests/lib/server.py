@@ -55,9 +55,11 @@ def new_schema():
     return _schemas[-1]
 
 
-def drop_schemas():
-    drops = [f"DROP SCHEMA IF EXISTS {schema} CASCADE;" for schema in _schemas]
-    _schemas.clear()
+def drop_schemas(schemas=None):
+    """Those, or all that are left."""
+    schemas = list(_schemas) if schemas is None else schemas
+    drops = [f"DROP SCHEMA IF EXISTS {schema} CASCADE;" for schema in schemas]
+    _schemas[:] = [schema for schema in _schemas if schema not in schemas]
     if drops:
         subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", POSTGRES], text=True,
                        input="SET client_min_messages = error;" + "".join(drops), check=True)

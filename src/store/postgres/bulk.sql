@@ -18,7 +18,8 @@ SELECT value FROM @schema@.meta WHERE name = 'identity';
 -- Another process that uses the store just now, and how many ms ago it was seen.
 -- name: bulk_user
 SELECT n.name, now.ms - n.seen_at
-FROM @schema@.node AS n, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) AS now
+FROM @schema@.node AS n,
+  (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) AS now
 WHERE n.name <> $1::text AND n.seen_at > now.ms - $2::bigint ORDER BY n.seen_at DESC LIMIT 1;
 
 -- A page need not be on disk when it is committed: a crash that loses it loses its mark too. The

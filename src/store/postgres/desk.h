@@ -89,7 +89,8 @@ struct news_desk {
   bool pooled_said;       // … that there are no notices
   int64_t pause_us;       // after the next failure
   int64_t send_at_us;     // not before this
-  int64_t nodes_at_us;    // when ours is to be refreshed
+  int64_t nodes_at_us;    // when ours is to be refreshed …
+  int64_t nodes_seen_us;  // … and was
   int64_t pulse_at_us;    // when it is due
   int64_t deep_at_us;     // parts that may be dear are left out until then
   int64_t whole_look_us;  // when the overdue were looked for without the floor
@@ -113,7 +114,8 @@ void pg_found_all_ended(struct found *f);
 MUST_USE enum err pg_pulse(struct news_desk *d, struct found *f, struct fault *why);
 
 // nodes.c
-void pg_nodes_begin(struct news_desk *d);  // the list holds this one
+void pg_nodes_begin(struct news_desk *d);    // the list holds this one
+void pg_nodes_changed(struct news_desk *d);  // as a notice says: refresh soon
 MUST_USE enum err pg_nodes_refresh(struct news_desk *d, struct fault *why);
 bool pg_nodes_known(struct news_desk *d, int64_t id);
 void pg_nodes_leave(struct news_desk *d);  // a clean goodbye

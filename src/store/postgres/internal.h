@@ -24,7 +24,7 @@ struct postgres_store {
   _Atomic int64_t clock_offset;
   _Atomic int64_t clock_told;  // the latest time that pg_now gave
   _Atomic int64_t wake_floor;  // no task has a wake_at before this; see pulse.c
-  struct news_desk *desk;      // NULL: read-only
+  struct news_desk *desk;      // NULL: no news are wanted
   struct store_lane *mover;    // writes while another store is moved into this one; else NULL
 };
 

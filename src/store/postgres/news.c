@@ -95,7 +95,7 @@ static enum err hear_ready(struct news_desk *d, struct found *f, const struct no
 static enum err hear(struct news_desk *d, struct found *f, const struct notice *n,
                      struct fault *why) {
   if (n->node == d->node) return ERR_OK;
-  if (n->nodes || !pg_nodes_known(d, n->node)) d->nodes_at_us = 0;
+  if (n->nodes || !pg_nodes_known(d, n->node)) pg_nodes_changed(d);
   if (n->catalogue) d->pulse_at_us = 0;
   if (n->all_ready) pg_found_all_ready(f);
   if (n->all_ended) pg_found_all_ended(f);

@@ -62,8 +62,8 @@ DELETE FROM @schema@.node WHERE seen_at < $1::bigint;
 -- --- upkeep ---
 
 -- Sums up some of the tallies' moves, if no other node is at it. Gives whether that was so, and how
--- many moves there were. They are looked for by place, for the table has no index; what is deleted
--- here was either deleted by another node at the same time, and then is not summed up again, or not.
+-- many moves there were. They are found by their place, for the table has no index. One that
+-- another node has just deleted is not returned by the deletion here, and so never counts twice.
 -- name: tally_fold
 WITH mine AS MATERIALIZED (
   SELECT pg_try_advisory_xact_lock($1::bigint) AS got

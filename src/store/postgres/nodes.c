@@ -5,7 +5,8 @@
 
 enum {
   SEEN_EVERY_US = 5 * 1000 * 1000,
-  DEAD_MS = 15 * 1000,  // who was not seen for so long
+  SEEN_AGAIN_US = 200 * 1000,  // the soonest, however often others come and go
+  DEAD_MS = 15 * 1000,         // who was not seen for so long
 };
 
 static bool has(const struct node_list *list, int64_t id) {
@@ -79,10 +80,16 @@ static enum err refresh(struct news_desk *d, struct fault *why) {
   return ERR_OK;
 }
 
+void pg_nodes_changed(struct news_desk *d) {
+  int64_t soon_us = d->nodes_seen_us + SEEN_AGAIN_US;
+  if (d->nodes_at_us > soon_us) d->nodes_at_us = soon_us;
+}
+
 // Where only this fails, of a disk that is full say, the news go on.
 enum err pg_nodes_refresh(struct news_desk *d, struct fault *why) {
   arena_reset(&d->scratch);
-  d->nodes_at_us = clock_mono_us() + SEEN_EVERY_US;
+  d->nodes_seen_us = clock_mono_us();
+  d->nodes_at_us = d->nodes_seen_us + SEEN_EVERY_US;
   struct fault reason = {0};
   enum err err = refresh(d, &reason);
   if (err != ERR_OK && !d->nodes_failed)

@@ -126,7 +126,8 @@ static enum err open_all(struct postgres_store *s, struct fault *why) {
   TRY(pg_side_begin(s, &c, why));
   enum err err = prepare(s, c, why);
   pg_side_end(s);
-  if (err == ERR_OK && !s->settings.read_only) err = pg_desk_open(s, why);
+  bool has_news = !s->settings.read_only && !s->settings.alone;
+  if (err == ERR_OK && has_news) err = pg_desk_open(s, why);
   return err;
 }
 

@@ -12,6 +12,7 @@ struct postgres_settings {
   int64_t read_deadline_ms;  // a read is interrupted after this; 0: the default
   bool unsafe;               // serve even where the server may lose what it acknowledged
   bool read_only;            // for check and migrate beside running servers: no lanes, no news
+  bool alone;                // for moving a store into this one: not a node among others, no news
 };
 
 // `url` as libpq takes it: postgresql://user@host:port/database?sslmode=… (several hosts too).

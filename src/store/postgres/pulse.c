@@ -13,7 +13,7 @@ enum {
 };
 // Walking over dead entries of an index, which a snapshot that somebody holds keeps there, may be
 // dear. It gets at most one part in so many of the time, and rests when it ran into the deadline.
-enum { DEEP_SHARE = 20, DEEP_REST_US = 60 * 1000 * 1000 };
+enum { DEEP_SHARE = 10, DEEP_REST_US = 60 * 1000 * 1000 };
 // Now and then the overdue are looked for without the floor, in case it was wrong.
 static const int64_t WHOLE_LOOK_US = 5LL * 60 * 1000 * 1000;
 

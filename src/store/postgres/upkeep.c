@@ -207,8 +207,7 @@ enum err pg_upkeep_start(struct postgres_store *s, struct upkeep **out, struct f
   u->settings = s->side_conn;
   u->settings.deadline_ms = STATEMENT_MS;
   u->written = 1;  // what others left
-  u->fold_at_us = clock_mono_us() + FOLD_EVERY_US;
-  u->clean_at_us = clock_mono_us() + CLEAN_EVERY_US;
+  u->fold_at_us = u->clean_at_us = clock_mono_us() + FOLD_EVERY_US;
   if (pthread_create(&u->thread, NULL, run, u) != 0) {
     upkeep_free(u);
     return fault_set(why, ERR_UNAVAILABLE, "no thread can be started; raise the limit of tasks");

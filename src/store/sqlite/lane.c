@@ -50,8 +50,7 @@ static enum err load_channels(struct store_lane *lane, struct fault *why) {
 // disk it stays where it is, and is as good there.
 static enum err wal_start(struct store_lane *lane, struct fault *why) {
   errno = 0;
-  int code =
-      sqlite3_wal_checkpoint_v2(lane->conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  int code = sqlite3_wal_checkpoint_v2(lane->conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return ERR_OK;
   enum err err = sqlite_conn_fail(lane->conn, why);
   return err == ERR_DISK_FULL ? ERR_OK : err;
