@@ -145,9 +145,11 @@ struct row *claim_left(struct pick_slot *slot) {
 
 // As the queues are now: one may have been paused since the load.
 static struct row *next_picked(struct unit *u, struct pick_slot *slot) {
-  struct row *row;
-  while ((row = claim_left(slot)) && engine_queue_paused(u->e, row->task.tenant, row->task.queue))
+  struct row *row = claim_left(slot);
+  while (slot && row && engine_queue_paused(u->e, row->task.tenant, row->task.queue)) {
     slot->next++;
+    row = claim_left(slot);
+  }
   return row;
 }
 

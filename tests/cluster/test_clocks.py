@@ -1,11 +1,14 @@
 """Nodes whose clocks are wrong: the database's clock decides."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from lib.client import Api
 from lib.postgres import until
+from lib.server import BINARY
 
 LOAD_S, LATE_MS = 6, 1000
 SKEWS = ("-30m", "+0", "+30m")
@@ -14,8 +17,10 @@ SKEWS = ("-30m", "+0", "+30m")
 def skewed(by):
     """The environment of a process whose clock is off; what only ever rises stays true."""
     library, = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-    return {"LD_PRELOAD": str(library), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1"}
+    listing = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
+    first = re.findall(r"libasan\S* => (\S+)", listing)  # a sanitizer must come before it
+    return {"LD_PRELOAD": " ".join([*first, str(library)]), "FAKETIME": by,
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The controls: what is spoilt behind the nodes' back after a load, the audit and the check notice."""
+"""The controls: what is spoilt behind the nodes' back, the audit and the check notice."""
 
 import pytest
 

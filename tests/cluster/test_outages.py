@@ -16,7 +16,7 @@ KILL_EVERY_S = 0.2
 BACK_S = 5.0
 # For five seconds a node hopes to learn what became of a commit, and writes stand behind it.
 READ_S, WRITE_S = 1.0, 6.0
-LONG_ONE_IN = 3
+LONG_ONE_IN = 5
 
 
 def assert_refuses(cluster, node):

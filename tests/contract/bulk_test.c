@@ -548,6 +548,19 @@ static void ids_that_sqlite_cannot_hold_are_refused_by_name(void **state) {
   bool finished;
   OK_IN(to, to->ops->bulk_mark(to->store, &to->arena, BULK_TASKS, &mark, &finished, &to->why));
   assert_int_equal(mark.rows, 2);
+
+  // Of those that are gone only the way to their events is shared; all events come over.
+  struct event events[3];
+  for (size_t i = 0; i < 3; i++)
+    events[i] = (struct event){.tenant = 1,
+                               .seq = (int64_t)i + 1,
+                               .kind = EVENT_DELETED,
+                               .task = {tasks[0].id.hi + 1, tasks[0].id.lo + i / 2},
+                               .queue = STR("a"),
+                               .type = STR("b")};
+  struct bulk gone = {.events = events, .event_count = 3, .last = {.source = 1, .rows = 3}};
+  OK_IN(to, to->ops->bulk_write(to->store, BULK_EVENTS, &gone, &to->why));
+  assert_int_equal(sum_of(to, BULK_EVENTS, 9).rows, 3);
 }
 
 // --- all pairs -----------------------------------------------------------------------------------

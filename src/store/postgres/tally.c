@@ -3,12 +3,13 @@
 
 static struct tally_moved *moved_of(struct store_lane *lane, int64_t number,
                                     struct tally_moved **all) {
-  struct tally_moved **slot = &lane->moves[number];
-  if (*slot) return *slot;
-  *slot = ARENA_NEW(&lane->scratch, struct tally_moved);
-  (*slot)->channel = pg_channels_at(lane->store->channels, number);
-  (*slot)->next = *all;
-  return *all = *slot;
+  struct tally_moved *moved = lane->moves[number];
+  if (moved) return moved;
+  moved = ARENA_NEW(&lane->scratch, struct tally_moved);
+  moved->channel = pg_channels_at(lane->store->channels, number);
+  moved->next = *all;
+  lane->moves[number] = moved;
+  return *all = moved;
 }
 
 static void move(struct tally_moved *m, enum task_status status, enum waiting waiting, int64_t by) {

@@ -234,7 +234,7 @@ static enum err find_head(struct conn *c, int64_t tenant, struct id task, int64_
   } places[] = {{QUERY_task_head, QUERY_bulk_event_head},
                 {QUERY_removed_head, QUERY_bulk_removed_head}};
   *head = 0;
-  *query = QUERY_removed_insert;  // events are all that is left of it
+  *query = QUERY_bulk_removed_put;  // events are all that is left of it
   for (size_t i = 0; i < 2; i++) {
     struct use u = sqlite_use(c, places[i].read);
     use_i64(&u, id_key(task));
@@ -254,7 +254,7 @@ static enum err find_head(struct conn *c, int64_t tenant, struct id task, int64_
 static enum err put_head(struct conn *c, enum query query, int64_t tenant, struct id task,
                          int64_t head, struct fault *why) {
   struct use u = sqlite_use(c, query);
-  if (query == QUERY_removed_insert) {
+  if (query == QUERY_bulk_removed_put) {
     use_i64(&u, id_key(task));
     use_i64(&u, (int64_t)task.lo);
     use_i64(&u, tenant);
@@ -388,7 +388,6 @@ static enum err explain_conflict(struct conn *c, const struct bulk *bulk, struct
     const struct task *t = &bulk->tasks[i];
     bool twin = i > 0 && id_key(t->id) == id_key(bulk->tasks[i - 1].id);
     struct use u = sqlite_use(c, QUERY_bulk_salt);
-    use_i64(&u, id_key(t->id));
     use_i64(&u, id_key(t->id));
     bool row = false;
     TRY(sqlite_use_row(&u, &row, why));
