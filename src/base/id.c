@@ -15,10 +15,12 @@ struct id id_from_key(int64_t key, uint64_t lo) {
   return (struct id){k >> 12 << 16 | VERSION_BITS | (k & 0xfff), lo};
 }
 
-// More than 4096 ids in one millisecond borrow from the next one.
+// More than 4096 ids in one millisecond, or as many as a share has, borrow from the next one.
 struct id id_next(struct id_source *source, int64_t now_ms) {
   int64_t key = id_key_from_ms(now_ms);
   if (key <= source->last) key = source->last + 1;
+  if (source->shares)
+    key += (source->share + source->shares - key % source->shares) % source->shares;
   source->last = key;
   return id_from_key(key, VARIANT_BITS | rand_u64() >> 2);
 }

@@ -23,9 +23,13 @@ static inline int64_t id_key_from_ms(int64_t ms) { return ms << 12; }
 struct id id_from_key(int64_t key, uint64_t lo);  // lo as it was in the id
 static inline int64_t id_ms(struct id a) { return (int64_t)(a.hi >> 16); }
 
-// Makes ids; owned by one thread. `last` is the key of the newest id of the store.
+// Makes ids; owned by one thread. `last` is the key of the newest id of the store. Where several
+// processes make ids for one store each takes only keys of its own share: the counter's value
+// modulo `shares`. Zero shares: all keys are ours.
+enum { ID_SHARES = 64 };
 struct id_source {
   int64_t last;
+  int64_t share, shares;
 };
 struct id id_next(struct id_source *source, int64_t now_ms);
 

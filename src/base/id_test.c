@@ -129,8 +129,31 @@ static void none_is_none(void **state) {
   assert_false(id_is_none((struct id){1, 0}));
 }
 
+static void shares_of_ids_do_not_meet_and_rise(void **state) {
+  (void)state;
+  struct id_source a = {.share = 3, .shares = ID_SHARES}, b = {.share = 4, .shares = ID_SHARES};
+  int64_t last = 0;
+  for (int i = 0; i < 1000; i++) {
+    int64_t key = id_key(id_next(&a, 1700000000000 + i / 100));
+    assert_int_equal(key % ID_SHARES, 3);
+    assert_true(key > last);
+    last = key;
+    assert_int_equal(id_key(id_next(&b, 1700000000000 + i / 100)) % ID_SHARES, 4);
+  }
+}
+
+static void a_share_keeps_to_its_millisecond_while_it_can(void **state) {
+  (void)state;
+  struct id_source a = {.share = 63, .shares = ID_SHARES};
+  for (int i = 0; i < 4096 / ID_SHARES; i++)
+    assert_int_equal(id_ms(id_next(&a, 1700000000000)), 1700000000000);
+  assert_int_equal(id_ms(id_next(&a, 1700000000000)), 1700000000001);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(shares_of_ids_do_not_meet_and_rise),
+      cmocka_unit_test(a_share_keeps_to_its_millisecond_while_it_can),
       cmocka_unit_test(ids_rise_strictly_whatever_the_clock_does),
       cmocka_unit_test(an_id_tells_its_time),
       cmocka_unit_test(more_than_4096_ids_in_a_millisecond_borrow_from_the_next),

@@ -1,6 +1,16 @@
 // create.c: taking in tasks: defaults, uniqueness, when they are ready.
 #include "engine/inside.h"
 
+// Other processes that make ids for this store take other shares.
+static struct id next_id(struct unit *u) {
+  struct engine *e = u->e;
+  if (e->store->ops->id_share) {
+    e->ids.shares = ID_SHARES;
+    e->ids.share = e->store->ops->id_share(e->store);
+  }
+  return id_next(&e->ids, u->now);
+}
+
 void create_plan(struct unit *u, struct order *order) {
   for (size_t i = 0; i < order->in.create.count; i++) {
     struct str key = order->in.create.items[i].task.unique_key;
@@ -36,7 +46,7 @@ static enum waiting first_waiting(const struct task *task, bool hold, int64_t no
 
 static struct row *create_one(struct unit *u, struct order *order, const struct create_item *item) {
   struct task task = item->task;
-  task.id = id_next(&u->e->ids, u->now);
+  task.id = next_id(u);
   task.tenant = order->tenant;
   apply_defaults(u, &task);
   task.revision = 1;

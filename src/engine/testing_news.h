@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-enum { FAKE_NEWS = 256, FAKE_NEWS_MS = 5 };
+enum { FAKE_NEWS = 4096, FAKE_NEWS_MS = 5 };
 
 // What one process has not been told yet. Past FAKE_NEWS it is forgotten: news are hints.
 struct fake_news {

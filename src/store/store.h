@@ -303,6 +303,10 @@ struct store_ops {
   // process's own.
   int64_t (*now)(struct store *s);
 
+  // Which of ID_SHARES (base/id.h) the process's ids are to be taken from; any thread, may change.
+  // NULL: it has all.
+  int64_t (*id_share)(struct store *s);
+
   // At start.
   enum err (*catalog)(struct store *s, struct arena *a, struct catalog *out, struct fault *why);
   enum err (*last_id)(struct store *s, int64_t *key, struct fault *why);  // id_key of the newest; 0

@@ -131,10 +131,20 @@ static void a_process_is_listed_while_it_runs(void **state) {
   assert_int_equal(backdoor_i64("SELECT count(*) FROM %s.node", w->schema), 1);
 }
 
+static void processes_make_ids_of_different_shares(void **state) {
+  struct world *w = *state;
+  struct ear ear;
+  struct other other;
+  struct world *two = other_start(&other, &ear, w);
+  assert_int_not_equal(w->ops->id_share(w->store), two->ops->id_share(two->store));
+  assert_int_equal(backdoor_i64("SELECT count(DISTINCT share) FROM %s.node", w->schema), 2);
+  other_stop(&other);
+}
+
 static void a_process_that_died_is_listed_no_more(void **state) {
   struct world *w = *state;
   struct ear ear;
-  backdoor_do("INSERT INTO %s.node VALUES (1, 'x', 1, extract(epoch FROM now()) * 1000 - 5000)",
+  backdoor_do("INSERT INTO %s.node VALUES (1, 'x', 1, extract(epoch FROM now()) * 1000 - 5000, 63)",
               w->schema);
   ear_open(&ear, w);
   LISTEN_UNTIL(&ear, count_nodes(w) == 2);
@@ -379,6 +389,7 @@ static void news_that_were_stopped_return_at_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       CONTRACT_TEST(a_process_is_listed_while_it_runs),
+      CONTRACT_TEST(processes_make_ids_of_different_shares),
       CONTRACT_TEST(a_process_that_died_is_listed_no_more),
       CONTRACT_TEST(what_becomes_ready_elsewhere_is_heard_with_its_name_and_number),
       CONTRACT_TEST(what_becomes_ready_elsewhere_is_picked_before_what_is_worse),

@@ -56,7 +56,7 @@ static void what_is_too_old_is_removed(void **state) {
       "INSERT INTO %s.replay"
       " VALUES (1, 'new', extract(epoch FROM now()) * 1000 - 86000000, 200, '\\x00', '')",
       w->schema);
-  backdoor_do("INSERT INTO %s.node VALUES (1, 'old', 1, 1)", w->schema);
+  backdoor_do("INSERT INTO %s.node VALUES (1, 'old', 1, 1, 63)", w->schema);
   world_open(w);
   UNTIL(1, "SELECT count(*) FROM %s.unit", w->schema);
   UNTIL(1, "SELECT count(*) FROM %s.replay", w->schema);

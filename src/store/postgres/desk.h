@@ -72,6 +72,7 @@ struct news_desk {
   int wake_fd;               // an eventfd: the outbox was filled, or `stop` was set
   _Atomic bool stop;
   _Atomic bool telling;  // others live that could hear us
+  bool entered;          // our row is in `node`
   struct upkeep *upkeep;
 
   pthread_mutex_t lock;

@@ -21,6 +21,8 @@ struct postgres_store {
   struct arena side_scratch;
   struct conn side;  // for what neither lanes nor readers do; opened again when lost
   // The server's clock: its time less our monotonic one, ms. Kept by the news, set at open.
+  // Of the ids that we make; a random one until our row in `node` tells.
+  _Atomic int64_t id_share;
   _Atomic int64_t clock_offset;
   _Atomic int64_t clock_told;  // the latest time that pg_now gave
   _Atomic int64_t wake_floor;  // no task has a wake_at before this; see pulse.c
@@ -89,6 +91,7 @@ void pg_news_stop(struct store *s);
 MUST_USE enum err pg_desk_open(struct postgres_store *s, struct fault *why);
 void pg_desk_close(struct postgres_store *s);
 void pg_desk_tell(struct postgres_store *s, const struct change *change);  // after its commit
+int64_t pg_id_share(struct store *s);
 enum err pg_nodes(struct store *s, struct arena *a, struct node **out, size_t *count,
                   struct fault *why);
 

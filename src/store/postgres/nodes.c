@@ -7,6 +7,8 @@ enum {
   SEEN_EVERY_US = 5 * 1000 * 1000,
   SEEN_AGAIN_US = 200 * 1000,  // the soonest, however often others come and go
   DEAD_MS = 15 * 1000,         // who was not seen for so long
+  FORGOTTEN_MS = 60 * 1000,    // … and then its row may go
+  ENTER_TRIES = 5,
 };
 
 static bool has(const struct node_list *list, int64_t id) {
@@ -44,11 +46,14 @@ void pg_nodes_begin(struct news_desk *d) { begin_list(d, &d->lists[d->list], 0);
 static void take(struct news_desk *d, struct result *r, struct node_list *list) {
   begin_list(d, list, (size_t)r->count);
   while (result_next(r)) {
-    struct listed_node *n = &list->all[list->count++];
-    n->id = result_i64(r);
-    n->node.name = result_text(r, &list->arena);
-    n->node.started_at = result_i64(r);
-    n->node.seen_at = result_i64(r);
+    struct listed_node n = {.id = result_i64(r)};
+    n.node.name = result_text(r, &list->arena);
+    n.node.started_at = result_i64(r);
+    n.node.seen_at = result_i64(r);
+    if (n.id == d->node)
+      atomic_store(&d->store->id_share, result_i64(r));
+    else
+      list->all[list->count++] = n;
   }
 }
 
@@ -66,6 +71,7 @@ static enum err refresh(struct news_desk *d, struct fault *why) {
   call_text(&c, d->store->settings.node);
   call_i64(&c, d->started_at);
   call_i64(&c, DEAD_MS);
+  call_i64(&c, ID_SHARES);
   TRY(pg_run(&c, &r, why));
   const struct node_list *before = &d->lists[d->list];
   struct node_list *now = &d->lists[!d->list];
@@ -85,13 +91,29 @@ void pg_nodes_changed(struct news_desk *d) {
   if (d->nodes_at_us > soon_us) d->nodes_at_us = soon_us;
 }
 
+// Rows of nodes that died hold shares of ids that a new one may need.
+static enum err enter(struct news_desk *d, struct fault *why) {
+  struct call c = pg_call(&d->conn, QUERY_node_forget);
+  call_i64(&c, pg_now(&d->store->store) - FORGOTTEN_MS);
+  TRY(pg_run_done(&c, why));
+  enum err err = refresh(d, why);
+  // Another one that started at the same moment took the same share.
+  for (int i = 0; i < ENTER_TRIES && err == ERR_CONFLICT; i++) err = refresh(d, why);
+  if (err == ERR_OK) d->entered = true;
+  return err;
+}
+
+int64_t pg_id_share(struct store *s) {
+  return atomic_load(&((struct postgres_store *)s)->id_share);
+}
+
 // Where only this fails, of a disk that is full say, the news go on.
 enum err pg_nodes_refresh(struct news_desk *d, struct fault *why) {
   arena_reset(&d->scratch);
   d->nodes_seen_us = clock_mono_us();
   d->nodes_at_us = d->nodes_seen_us + SEEN_EVERY_US;
   struct fault reason = {0};
-  enum err err = refresh(d, &reason);
+  enum err err = d->entered ? refresh(d, &reason) : enter(d, &reason);
   if (err != ERR_OK && !d->nodes_failed)
     log_event(LOG_WARN, "this node cannot say that it lives; the others take it for dead",
               LOG_STR("reason", str_of(reason.detail)));

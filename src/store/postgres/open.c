@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "store/postgres/internal.h"
 
 enum { READ_DEADLINE_MS = 5000 };
@@ -149,6 +150,7 @@ static void store_close(struct store *store) {
 enum err postgres_store_open(const char *url, const struct postgres_settings *settings,
                              struct store **out, struct fault *why) {
   struct postgres_store *s = mem_zero(sizeof *s);
+  s->id_share = (int64_t)(rand_u64() % ID_SHARES);
   s->store.ops = &postgres_ops;
   s->url = mem_copy(url, strlen(url));
   pthread_mutex_init(&s->side_lock, NULL);
@@ -167,6 +169,7 @@ const struct store_ops postgres_ops = {
     .name = "postgresql",
     .lane_reads = false,
     .now = pg_now,
+    .id_share = pg_id_share,
     .catalog = pg_catalog_read,
     .last_id = pg_last_id,
     .lane_max = pg_lane_max,

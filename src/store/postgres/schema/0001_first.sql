@@ -19,7 +19,8 @@ CREATE TABLE @schema@.node (              -- processes that serve, as they repor
   id bigint PRIMARY KEY,                  -- random, new with each start
   name text NOT NULL,
   started_at bigint NOT NULL,
-  seen_at bigint NOT NULL
+  seen_at bigint NOT NULL,
+  share smallint NOT NULL UNIQUE          -- of the ids that it makes, see base/id.h
 );
 
 CREATE TABLE @schema@.tenant (
