@@ -7,7 +7,8 @@ OUT := build/analyze
 # gcc's leak checks do not follow a condition that is asked twice; LeakSanitizer finds leaks. Its
 # check of arguments takes every text that str_of was given for one that may be NULL.
 FLAGS := -std=gnu17 -D_GNU_SOURCE -DTASKYARD_VERSION='""' -Isrc -I. -Itools/tidy -Ibuild/src \
-  -isystem /usr/share/include/llhttp -Wall -Wextra \
+  -isystem /usr/share/include/llhttp $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpq)) \
+  -Wall -Wextra \
   -Wno-analyzer-malloc-leak -Wno-analyzer-file-leak -Wno-analyzer-null-argument
 
 all: $(SOURCES:%.c=$(OUT)/%.ok)

@@ -46,6 +46,8 @@ SELECT value FROM @schema@.meta WHERE name = 'catalogue' FOR UPDATE;
 
 -- Tasks that orders name and that have not ended. Locked in the order of their keys, so that units
 -- wait for each other and never in a circle.
+-- Each is looked up by its key, one after the other: a plan that was made while a table was empty
+-- would walk all of it for ever.
 -- name: load_live
 SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
   CASE WHEN u.parts & 1 <> 0 THEN t.payload END, NULL::text
@@ -54,9 +56,12 @@ FROM (
     AS x(nr, tenant, id, parts)
   ORDER BY x.tenant, x.id
 ) AS u
-JOIN @schema@.live AS l ON l.tenant = u.tenant AND l.id = u.id
-JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
-FOR NO KEY UPDATE OF l;
+CROSS JOIN LATERAL (
+  SELECT * FROM @schema@.live AS k WHERE k.tenant = u.tenant AND k.id = u.id FOR NO KEY UPDATE
+) AS l
+CROSS JOIN LATERAL (
+  SELECT * FROM @schema@.task AS k WHERE k.tenant = l.tenant AND k.id = l.id OFFSET 0
+) AS t;
 
 -- The same for those that have ended.
 -- name: load_done
@@ -68,9 +73,12 @@ FROM (
     AS x(nr, tenant, id, parts)
   ORDER BY x.tenant, x.id
 ) AS u
-JOIN @schema@.done AS l ON l.tenant = u.tenant AND l.id = u.id
-JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
-FOR NO KEY UPDATE OF l;
+CROSS JOIN LATERAL (
+  SELECT * FROM @schema@.done AS k WHERE k.tenant = u.tenant AND k.id = u.id FOR NO KEY UPDATE
+) AS l
+CROSS JOIN LATERAL (
+  SELECT * FROM @schema@.task AS k WHERE k.tenant = l.tenant AND k.id = l.id OFFSET 0
+) AS t;
 
 -- Tasks that hold a unique key and have not ended. They are only shown, never changed by this way.
 -- name: load_unique_live
