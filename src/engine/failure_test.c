@@ -267,6 +267,9 @@ static void a_claim_that_waits_goes_on_waiting_through_conflicts_until_its_limit
   struct ask *done = and_claim(completing(y, &task), 1, 60000);
   struct ask *claim = claiming(y, "none", NULL, 1, 300);
   submit(done), submit(claim);
+  size_t loads = y->store.loads;
+  turn(y);
+  assert_int_equal(y->store.loads, loads + 1);  // neither of them comes again at once
   live(y, 100);
   assert_status(y, task.id, TASK_COMPLETED);
   assert_waits(done);

@@ -111,6 +111,16 @@ static void a_queue_that_was_paused_meanwhile_hands_out_nothing(void **state) {
   assert_status(y, id, TASK_PENDING);
 }
 
+// The later of two changes holds, although the earlier one is absorbed after it.
+static void a_queue_that_was_resumed_after_its_pause_stays_resumed(void **state) {
+  struct yard *y = *state;
+  while_in_the_store(y, FAKE_APPLIED, resume_beside);
+  ask(pausing(y, "default", true));
+  assert_true(meanwhile.done);
+  assert_int_equal(last_event(y), EVENT_QUEUE_RESUMED);
+  assert_false(engine_queue_paused(y->e, 1, STR("default")));
+}
+
 // The claim began to wait while its unit was under way; the other lane's task is offered to it.
 static void claim_beside(struct yard *y) {
   ask_beside(y, 0, claiming(y, "t", NULL, 1, 60000));
@@ -259,7 +269,10 @@ static void a_claim_whose_feeding_failed_looks_for_what_came_meanwhile(void **st
 
 static struct task known;
 
-static void complete_beside(struct yard *y) { ask_beside(y, 0, completing(y, &known)); }
+static void complete_beside(struct yard *y) {
+  ask_beside(y, 0, completing(y, &known));
+  assert_int_equal(under_way->answers, 0);  // its unit sees to it
+}
 
 static void a_watch_that_loaded_before_the_end_does_not_sleep_through_it(void **state) {
   struct yard *y = *state;
@@ -267,7 +280,7 @@ static void a_watch_that_loaded_before_the_end_does_not_sleep_through_it(void **
   struct id id = known.id;
   // The store would make the completion wait for a watch that has loaded its task.
   while_in_the_store(y, FAKE_APPLIED, complete_beside);
-  struct ask *a = watching(y, id, 60000);
+  struct ask *a = under_way = watching(y, id, 60000);
   submit(a), submit(creating(y, "u", 1));
   settle_all(y);
   assert_int_equal(a->answers, 1);
@@ -378,8 +391,28 @@ static void all_who_wait_get_what_another_unit_held_and_left(void **state) {
   ask(creating(y, "t", MANY));
   while_in_the_store(y, FAKE_APPLYING, claim_much_that_is_held);
   assert_int_equal(ask(claiming(y, "t", NULL, MANY, 0)), ERR_DISK_FULL);
+  size_t loads = y->store.loads;
   live(y, 200);
   for (size_t i = 0; i < MANY; i++) assert_int_equal(many[i]->claimed_count, 1);
+  assert_true(y->store.loads - loads < 10);  // more of them each time
+}
+
+static void claim_impatiently_what_is_held(struct yard *y) {
+  for (size_t i = 0; i < MANY; i++)
+    submit(many[i] = claiming(y, "t", NULL, 1, i < MANY / 2 ? 10 : 60000));
+  for (int i = 0; i < 50; i++, y->now++) turn_beside(y);
+  for (size_t i = 0; i < MANY; i++) assert_int_equal(many[i]->answers, i < MANY / 2);
+  fail_next(y, ERR_DISK_FULL);
+}
+
+// Those who looked have gone: of the others one looks instead.
+static void whoever_waits_on_looks_at_held_tasks_when_others_have_given_up(void **state) {
+  struct yard *y = *state;
+  ask(creating(y, "t", MANY));
+  while_in_the_store(y, FAKE_APPLYING, claim_impatiently_what_is_held);
+  assert_int_equal(ask(claiming(y, "t", NULL, MANY, 0)), ERR_DISK_FULL);
+  live(y, 100);
+  for (size_t i = MANY / 2; i < MANY; i++) assert_int_equal(many[i]->claimed_count, 1);
 }
 
 static void sweep_beside(struct yard *y) {
@@ -466,6 +499,34 @@ static void a_key_is_in_progress_for_other_lanes_too(void **state) {
   assert_waits(a);
 }
 
+static void and_while_its_claim_looks_again_soon(void **state) {
+  struct yard *y = *state;
+  struct fake_lock held = fake_lock_of_id(made(y, "t"));
+  fake_take(&y->store.lanes[2], held);
+  while_in_the_store(y, FAKE_APPLIED, repeat_beside);
+  struct ask *a = keyed(claiming(y, "t", NULL, 1, 60000));
+  submit(a), submit(creating(y, "u", 1));
+  settle_all(y);
+  assert_int_equal(others[0]->err, ERR_IN_PROGRESS);
+  assert_waits(a);
+  fake_unlock_all(&y->store.lanes[2]);
+  live(y, 10);
+  assert_int_equal(a->claimed_count, 1);
+}
+
+static void and_in_the_very_unit_that_serves_its_claim(void **state) {
+  struct yard *y = *state;
+  struct ask *a = keyed(claiming(y, "t", NULL, 1, 60000)), *b = claiming(y, "t", NULL, 1, 60000);
+  ask(a);
+  struct ask *repeat = keyed(claiming(y, "t", NULL, 1, 0));
+  submit(creating(y, "t", 2)), submit(b), submit(repeat);
+  turn(y);
+  assert_int_equal(a->claimed_count, 1);
+  assert_int_equal(b->claimed_count, 1);
+  assert_int_equal(repeat->err, ERR_IN_PROGRESS);
+  assert_int_equal(y->store.replay_count, 1);
+}
+
 // Elsewhere the key may have been answered, so it has to be loaded first.
 static void a_claim_with_a_key_is_served_in_a_unit_that_knows_its_key(void **state) {
   struct yard *y = *state;
@@ -501,6 +562,7 @@ int main(void) {
       LANES_TEST(what_nobody_asked_for_does_not_make_a_claim_look_again),
       LANES_TEST(a_claim_that_passed_by_a_queue_that_was_resumed_meanwhile_looks_again),
       LANES_TEST(a_queue_that_was_paused_meanwhile_hands_out_nothing),
+      LANES_TEST(a_queue_that_was_resumed_after_its_pause_stays_resumed),
       LANES_TEST(what_a_unit_leaves_is_offered_to_those_who_began_to_wait_meanwhile),
       LANES_TEST(a_completion_is_not_answered_by_another_lane_before_its_commit),
       LANES_TEST(and_when_that_fails_it_is_refused_and_has_taken_nothing),
@@ -515,10 +577,13 @@ int main(void) {
       LANES_TEST(what_another_unit_took_is_given_up_soon),
       LANES_TEST(a_claim_that_does_not_wait_looks_at_held_tasks_a_few_times),
       LANES_TEST(all_who_wait_get_what_another_unit_held_and_left),
+      LANES_TEST(whoever_waits_on_looks_at_held_tasks_when_others_have_given_up),
       LANES_TEST(two_lanes_may_sweep_at_once),
       LANES_TEST(a_store_is_well_when_another_lane_has_worked_since_one_began_to_fail),
       LANES_TEST(after_a_commit_of_unknown_outcome_those_who_wait_look_again),
       LANES_TEST(a_key_is_in_progress_for_other_lanes_too),
+      LANES_TEST(and_while_its_claim_looks_again_soon),
+      YARD_TEST(and_in_the_very_unit_that_serves_its_claim),
       LANES_TEST(a_claim_with_a_key_is_served_in_a_unit_that_knows_its_key),
       LANES_TEST(a_kept_answer_is_replaced_only_by_those_who_loaded_it),
   };

@@ -53,13 +53,13 @@ static void one_claim_of_many_tasks_stands_for_many(void **state) {
   struct yard *y = *state, *other = beside(y);
   struct ask *many = claiming(y, "t", NULL, 5, 60000);
   ask(many);
-  struct ask *next = parked(y, "t", 60000);
+  struct ask *next = parked(y, NULL, 60000);
   ask(creating(other, "t", 4));
-  size_t loads = y->store.loads;
+  size_t rows = y->store.rows_loaded;
   hear(y);
   assert_int_equal(many->claimed_count, 4);
   assert_waits(next);
-  assert_int_equal(y->store.loads, loads + 1);
+  assert_int_equal(y->store.rows_loaded, rows + 4);  // the next one was left asleep
   yard_end(other);
 }
 
@@ -71,6 +71,23 @@ static void news_that_tell_of_nothing_left_change_nothing(void **state) {
   hear(y);
   assert_waits(a);
   assert_int_equal(engine_stats(y->e).parked_claims, 1);
+  yard_end(other);
+}
+
+// The first request waits here, its repeat found something there: both get that.
+static void a_key_that_was_answered_elsewhere_answers_the_claim_that_waits_here(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *a = claiming(y, "t", NULL, 1, 60000), *repeat = claiming(other, "t", NULL, 1, 0);
+  with_key(a, "k", "claim"), with_key(repeat, "k", "claim");
+  ask(a);
+  struct id first = made(other, "t");
+  ask(repeat);
+  assert_got(repeat, first);
+  struct id second = made(other, "t");
+  hear(y);
+  assert_int_equal(a->err, ERR_OK);
+  assert_true(a->replayed.len > 0);
+  assert_status(y, second, TASK_PENDING);
   yard_end(other);
 }
 
@@ -362,6 +379,7 @@ int main(void) {
       SHARED_TEST(as_many_as_there_are_tasks_are_woken_and_who_waits_longest_first),
       SHARED_TEST(one_claim_of_many_tasks_stands_for_many),
       SHARED_TEST(news_that_tell_of_nothing_left_change_nothing),
+      SHARED_TEST(a_key_that_was_answered_elsewhere_answers_the_claim_that_waits_here),
       SHARED_TEST(who_waits_longest_with_a_filter_looks_when_something_fits_it),
       SHARED_TEST(the_store_is_told_what_is_waited_for_and_what_is_paused),
       SHARED_TEST(a_task_that_another_process_ended_is_told_to_those_who_watch_it),
