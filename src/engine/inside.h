@@ -195,7 +195,7 @@ void query_finish(struct engine *e, struct query *query);
 // queue.c: the orders that wait for a lane, and the lanes that wait for orders.
 // Another lane joins when so much waits (tasks to be created, claimed, ended) that one unit takes
 // longer over it than a commit takes.
-enum { LANE_JOIN_ITEMS = 64 };
+enum { LANE_JOIN_ITEMS = 32 };
 void order_append(struct order_list *list, struct order *order);
 void order_enqueue(struct order_list *list, struct order *order);  // to be taken by order_take
 // Takes what waits, up to the size of a unit, of which `*items` are taken.

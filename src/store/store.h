@@ -38,6 +38,7 @@ struct row {
   enum task_status was_status;
   enum waiting was_waiting;
   int64_t channel;      // the store's own number for (tenant, queue, type); 0: unknown
+  int64_t place;        // where the store found it, if it goes by that; valid within the unit
   int64_t event_last;   // seq of its newest event, where the store chains them
   bool whole, offered;  // the engine's own; the store leaves them alone
 };

@@ -83,78 +83,21 @@ static void put_keys(struct call *c, struct row *const *rows, size_t count) {
   for (size_t i = 0; i < count; i++) call_put_id(c, rows[i]->task.id);
 }
 
-static void put_revisions(struct call *c, struct row *const *rows, size_t count) {
-  call_array_i64(c, count);
-  for (size_t i = 0; i < count; i++) call_put_i64(c, rows[i]->was_revision);
-}
-
-static void put_channels(struct call *c, struct row *const *rows, size_t count) {
-  call_array_i64(c, count);
-  for (size_t i = 0; i < count; i++) call_put_i64(c, rows[i]->channel);
-}
-
-static struct str new_result(const struct row *row) {
-  return row->result_new ? row->task.result : STR_NONE;
-}
-
-static void put_results(struct call *c, struct row *const *rows, size_t count) {
-  call_array_text(c, count);
-  for (size_t i = 0; i < count; i++) call_put_text(c, new_result(rows[i]));
-}
-
-static enum err send_created(struct conn *conn, struct row *const *rows, size_t count,
-                             struct fault *why) {
+static enum err send_inputs(struct conn *conn, struct row *const *rows, size_t count,
+                            struct fault *why) {
   if (count == 0) return ERR_OK;
   struct call c = pg_call(conn, QUERY_task_insert);
-  put_keys(&c, rows, count);
-  put_channels(&c, rows, count);
-  call_array_text(&c, count);
-  for (size_t i = 0; i < count; i++) call_put_text(&c, rows[i]->task.payload);
-  pg_columns_put_input(&c, rows, count);
+  call_array_rows(&c, ROW_INPUT, count);
+  for (size_t i = 0; i < count; i++) pg_columns_put_input(&c, rows[i]);
   return pg_send(&c, why);
 }
 
-static enum err send_born(struct conn *conn, struct row *const *rows, size_t count,
-                          struct fault *why) {
+static enum err send_states(struct conn *conn, enum query query, struct row *const *rows,
+                            size_t count, struct fault *why) {
   if (count == 0) return ERR_OK;
-  struct call c = pg_call(conn, QUERY_live_insert);
-  put_keys(&c, rows, count);
-  put_channels(&c, rows, count);
-  pg_columns_put_state(&c, rows, count);
-  return pg_send(&c, why);
-}
-
-static enum err send_ended(struct conn *conn, struct row *const *rows, size_t count,
-                           struct fault *why) {
-  if (count == 0) return ERR_OK;
-  struct call c = pg_call(conn, QUERY_done_insert);
-  put_keys(&c, rows, count);
-  put_channels(&c, rows, count);
-  put_results(&c, rows, count);
-  pg_columns_put_state(&c, rows, count);
-  return pg_send(&c, why);
-}
-
-static enum err send_moved(struct conn *conn, struct row *const *rows, size_t count,
-                           struct fault *why) {
-  if (count == 0) return ERR_OK;
-  struct call c = pg_call(conn, QUERY_live_update);
-  put_keys(&c, rows, count);
-  put_revisions(&c, rows, count);
-  pg_columns_put_state(&c, rows, count);
-  return pg_send(&c, why);
-}
-
-static enum err send_amended(struct conn *conn, struct row *const *rows, size_t count,
-                             struct fault *why) {
-  if (count == 0) return ERR_OK;
-  struct call c = pg_call(conn, QUERY_done_update);
-  put_keys(&c, rows, count);
-  put_revisions(&c, rows, count);
-  put_results(&c, rows, count);
-  call_array_i64(&c, count);
-  for (size_t i = 0; i < count; i++) call_put_i64(&c, rows[i]->result_new);
-  pg_columns_put_state(&c, rows, count);
+  struct call c = pg_call(conn, query);
+  call_array_rows(&c, ROW_STATE, count);
+  for (size_t i = 0; i < count; i++) pg_columns_put_state(&c, rows[i]);
   return pg_send(&c, why);
 }
 
@@ -163,7 +106,10 @@ static enum err send_removed(struct conn *conn, enum query query, struct row *co
   if (count == 0) return ERR_OK;
   struct call c = pg_call(conn, query);
   put_keys(&c, rows, count);
-  put_revisions(&c, rows, count);
+  call_array_place(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_place(&c, rows[i]->place);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, rows[i]->was_revision);
   return pg_send(&c, why);
 }
 
@@ -182,13 +128,13 @@ static enum err send_gone(struct conn *conn, struct row *const *rows, size_t cou
 static enum err send_rows(struct store_lane *lane, const struct change *change, struct fault *why) {
   struct conn *conn = &lane->conn;
   struct sorted s = sort_rows(lane, change);
-  TRY(send_created(conn, s.created, s.created_count, why));
+  TRY(send_inputs(conn, s.created, s.created_count, why));
   TRY(send_removed(conn, QUERY_live_delete, s.left, s.left_count, why));
   TRY(send_removed(conn, QUERY_done_delete, s.revived, s.revived_count, why));
-  TRY(send_born(conn, s.born, s.born_count, why));
-  TRY(send_ended(conn, s.ended, s.ended_count, why));
-  TRY(send_moved(conn, s.moved, s.moved_count, why));
-  TRY(send_amended(conn, s.amended, s.amended_count, why));
+  TRY(send_states(conn, QUERY_live_insert, s.born, s.born_count, why));
+  TRY(send_states(conn, QUERY_done_insert, s.ended, s.ended_count, why));
+  TRY(send_states(conn, QUERY_live_update, s.moved, s.moved_count, why));
+  TRY(send_states(conn, QUERY_done_update, s.amended, s.amended_count, why));
   return send_gone(conn, s.gone, s.gone_count, why);
 }
 

@@ -249,8 +249,21 @@ struct frontier pg_channels_frontier(struct channels *cs, struct channel *c) {
   return f;
 }
 
-void pg_channels_frontier_set(struct channels *cs, struct channel *c, struct frontier f) {
+void pg_channels_lower(struct channels *cs, struct channel *c, int64_t rank, struct id id,
+                       struct id oldest) {
   pthread_rwlock_wrlock(&cs->lock);
-  c->frontier = f;
+  frontier_lower(&c->frontier, rank, id, oldest);
+  pthread_rwlock_unlock(&cs->lock);
+}
+
+void pg_channels_raise(struct channels *cs, struct channel *c, const struct frontier *seen,
+                       int64_t rank, struct id id, int64_t walked_at, int64_t walk_us) {
+  struct frontier *f = &c->frontier;
+  pthread_rwlock_wrlock(&cs->lock);
+  if (f->lowered == seen->lowered) {
+    frontier_raise(f, rank, id);
+    if (walked_at) f->walked_at = walked_at;
+    if (walked_at) f->walk_us = walk_us;
+  }
   pthread_rwlock_unlock(&cs->lock);
 }

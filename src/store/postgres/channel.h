@@ -8,15 +8,7 @@
 #include "base/arena.h"
 #include "model/limits.h"
 #include "model/nouns.h"
-
-// How far claims have eaten into the ready tasks of a channel: those before it were all gone when
-// the index was walked from its front the last time. Only a hint about where to begin.
-struct frontier {
-  int64_t priority;
-  struct id id;
-  int64_t walked_at;  // when that was, µs of the monotonic clock; 0: begin at the front
-  int64_t walk_us;    // what it cost
-};
+#include "store/postgres/frontier.h"
 
 struct channel {
   int64_t number;
@@ -43,6 +35,12 @@ size_t pg_channels_fitting(struct channels *cs, struct arena *a, int64_t tenant,
                            size_t queue_count, const struct str *not_queues, size_t not_queue_count,
                            struct channel ***out);
 struct frontier pg_channels_frontier(struct channels *cs, struct channel *c);
-void pg_channels_frontier_set(struct channels *cs, struct channel *c, struct frontier f);
+// frontier_lower of the channel's.
+void pg_channels_lower(struct channels *cs, struct channel *c, int64_t rank, struct id id,
+                       struct id oldest);
+// frontier_raise of the channel's, unless it was lowered since `seen`, where the walk had begun.
+// walked_at 0: the walk had not begun at the front.
+void pg_channels_raise(struct channels *cs, struct channel *c, const struct frontier *seen,
+                       int64_t rank, struct id id, int64_t walked_at, int64_t walk_us);
 
 #endif

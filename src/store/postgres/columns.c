@@ -6,27 +6,31 @@
 #define IF_INPUT_STATE(statement)
 #define IF_INPUT_INPUT(statement) statement
 
-// One column of all rows, as one array.
-#define PUT(array, put, value)                                                                     \
-  {                                                                                                \
-    array(c, count);                                                                               \
-    for (size_t i = 0; i < count; i++) {                                                           \
-      const struct task *t = &rows[i]->task;                                                       \
-      put(c, value);                                                                               \
-    }                                                                                              \
-  }
-#define PUT_I64(field) PUT(call_array_i64, call_put_i64, t->field)
-#define PUT_ENUM(field) PUT(call_array_i64, call_put_i64, (int64_t)t->field)
-#define PUT_TEXT(field) PUT(call_array_text, call_put_text, t->field)
+#define PUT_I64(value) call_put_i64(c, value)
+#define PUT_ENUM(value) call_put_i64(c, (int64_t)(value))
+#define PUT_TEXT(value) call_put_text(c, value)
 
-void pg_columns_put_state(struct call *c, struct row *const *rows, size_t count) {
-#define COLUMN(column, field, kind, group, meaning) IF_STATE_##group(PUT_##kind(field))
+static void put_key(struct call *c, const struct row *row) {
+  call_put_i64(c, row->task.tenant);
+  call_put_id(c, row->task.id);
+  call_put_i64(c, row->channel);
+}
+
+void pg_columns_put_input(struct call *c, const struct row *row) {
+  put_key(c, row);
+  call_put_text(c, row->task.payload);
+#define COLUMN(column, field, kind, group, meaning) IF_INPUT_##group(PUT_##kind(row->task.field);)
 #include "store/task.def"
 #undef COLUMN
 }
 
-void pg_columns_put_input(struct call *c, struct row *const *rows, size_t count){
-#define COLUMN(column, field, kind, group, meaning) IF_INPUT_##group(PUT_##kind(field))
+void pg_columns_put_state(struct call *c, const struct row *row) {
+  call_put_place(c, row->place);
+  call_put_i64(c, row->was_revision);
+  put_key(c, row);
+  call_put_i64(c, row->result_new);
+  call_put_text(c, row->result_new ? row->task.result : STR_NONE);
+#define COLUMN(column, field, kind, group, meaning) IF_STATE_##group(PUT_##kind(row->task.field);)
 #include "store/task.def"
 #undef COLUMN
 }

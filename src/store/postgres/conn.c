@@ -34,14 +34,16 @@ struct setting {
   const char *name, *value;
 };
 
-// A unit of work touches few rows, by their keys, and so does a read. Whatever the planner believes
-// of a table that was small or empty when it looked last, it must not read all of it. Sorting
-// stays.
+// A unit of work touches few rows, by their keys or places, and so does a read. Whatever the
+// planner believes of a table that was small or empty when it looked last, it must not read all of
+// it. Sorting stays.
 static const struct setting key_settings[] = {
     {"enable_seqscan", "off"},
     {"enable_bitmapscan", "off"},
     {"enable_hashjoin", "off"},
     {"enable_mergejoin", "off"},
+    {"enable_material", "off"},
+    {"random_page_cost", "0.1"},  // a single row is never dearer than an index
 };
 static const struct setting all_settings[] = {
     {"jit", "off"},  // compiling costs more than our statements run
@@ -50,6 +52,7 @@ static const struct setting all_settings[] = {
 };
 static const struct setting session_settings[] = {
     {"plan_cache_mode", "force_generic_plan"},
+    {"enable_memoize", "off"},  // each key is looked up once; PostgreSQL 14 and later
     {"default_transaction_isolation", "read committed"},
     {"idle_session_timeout", "0"},
     // When this process is gone with its machine, the server ends the session, and its locks with
@@ -172,12 +175,36 @@ static enum err configure(struct conn *c, struct fault *why) {
   return ERR_OK;
 }
 
+// Types get their numbers when they are made, so each database has its own.
+static enum err learn_rows(struct conn *c, struct fault *why) {
+  static const struct str names[ROW_TYPE_COUNT] = {
+      [ROW_INPUT] = STR("input_row"),
+      [ROW_STATE] = STR("state_row"),
+      [ROW_EVENT] = STR("event_row"),
+  };
+  struct call call = pg_call(c, QUERY_row_shapes);
+  struct result r;
+  call_array_text(&call, ROW_TYPE_COUNT);
+  for (size_t i = 0; i < ROW_TYPE_COUNT; i++) call_put_text(&call, names[i]);
+  TRY(pg_run(&call, &r, why));
+  bool all = r.count == ROW_TYPE_COUNT;
+  for (size_t i = 0; all && result_next(&r); i++) {
+    c->row_shapes[i].oid = (uint32_t)result_i64(&r);
+    c->row_shapes[i].columns = (uint32_t)result_i64(&r);
+  }
+  result_free(&r);
+  if (all) return ERR_OK;
+  return fault_set(why, ERR_UNAVAILABLE,
+                   "database: types of the store are gone; restore its schema, or start anew");
+}
+
 enum err pg_open(struct conn *c, const struct conn_settings *settings, struct arena *scratch,
                  struct fault *why) {
   *c = (struct conn){.settings = settings, .scratch = scratch};
   c->patience_us = (statement_ms(settings) + GRACE_MS) * 1000;
   enum err err = connect_to(c, why);
   if (err == ERR_OK) err = configure(c, why);
+  if (err == ERR_OK && settings->kind == CONN_LANE) err = learn_rows(c, why);
   if (err != ERR_OK) pg_close(c);
   return err;
 }

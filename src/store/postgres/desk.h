@@ -11,7 +11,8 @@
 struct notice_ready {
   int64_t channel, count;
   int64_t priority;  // of the best of them …
-  uint64_t id_hi;    // … and the first half of its id: claims begin there, see pick.c
+  uint64_t id_hi;    // … the first half of its id: claims begin there, see frontier.h …
+  uint64_t oldest;   // … and that of the smallest id among them
 };
 
 struct notice {

@@ -36,42 +36,33 @@ static size_t tenants_of(struct store_lane *lane, const struct change *change, i
   return kept;
 }
 
-#define EACH(statement)                                                                            \
-  for (size_t i = 0; i < count; i++) {                                                             \
-    const struct event *e = &all[i]->event;                                                        \
-    const struct row *row = all[i]->row;                                                           \
-    (void)e, (void)row;                                                                            \
-    statement;                                                                                     \
-  }
+static void put_event(struct call *c, int64_t number, const struct change_event *changed) {
+  const struct event *e = &changed->event;
+  const struct row *row = changed->row;
+  call_put_i64(c, number);
+  call_put_i64(c, e->at);
+  call_put_id(c, e->task);
+  if (row)
+    call_put_i64(c, row->channel);
+  else
+    call_put_no_i64(c);
+  call_put_i64(c, e->attempt);
+  call_put_i64(c, (int64_t)e->kind);
+  call_put_i64(c, e->progress);
+  call_put_text(c, e->actor);
+  call_put_text(c, e->worker);
+  call_put_text(c, e->note);
+  call_put_text(c, e->text);
+  call_put_text(c, row ? STR_NONE : e->queue);
+  call_put_text(c, row ? STR_NONE : e->type);
+}
 
 static enum err send_events(struct conn *conn, int64_t tenant, struct change_event *const *all,
                             size_t count, struct fault *why) {
   struct call c = pg_call(conn, QUERY_event_insert);
   call_i64(&c, tenant);
-  call_array_i64(&c, count);
-  EACH(call_put_i64(&c, (int64_t)i + 1));
-  call_array_i64(&c, count);
-  EACH(call_put_i64(&c, e->at));
-  call_array_id(&c, count);
-  EACH(call_put_id(&c, e->task));
-  call_array_i64(&c, count);
-  EACH(row ? call_put_i64(&c, row->channel) : call_put_null(&c));
-  call_array_i64(&c, count);
-  EACH(call_put_i64(&c, e->attempt));
-  call_array_i64(&c, count);
-  EACH(call_put_i64(&c, (int64_t)e->kind));
-  call_array_i64(&c, count);
-  EACH(call_put_i64(&c, e->progress));
-  const size_t texts[] = {offsetof(struct event, actor), offsetof(struct event, worker),
-                          offsetof(struct event, note), offsetof(struct event, text)};
-  for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
-    call_array_text(&c, count);
-    EACH(call_put_text(&c, *(const struct str *)((const char *)e + texts[t])));
-  }
-  call_array_text(&c, count);
-  EACH(call_put_text(&c, row ? STR_NONE : e->queue));
-  call_array_text(&c, count);
-  EACH(call_put_text(&c, row ? STR_NONE : e->type));
+  call_array_rows(&c, ROW_EVENT, count);
+  for (size_t i = 0; i < count; i++) put_event(&c, (int64_t)i + 1, all[i]);
   return pg_send(&c, why);
 }
 

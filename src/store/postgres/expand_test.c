@@ -87,16 +87,6 @@ static void columns_may_be_of_a_table(void **state) {
   assert_int_equal(count(s, "t."), COLUMNS_INPUT);
 }
 
-static void arrays_are_numbered_and_typed(void **state) {
-  (void)state;
-  const char *s = expanded("@state_arrays 4@)");
-  assert_true(begins(s, "$4::bigint[], $5::bigint[], $6::bigint[], "));
-  char last[32];
-  snprintf(last, sizeof last, ", $%d::text[])", 4 + COLUMNS_STATE - 1);
-  assert_true(ends(s, last));
-  assert_true(begins(expanded("@input_arrays 11@"), "$11::bigint[], $12::bigint[], "));
-}
-
 static void sets_take_from_a_table(void **state) {
   (void)state;
   const char *s = expanded("SET @state_sets u@ FROM");
@@ -118,7 +108,6 @@ int main(void) {
       cmocka_unit_test(the_schema_is_named),
       cmocka_unit_test(columns_are_listed_in_the_order_of_the_table),
       cmocka_unit_test(columns_may_be_of_a_table),
-      cmocka_unit_test(arrays_are_numbered_and_typed),
       cmocka_unit_test(sets_take_from_a_table),
       cmocka_unit_test(statuses_are_columns),
   };

@@ -68,8 +68,8 @@ enum err pg_load(struct store_lane *lane, struct load *want, struct fault *why);
 enum err pg_apply(struct store_lane *lane, const struct change *change, struct fault *why);
 
 // columns.c: a task to and from the columns of store/task.def.
-void pg_columns_put_state(struct call *c, struct row *const *rows, size_t count);
-void pg_columns_put_input(struct call *c, struct row *const *rows, size_t count);
+void pg_columns_put_input(struct call *c, const struct row *row);  // as an input_row
+void pg_columns_put_state(struct call *c, const struct row *row);  // as a state_row
 // Reads "tenant, id, channel, @state_columns@, @input_columns@", without the names of the channel,
 // and returns its number.
 int64_t pg_columns_read(struct result *r, struct arena *a, struct task *t);

@@ -21,6 +21,7 @@ static void remember(struct loaded *l, struct row *row) {
 struct row *pg_loaded_row(struct loaded *l, struct result *r) {
   struct row *row = ARENA_NEW(l->arena, struct row);
   struct task *t = &row->task;
+  row->place = result_place(r);
   row->channel = pg_columns_read(r, l->arena, t);
   row->was_revision = t->revision;
   row->was_status = t->status;
@@ -54,31 +55,27 @@ static enum err name_rows(struct loaded *l, struct fault *why) {
 
 // --- ids -----------------------------------------------------------------------------------------
 
-static void put_wants(struct call *c, const struct load *want, bool missing_only, size_t count) {
-  call_array_i64(c, count);
-  for (size_t i = 0; i < want->id_count; i++)
-    if (!missing_only || !want->ids[i].row) call_put_i64(c, (int64_t)i);
-  call_array_i64(c, count);
-  for (size_t i = 0; i < want->id_count; i++)
-    if (!missing_only || !want->ids[i].row) call_put_i64(c, want->ids[i].tenant);
-  call_array_id(c, count);
-  for (size_t i = 0; i < want->id_count; i++)
-    if (!missing_only || !want->ids[i].row) call_put_id(c, want->ids[i].id);
-  call_array_i64(c, count);
-  for (size_t i = 0; i < want->id_count; i++)
-    if (!missing_only || !want->ids[i].row) call_put_i64(c, want->ids[i].parts);
-}
-
 static size_t missing(const struct load *want) {
   size_t count = 0;
   for (size_t i = 0; i < want->id_count; i++) count += want->ids[i].row == NULL;
   return count;
 }
 
+#define EACH_MISSING(statement)                                                                    \
+  for (size_t i = 0; i < want->id_count; i++)                                                      \
+    if (!want->ids[i].row) statement
 static enum err send_ids(struct store_lane *lane, enum query query, const struct load *want,
-                         bool missing_only, struct fault *why) {
+                         struct fault *why) {
+  size_t count = missing(want);
   struct call c = pg_call(&lane->conn, query);
-  put_wants(&c, want, missing_only, missing_only ? missing(want) : want->id_count);
+  call_array_i64(&c, count);
+  EACH_MISSING(call_put_i64(&c, (int64_t)i));
+  call_array_i64(&c, count);
+  EACH_MISSING(call_put_i64(&c, want->ids[i].tenant));
+  call_array_id(&c, count);
+  EACH_MISSING(call_put_id(&c, want->ids[i].id));
+  call_array_i64(&c, count);
+  EACH_MISSING(call_put_i64(&c, want->ids[i].parts));
   return pg_send(&c, why);
 }
 
@@ -95,14 +92,18 @@ static enum err receive_ids(struct loaded *l, struct load *want, struct fault *w
   return ERR_OK;
 }
 
-// A task that was sent back to work while we looked has left `done` before we came there, and was
-// not in `live` yet. It is there now.
+// Most ids that orders name are of tasks that have not ended; only for the others it is worth
+// looking further. One that was sent back to work while we looked has left `done` before we came
+// there, and was not in `live` yet. It is there now.
 static enum err load_missing(struct loaded *l, struct load *want, struct fault *why) {
-  if (missing(want) == 0) return ERR_OK;
-  TRY(send_ids(l->lane, QUERY_load_live, want, true, why));
-  TRY(pg_sync(&l->lane->conn, why));
-  TRY(receive_ids(l, want, why));
-  return pg_finish(&l->lane->conn, why);
+  static const enum query tables[] = {QUERY_load_done, QUERY_load_live};
+  for (size_t i = 0; i < 2 && missing(want) > 0; i++) {
+    TRY(send_ids(l->lane, tables[i], want, why));
+    TRY(pg_sync(&l->lane->conn, why));
+    TRY(receive_ids(l, want, why));
+    TRY(pg_finish(&l->lane->conn, why));
+  }
+  return ERR_OK;
 }
 
 // --- unique keys and kept answers ----------------------------------------------------------------
@@ -199,41 +200,23 @@ static enum err load_catalogue(struct loaded *l, struct load *want, struct fault
 
 static enum err send_all(struct loaded *l, struct load *want, struct fault *why) {
   struct store_lane *lane = l->lane;
-  if (want->id_count) {
-    TRY(send_ids(lane, QUERY_load_live, want, false, why));
-    TRY(send_ids(lane, QUERY_load_done, want, false, why));
-  }
+  if (want->id_count) TRY(send_ids(lane, QUERY_load_live, want, why));
   if (want->unique_count) {
     TRY(send_uniques(lane, QUERY_load_unique_live, want, why));
     TRY(send_uniques(lane, QUERY_load_unique_done, want, why));
   }
   if (want->replay_count) TRY(send_replays(lane, want, why));
-  if (want->pick_count) {
-    struct call c = pg_call(&lane->conn, QUERY_channel_highest);
-    TRY(pg_send(&c, why));
-    TRY(pg_pick_send(l, want, why));
-  }
+  if (want->pick_count) TRY(pg_pick_send(l, want, why));
   if (want->due_at > 0 && want->due_limit > 0) TRY(send_due(lane, want, why));
   return pg_sync(&lane->conn, why);
 }
 
-static enum err receive_highest(struct loaded *l, struct fault *why) {
-  struct result r;
-  TRY(pg_receive(&l->lane->conn, &r, why));
-  if (result_next(&r)) l->channel_highest = result_i64(&r);
-  result_free(&r);
-  return ERR_OK;
-}
-
 static enum err receive_all(struct loaded *l, struct load *want, struct fault *why) {
   TRY(pg_receive_begun(l->lane, why));
-  for (int table = 0; want->id_count && table < 2; table++) TRY(receive_ids(l, want, why));
+  if (want->id_count) TRY(receive_ids(l, want, why));
   for (int table = 0; want->unique_count && table < 2; table++) TRY(receive_uniques(l, want, why));
   if (want->replay_count) TRY(receive_replays(l, want, why));
-  if (want->pick_count) {
-    TRY(receive_highest(l, why));
-    TRY(pg_pick_receive(l, want, why));
-  }
+  if (want->pick_count) TRY(pg_pick_receive(l, want, why));
   if (want->due_at > 0 && want->due_limit > 0) TRY(receive_due(l, want, why));
   return pg_finish(&l->lane->conn, why);
 }

@@ -63,16 +63,6 @@ void pg_found_all_ended(struct found *f) {
 
 // --- hearing -------------------------------------------------------------------------------------
 
-// A claim begins at its channel's frontier, which must not lie behind what became ready elsewhere.
-static void lower_frontier(struct channels *cs, struct channel *c, const struct notice_ready *r) {
-  struct frontier f = pg_channels_frontier(cs, c);
-  bool before = r->priority != f.priority ? r->priority > f.priority : r->id_hi <= f.id.hi;
-  if (f.walked_at == 0 || !before) return;
-  f.priority = r->priority;
-  f.id = (struct id){.hi = r->id_hi, .lo = 0};
-  pg_channels_frontier_set(cs, c, f);
-}
-
 static enum err hear_ready(struct news_desk *d, struct found *f, const struct notice *n,
                            struct fault *why) {
   struct channels *cs = d->store->channels;
@@ -84,7 +74,8 @@ static enum err hear_ready(struct news_desk *d, struct found *f, const struct no
     }
     struct channel *c = pg_channels_at(cs, r->channel);
     if (!c) continue;  // the next pulse will know
-    lower_frontier(cs, c, r);
+    const struct id best = {.hi = r->id_hi}, oldest = {.hi = r->oldest};
+    pg_channels_lower(cs, c, -r->priority, best, oldest);
     pg_found_ready(f, c, r->count);
   }
   return ERR_OK;

@@ -4,8 +4,9 @@
 //   n                  the node came, or it goes
 //   c                  the catalogue was changed
 //   R, E               more became ready, or ended, than is named
-//   rCHANNEL,COUNT,PRIORITY,ID;    tasks of a channel became ready; ID is the first half of the
-//                                  best one's
+//   rCHANNEL,COUNT,PRIORITY,ID,OLDEST;
+//                      tasks of a channel became ready; ID is the first half of the best one's,
+//                      OLDEST of the smallest of all
 //   eID                a task came to an end
 //
 // One that cannot be read is left alone: of another version, or of somebody else. What it would
@@ -18,7 +19,7 @@
 
 enum { VERSION = '1', HEX_DIGITS = 16, ITEM_BYTES_MAX = 80 };
 // Of the shortest of its kind, so that one can tell how many there are at most.
-enum { READY_BYTES_MIN = 8 + HEX_DIGITS, ENDED_BYTES = 1 + 2 * HEX_DIGITS };
+enum { READY_BYTES_MIN = 9 + 2 * HEX_DIGITS, ENDED_BYTES = 1 + 2 * HEX_DIGITS };
 
 // --- writing -------------------------------------------------------------------------------------
 
@@ -59,8 +60,8 @@ size_t pg_notice_encode(const struct notice *n, struct arena *a, struct str **te
   if (n->all_ended) put(&w, "E");
   for (size_t i = 0; i < n->ready_count; i++) {
     const struct notice_ready *r = &n->ready[i];
-    put(&w, "r%" PRId64 ",%" PRId64 ",%" PRId64 ",%016" PRIx64 ";", r->channel, r->count,
-        r->priority, r->id_hi);
+    put(&w, "r%" PRId64 ",%" PRId64 ",%" PRId64 ",%016" PRIx64 ",%016" PRIx64 ";", r->channel,
+        r->count, r->priority, r->id_hi, r->oldest);
   }
   for (size_t i = 0; i < n->ended_count; i++)
     put(&w, "e%016" PRIx64 "%016" PRIx64, n->ended[i].hi, n->ended[i].lo);
@@ -94,13 +95,18 @@ static bool take_number(struct str *rest, int64_t least, int64_t most, int64_t *
   return *out >= least && *out <= most;
 }
 
+static bool take_mark(struct str *rest, char mark) {
+  if (rest->len == 0 || rest->at[0] != mark) return false;
+  *rest = str_from(*rest, 1);
+  return true;
+}
+
 static bool take_ready(struct str *rest, struct notice_ready *out) {
   if (!take_number(rest, 1, LIMIT_CHANNELS, &out->channel)) return false;
   if (!take_number(rest, 1, INT32_MAX, &out->count)) return false;
   if (!take_number(rest, -LIMIT_PRIORITY, LIMIT_PRIORITY, &out->priority)) return false;
-  if (!take_hex(rest, &out->id_hi) || rest->len == 0 || rest->at[0] != ';') return false;
-  *rest = str_from(*rest, 1);
-  return true;
+  if (!take_hex(rest, &out->id_hi) || !take_mark(rest, ',')) return false;
+  return take_hex(rest, &out->oldest) && take_mark(rest, ';');
 }
 
 static bool take_item(struct str *rest, struct notice *n, struct notice_ready *ready,

@@ -46,7 +46,7 @@ static void a_notice_with_nothing_in_it_is_one_text(void **state) {
 static void everything_that_is_said_is_heard(void **state) {
   (void)state;
   static const struct notice_ready ready[] = {
-      {.channel = 1, .count = 1, .priority = 0, .id_hi = 0x0190abcdef017123},
+      {.channel = 1, .count = 1, .id_hi = 0x0190abcdef017123, .oldest = 0x0190abcdef017123},
       {.channel = LIMIT_CHANNELS, .count = 2000, .priority = -LIMIT_PRIORITY, .id_hi = UINT64_MAX},
       {.channel = 77, .count = 3, .priority = LIMIT_PRIORITY, .id_hi = 0}};
   const struct id ended[] = {id_of(1), id_of(2)};
@@ -133,20 +133,21 @@ static void texts_of_others_are_left_alone(void **state) {
       "1" NODE "r1,1,0,0190abcd",
       "1" NODE "r1,1,0," HALF,  // without its end
       "1" NODE "r1,1,0," HALF ",",
-      "1" NODE "r0,1,0," HALF ";",  // no such channel
-      "1" NODE "r-1,1,0," HALF ";",
-      "1" NODE "r10001,1,0," HALF ";",
-      "1" NODE "r1,0,0," HALF ";",            // nothing
-      "1" NODE "r1,99999999999,0," HALF ";",  // too much
-      "1" NODE "r1,1,1000001," HALF ";",      // no such priority
-      "1" NODE "r1,1,99999999999999999999," HALF ";",
-      "1" NODE "rx,1,0," HALF ";",
+      "1" NODE "r1,1,0," HALF "," HALF,
+      "1" NODE "r0,1,0," HALF "," HALF ";",  // no such channel
+      "1" NODE "r-1,1,0," HALF "," HALF ";",
+      "1" NODE "r10001,1,0," HALF "," HALF ";",
+      "1" NODE "r1,0,0," HALF "," HALF ";",            // nothing
+      "1" NODE "r1,99999999999,0," HALF "," HALF ";",  // too much
+      "1" NODE "r1,1,1000001," HALF "," HALF ";",      // no such priority
+      "1" NODE "r1,1,99999999999999999999," HALF "," HALF ";",
+      "1" NODE "rx,1,0," HALF "," HALF ";",
       "1" NODE "e",
       "1" NODE "e" HALF,
       "1" NODE "e" HALF "0190abcdef01712",
       "1" NODE "e" HALF "0190abcdef01712g",
   };
-  assert_true(decodes("1" NODE "ncr1,1,0," HALF ";e" HALF HALF));
+  assert_true(decodes("1" NODE "ncr1,1,0," HALF "," HALF ";e" HALF HALF));
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (decodes(texts[i])) fail_msg("was taken for a notice: %s", texts[i]);
 }
@@ -164,7 +165,7 @@ static void a_text_that_is_too_long_is_left_alone(void **state) {
 // Whatever is done to a good text, it is read to its end or refused, and never past its end.
 static void a_text_that_was_damaged_does_no_harm(void **state) {
   (void)state;
-  static const char good[] = "1" NODE "nce" HALF HALF "r12,5,-7," HALF ";RE";
+  static const char good[] = "1" NODE "nce" HALF HALF "r12,5,-7," HALF "," HALF ";RE";
   for (size_t at = 0; at < sizeof good - 1; at++) {
     for (int c = 0; c < 256; c++) {
       char *text = arena_cstr(&arena, str_of(good));

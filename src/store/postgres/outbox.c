@@ -15,12 +15,13 @@ static void became_ready(struct outbox *o, const struct row *row) {
     return;
   }
   if (!*place) {
-    o->ready[o->ready_count++] =
-        (struct notice_ready){.channel = row->channel, .priority = t->priority, .id_hi = t->id.hi};
+    o->ready[o->ready_count++] = (struct notice_ready){
+        .channel = row->channel, .priority = t->priority, .id_hi = t->id.hi, .oldest = t->id.hi};
     *place = (uint16_t)o->ready_count;
   }
   struct notice_ready *r = &o->ready[*place - 1];
   r->count++;
+  if (t->id.hi < r->oldest) r->oldest = t->id.hi;
   if (!is_better(t, r)) return;
   r->priority = t->priority;
   r->id_hi = t->id.hi;

@@ -95,6 +95,7 @@ static void the_best_of_what_became_ready_is_told(void **state) {
   struct notice n = take();
   assert_int_equal(n.ready[0].priority, 2);
   assert_int_equal(n.ready[0].id_hi, 55);
+  assert_int_equal(n.ready[0].oldest, 1);
 }
 
 static void changes_add_up_until_they_are_taken(void **state) {

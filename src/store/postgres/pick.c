@@ -11,15 +11,18 @@
 enum {
   FRONT_EVERY_US = 250 * 1000,  // walks from the front are at least this far apart …
   FRONT_SHARE = 20,             // … and take at most one part in so many of the time
+  DEAR_US = 1500,               // one that takes longer walks over much that is dead
   HELD_MIN = 32,                // tasks in the way that other units hold, besides as many as asked
 };
-static const int64_t RANK_FRONT = INT32_MIN;
 
 // One pick on its way: where its walk begins in each channel.
 struct pick_walk {
   struct channel **channels;
   struct frontier *from;  // walked_at 0: at the front
+  struct frontier *seen;  // as they were
   size_t count;
+  struct stretch *stretches;
+  size_t stretch_count;
   int64_t sent_us;
   int64_t *bytes;               // of the payload of each row
   bool from_front, past_front;  // some channels are walked from there, some not
@@ -35,47 +38,45 @@ static bool front_is_due(const struct frontier *f, int64_t now_us) {
 
 static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *walk, bool front) {
   struct channels *cs = l->lane->store->channels;
+  bool dear = false;
   walk->count = pg_channels_fitting(cs, l->arena, pick->tenant, pick->types, pick->type_count,
                                     pick->queues, pick->queue_count, pick->not_queues,
                                     pick->not_queue_count, &walk->channels);
   walk->from = ARENA_ARRAY(l->arena, struct frontier, walk->count + 1);
+  walk->seen = ARENA_ARRAY(l->arena, struct frontier, walk->count + 1);
   walk->sent_us = clock_mono_us();
   walk->from_front = walk->past_front = false;
   for (size_t i = 0; i < walk->count; i++) {
-    struct frontier f = pg_channels_frontier(cs, walk->channels[i]);
-    bool at_front = front || front_is_due(&f, walk->sent_us);
-    if (!at_front) walk->from[i] = f;
+    struct frontier *f = &walk->seen[i];
+    *f = pg_channels_frontier(cs, walk->channels[i]);
+    bool at_front = front || front_is_due(f, walk->sent_us);
+    if (!at_front) walk->from[i] = *f;
     walk->from_front |= at_front;
     walk->past_front |= !at_front;
+    dear |= f->walk_us > DEAR_US;
   }
+  walk->stretch_count = frontier_plan(walk->from, walk->count, dear, l->arena, &walk->stretches);
 }
 
-static bool is_before(const struct task *t, const struct frontier *f) {
-  if (t->priority != f->priority) return t->priority > f->priority;
-  return t->id.hi != f->id.hi ? t->id.hi < f->id.hi : t->id.lo < f->id.lo;
+static size_t place_of(const struct pick_walk *walk, int64_t number) {
+  size_t i = 0;
+  while (i < walk->count && walk->channels[i]->number != number) i++;
+  return i;
 }
 
-static void move_frontier(struct channels *cs, const struct row *row,
-                          const struct pick_walk *walk) {
-  struct channel *channel = pg_channels_at(cs, row->channel);
-  if (!channel) return;
-  struct frontier f = pg_channels_frontier(cs, channel);
-  f.priority = row->task.priority;
-  f.id = row->task.id;
-  if (walk->from_front) {
-    f.walked_at = clock_mono_us();
-    f.walk_us = f.walked_at - walk->sent_us;
-  }
-  pg_channels_frontier_set(cs, channel, f);
-}
-
-// To the first row of each channel. One that others hold may lie before it, and become ready again
-// when they fail: a later walk from the front finds it.
+// To the first row of each channel and priority. One that others hold may lie before it, and become
+// ready again when they fail: a later walk from the front finds it.
 static void move_frontiers(struct loaded *l, const struct pick *pick,
                            const struct pick_walk *walk) {
+  int64_t now_us = walk->from_front ? clock_mono_us() : 0;
   for (size_t i = pick->row_count; i-- > 0;) {
-    bool first = i == 0 || pick->rows[i - 1]->channel != pick->rows[i]->channel;
-    if (first) move_frontier(l->lane->store->channels, pick->rows[i], walk);
+    const struct row *row = pick->rows[i], *before = i ? pick->rows[i - 1] : NULL;
+    if (before && before->channel == row->channel && before->task.priority == row->task.priority)
+      continue;
+    size_t place = place_of(walk, row->channel);
+    if (place == walk->count) continue;
+    pg_channels_raise(l->lane->store->channels, walk->channels[place], &walk->seen[place],
+                      -row->task.priority, row->task.id, now_us, now_us - walk->sent_us);
   }
 }
 
@@ -85,35 +86,78 @@ void pg_pick_became_ready(struct postgres_store *s, const struct change *change)
     const struct task *t = &row->task;
     if (row->gone || t->status != TASK_PENDING || t->waiting != WAIT_WORKER) continue;
     struct channel *channel = pg_channels_at(s->channels, row->channel);
-    if (!channel) continue;
-    struct frontier f = pg_channels_frontier(s->channels, channel);
-    if (f.walked_at == 0 || !is_before(t, &f)) continue;
-    f.priority = t->priority;
-    f.id = t->id;
-    pg_channels_frontier_set(s->channels, channel, f);
+    if (channel) pg_channels_lower(s->channels, channel, -t->priority, t->id, t->id);
   }
 }
 
 // --- the trip ------------------------------------------------------------------------------------
 
-static int64_t rank_of(const struct frontier *f) {
-  return f->walked_at ? -f->priority : RANK_FRONT;
+static bool is_walked(const struct pick *pick, const struct pick_walk *walk) {
+  return pick->limit > 0 && walk->count > 0;
 }
 
-static enum err send_walk(struct store_lane *lane, const struct pick *pick,
-                          const struct pick_walk *walk, struct fault *why) {
+// Values of all picks that are walked, and of all their stretches, as one array a column.
+#define EACH_PICK(statement)                                                                       \
+  for (size_t i = 0; i < count; i++) {                                                             \
+    const struct pick *pick = &picks[i];                                                           \
+    if (is_walked(pick, &walks[i])) call_put_i64(c, (int64_t)(statement));                         \
+  }
+#define EACH_STRETCH(statement)                                                                    \
+  for (size_t i = 0; i < count; i++) {                                                             \
+    for (size_t k = 0; is_walked(&picks[i], &walks[i]) && k < walks[i].stretch_count; k++) {       \
+      const struct stretch *s = &walks[i].stretches[k];                                            \
+      (void)s;                                                                                     \
+      statement;                                                                                   \
+    }                                                                                              \
+  }
+static void put_picks(struct call *c, const struct pick *picks, const struct pick_walk *walks,
+                      size_t count, size_t walked) {
+  call_array_i64(c, walked);
+  EACH_PICK(i);
+  call_array_i64(c, walked);
+  EACH_PICK(pick->tenant);
+  call_array_i64(c, walked);
+  EACH_PICK(2 * pick->limit + HELD_MIN);
+  call_array_i64(c, walked);
+  EACH_PICK(pick->limit);
+  call_array_i64(c, walked);
+  EACH_PICK(pick->bytes_max / pick->limit + 1);
+}
+
+static void put_stretches(struct call *c, const struct pick *picks, const struct pick_walk *walks,
+                          size_t count, size_t stretches) {
+  call_array_i64(c, stretches);
+  EACH_STRETCH(call_put_i64(c, (int64_t)i));
+  call_array_i64(c, stretches);
+  EACH_STRETCH(call_put_i64(c, (int64_t)s->step));
+  call_array_i64(c, stretches);
+  EACH_STRETCH(call_put_i64(c, walks[i].channels[s->channel]->number));
+  call_array_i64(c, stretches);
+  EACH_STRETCH(call_put_i64(c, s->rank));
+  call_array_id(c, stretches);
+  EACH_STRETCH(call_put_id(c, s->id));
+  call_array_i64(c, stretches);
+  EACH_STRETCH(call_put_i64(c, s->rank_end));
+}
+
+// Sends nothing when no channel fits any of them. `*sent` tells.
+static enum err send_walks(struct store_lane *lane, const struct pick *picks,
+                           const struct pick_walk *walks, size_t count, bool *sent,
+                           struct fault *why) {
+  size_t walked = 0, stretches = 0, last_step = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (!is_walked(&picks[i], &walks[i])) continue;
+    walked++;
+    stretches += walks[i].stretch_count;
+    size_t last = walks[i].stretches[walks[i].stretch_count - 1].step;
+    if (last > last_step) last_step = last;
+  }
+  *sent = walked > 0;
+  if (!*sent) return ERR_OK;
   struct call c = pg_call(&lane->conn, QUERY_pick);
-  call_i64(&c, pick->tenant);
-  call_array_i64(&c, walk->count);
-  for (size_t i = 0; i < walk->count; i++) call_put_i64(&c, walk->channels[i]->number);
-  call_array_i64(&c, walk->count);
-  for (size_t i = 0; i < walk->count; i++) call_put_i64(&c, rank_of(&walk->from[i]));
-  call_array_id(&c, walk->count);
-  for (size_t i = 0; i < walk->count; i++)
-    call_put_id(&c, walk->from[i].walked_at ? walk->from[i].id : (struct id){0});
-  call_i64(&c, (int64_t)(2 * pick->limit + HELD_MIN));
-  call_i64(&c, (int64_t)pick->limit);
-  call_i64(&c, (int64_t)(pick->bytes_max / pick->limit) + 1);
+  put_picks(&c, picks, walks, count, walked);
+  put_stretches(&c, picks, walks, count, stretches);
+  call_i64(&c, (int64_t)last_step);
   return pg_send(&c, why);
 }
 
@@ -126,47 +170,45 @@ static enum err send_any(struct store_lane *lane, const struct pick *pick,
   return pg_send(&c, why);
 }
 
-static bool is_walked(const struct pick *pick, const struct pick_walk *walk) {
-  return pick->limit > 0 && walk->count > 0;
-}
-
 enum err pg_pick_send(struct loaded *l, struct load *want, struct fault *why) {
   l->walks = ARENA_ARRAY(l->arena, struct pick_walk, want->pick_count);
-  for (size_t i = 0; i < want->pick_count; i++) {
-    choose(l, &want->picks[i], &l->walks[i], false);
-    if (is_walked(&want->picks[i], &l->walks[i]))
-      TRY(send_walk(l->lane, &want->picks[i], &l->walks[i], why));
-  }
-  return ERR_OK;
+  for (size_t i = 0; i < want->pick_count; i++) choose(l, &want->picks[i], &l->walks[i], false);
+  return send_walks(l->lane, want->picks, l->walks, want->pick_count, &l->walking, why);
 }
 
 // Rows are kept until their payloads pass the pick's sum.
-static enum err receive_walk(struct loaded *l, struct pick *pick, struct pick_walk *walk,
-                             struct fault *why) {
+static void keep_row(struct loaded *l, struct result *r, struct pick *pick, struct pick_walk *walk,
+                     size_t *sum) {
+  if (pick->row_count == pick->limit || (pick->row_count > 0 && *sum > pick->bytes_max)) return;
+  struct row *row = pg_loaded_row(l, r);
+  row->task.payload = result_text(r, l->arena);
+  walk->bytes[pick->row_count] = result_i64(r);
+  *sum += (size_t)walk->bytes[pick->row_count];
+  pick->rows[pick->row_count++] = row;
+}
+
+static enum err receive_walks(struct loaded *l, struct pick *picks, struct pick_walk *walks,
+                              size_t count, struct fault *why) {
   struct result r;
   TRY(pg_receive(&l->lane->conn, &r, why));
-  pick->rows = ARENA_ARRAY(l->arena, struct row *, pick->limit);
-  walk->bytes = ARENA_ARRAY(l->arena, int64_t, pick->limit);
-  pick->row_count = 0;
-  size_t sum = 0;
-  while (pick->row_count < pick->limit && (pick->row_count == 0 || sum <= pick->bytes_max) &&
-         result_next(&r)) {
-    struct row *row = pg_loaded_row(l, &r);
-    row->task.payload = result_text(&r, l->arena);
-    walk->bytes[pick->row_count] = result_i64(&r);
-    sum += (size_t)walk->bytes[pick->row_count];
-    pick->rows[pick->row_count++] = row;
+  size_t *sums = ARENA_ARRAY(l->arena, size_t, count);
+  for (size_t i = 0; i < count; i++) {
+    picks[i].rows = ARENA_ARRAY(l->arena, struct row *, picks[i].limit);
+    walks[i].bytes = ARENA_ARRAY(l->arena, int64_t, picks[i].limit);
+    picks[i].row_count = 0;
+  }
+  while (result_next(&r)) {
+    size_t i = (size_t)result_i64(&r);
+    keep_row(l, &r, &picks[i], &walks[i], &sums[i]);
   }
   result_free(&r);
-  move_frontiers(l, pick, walk);
+  for (size_t i = 0; i < count; i++) move_frontiers(l, &picks[i], &walks[i]);
   return ERR_OK;
 }
 
 enum err pg_pick_receive(struct loaded *l, struct load *want, struct fault *why) {
-  for (size_t i = 0; i < want->pick_count; i++)
-    if (is_walked(&want->picks[i], &l->walks[i]))
-      TRY(receive_walk(l, &want->picks[i], &l->walks[i], why));
-  return ERR_OK;
+  if (!l->walking) return ERR_OK;
+  return receive_walks(l, want->picks, l->walks, want->pick_count, why);
 }
 
 // --- what needs another trip ---------------------------------------------------------------------
@@ -176,18 +218,32 @@ enum err pg_pick_receive(struct loaded *l, struct load *want, struct fault *why)
 static enum err look_again(struct loaded *l, struct pick *pick, struct pick_walk *walk, bool more,
                            struct fault *why) {
   struct conn *conn = &l->lane->conn;
-  bool walk_again = more || walk->past_front;
+  bool walk_again = more || walk->past_front, walking = false;
   if (walk_again) choose(l, pick, walk, true);
   if (!is_walked(pick, walk)) return ERR_OK;
-  if (walk_again) TRY(send_walk(l->lane, pick, walk, why));
+  if (walk_again) TRY(send_walks(l->lane, pick, walk, 1, &walking, why));
   TRY(send_any(l->lane, pick, walk, why));
   TRY(pg_sync(conn, why));
-  if (walk_again) TRY(receive_walk(l, pick, walk, why));
+  if (walking) TRY(receive_walks(l, pick, walk, 1, why));
   struct result r;
   TRY(pg_receive(conn, &r, why));
   pick->busy = pick->row_count == 0 && result_next(&r) && result_i64(&r) != 0;
   result_free(&r);
   return pg_finish(conn, why);
+}
+
+// Channels that another process made since we read them; the news bring them too, but later.
+static enum err learn_channels(struct loaded *l, bool *more, struct fault *why) {
+  struct channels *cs = l->lane->store->channels;
+  struct call c = pg_call(&l->lane->conn, QUERY_channel_highest);
+  struct result r;
+  TRY(pg_send(&c, why));
+  TRY(pg_sync(&l->lane->conn, why));
+  TRY(pg_receive(&l->lane->conn, &r, why));
+  *more = result_next(&r) && result_i64(&r) > pg_channels_highest(cs);
+  result_free(&r);
+  TRY(pg_finish(&l->lane->conn, why));
+  return *more ? pg_channels_load(&l->lane->conn, cs, why) : ERR_OK;
 }
 
 static enum err fetch_long(struct loaded *l, const struct pick *pick, const struct pick_walk *walk,
@@ -210,13 +266,12 @@ static enum err fetch_long(struct loaded *l, const struct pick *pick, const stru
 }
 
 enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why) {
-  if (want->pick_count == 0) return ERR_OK;
-  struct channels *cs = l->lane->store->channels;
-  bool more = l->channel_highest > pg_channels_highest(cs);
-  if (more) TRY(pg_channels_load(&l->lane->conn, cs, why));
+  bool asked = false, more = false;
   for (size_t i = 0; i < want->pick_count; i++) {
     struct pick *pick = &want->picks[i];
     if (pick->limit == 0) continue;
+    if (pick->row_count == 0 && !asked) TRY(learn_channels(l, &more, why));
+    asked |= pick->row_count == 0;
     if (pick->row_count == 0) TRY(look_again(l, pick, &l->walks[i], more, why));
     TRY(fetch_long(l, pick, &l->walks[i], why));
   }

@@ -189,7 +189,7 @@ static enum err prepare(struct conn *c, enum query query, struct fault *why) {
 
 enum err pg_send(struct call *call, struct fault *why) {
   struct conn *c = call->conn;
-  assert(call->array.left == 0 && !c->synced);
+  assert(call->array.left == 0 && call->array.columns_left == 0 && !c->synced);
   if (!pg_is_open(c)) return lost(c, why);
   if (call->too_large)
     return fault_set(why, ERR_INTERNAL, "more than fits into one message to the database");

@@ -58,6 +58,13 @@ struct id result_id(struct result *r) {
   return (struct id){.hi = big_endian(bytes.at), .lo = big_endian(bytes.at + 8)};
 }
 
+int64_t result_place(struct result *r) {
+  struct str bytes = take(r);
+  int64_t place = 0;
+  for (size_t i = 0; i < bytes.len; i++) place = place << 8 | (uint8_t)bytes.at[i];
+  return place;
+}
+
 void result_bytes(struct result *r, void *out, size_t bytes) {
   struct str value = take(r);
   if (!str_is_none(value) && value.len == bytes)

@@ -45,8 +45,8 @@ struct loaded {
   struct arena *arena;
   struct row **rows;
   size_t count, cap;
-  int64_t channel_highest;  // in the database; 0: not asked for
   struct pick_walk *walks;  // one a pick
+  bool walking;             // some of them were sent
 };
 // Reads a task with all its columns into a new row.
 struct row *pg_loaded_row(struct loaded *l, struct result *r);

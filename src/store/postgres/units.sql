@@ -2,7 +2,8 @@
 -- a table of them.
 --
 -- A word between @ signs stands for a list made from store/task.def or model/task_status.def, or
--- for the schema's name, see expand.c. Many rows go in one statement, as one array a column.
+-- for the schema's name, see expand.c. Many rows go in one statement: as one array of rows where
+-- they have many columns, else as one array a column.
 
 -- --- transactions ---
 
@@ -38,6 +39,14 @@ SELECT 1 FROM @schema@.unit WHERE token = $1::bigint;
 -- name: probe
 SELECT pg_is_in_recovery();
 
+-- The numbers of the types of rows, and of their columns.
+-- name: row_shapes
+SELECT t.oid, c.relnatts FROM unnest($1::text[]) WITH ORDINALITY AS u(name, nr)
+JOIN pg_catalog.pg_type AS t
+  ON t.typname = u.name AND t.typnamespace = '@schema@'::regnamespace
+JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid
+ORDER BY u.nr;
+
 -- --- load ---
 
 -- The lock of whoever changes the catalogue, and its version.
@@ -49,7 +58,7 @@ SELECT value FROM @schema@.meta WHERE name = 'catalogue' FOR UPDATE;
 -- Each is looked up by its key, one after the other: a plan that was made while a table was empty
 -- would walk all of it for ever.
 -- name: load_live
-SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
+SELECT u.nr, l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
   CASE WHEN u.parts & 1 <> 0 THEN t.payload END, NULL::text
 FROM (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[])
@@ -57,7 +66,8 @@ FROM (
   ORDER BY x.tenant, x.id
 ) AS u
 CROSS JOIN LATERAL (
-  SELECT * FROM @schema@.live AS k WHERE k.tenant = u.tenant AND k.id = u.id FOR NO KEY UPDATE
+  SELECT ctid, * FROM @schema@.live AS k WHERE k.tenant = u.tenant AND k.id = u.id
+  FOR NO KEY UPDATE
 ) AS l
 CROSS JOIN LATERAL (
   SELECT * FROM @schema@.task AS k WHERE k.tenant = l.tenant AND k.id = l.id OFFSET 0
@@ -65,7 +75,7 @@ CROSS JOIN LATERAL (
 
 -- The same for those that have ended.
 -- name: load_done
-SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
+SELECT u.nr, l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
   CASE WHEN u.parts & 1 <> 0 THEN t.payload END,
   CASE WHEN u.parts & 2 <> 0 THEN l.result END
 FROM (
@@ -74,7 +84,8 @@ FROM (
   ORDER BY x.tenant, x.id
 ) AS u
 CROSS JOIN LATERAL (
-  SELECT * FROM @schema@.done AS k WHERE k.tenant = u.tenant AND k.id = u.id FOR NO KEY UPDATE
+  SELECT ctid, * FROM @schema@.done AS k WHERE k.tenant = u.tenant AND k.id = u.id
+  FOR NO KEY UPDATE
 ) AS l
 CROSS JOIN LATERAL (
   SELECT * FROM @schema@.task AS k WHERE k.tenant = l.tenant AND k.id = l.id OFFSET 0
@@ -82,7 +93,7 @@ CROSS JOIN LATERAL (
 
 -- Tasks that hold a unique key and have not ended. They are only shown, never changed by this way.
 -- name: load_unique_live
-SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+SELECT u.nr, l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
 FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(nr, tenant, key)
 CROSS JOIN LATERAL (
   SELECT * FROM @schema@.task AS k WHERE k.tenant = u.tenant AND k.unique_key = u.key OFFSET 0
@@ -91,7 +102,7 @@ JOIN @schema@.live AS l ON l.tenant = t.tenant AND l.id = t.id;
 
 -- The same for those that have ended.
 -- name: load_unique_done
-SELECT u.nr, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+SELECT u.nr, l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
 FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(nr, tenant, key)
 CROSS JOIN LATERAL (
   SELECT * FROM @schema@.task AS k WHERE k.tenant = u.tenant AND k.unique_key = u.key OFFSET 0
@@ -108,32 +119,49 @@ JOIN @schema@.replay AS r ON r.tenant = u.tenant AND r.key = u.key;
 -- name: channel_highest
 SELECT coalesce(max(number), 0)::bigint FROM @schema@.channel;
 
--- Ready tasks of some channels, best first; the walk of each channel begins at its frontier. Those
--- that other units hold are passed over, for which the inner limit has room. A long payload is not
--- sent here, only its length: see pick.c.
--- The sum keeps the planner from the index of ready tasks, which begins with the tenant, for the
--- look-up by key: before the first ANALYZE it takes one for as good as the other.
+-- Ready tasks for several claims, best first for each. A claim says how many candidates it reaches
+-- for, how many tasks it takes, and from what length on a payload is not sent here but its length
+-- alone: see pick.c. Candidates come from stretches of the index, those of one step merged, step by
+-- step until they are enough. They are locked and read by their places, one after the other, until
+-- the claim has what it takes; those that other units hold are passed over, for which there is
+-- room.
+-- Nothing is sorted but the candidates of a step: a nested loop keeps the order of what it begins
+-- with, and each part here needs what stands before it, so that no other plan is possible.
 -- name: pick
-SELECT l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
-  CASE WHEN octet_length(t.payload) <= $7::bigint THEN t.payload END,
-  octet_length(t.payload)::bigint
-FROM (
-  SELECT x.tenant, x.rank, x.id
-  FROM unnest($2::bigint[], $3::bigint[], $4::uuid[]) AS c(channel, rank, id)
+SELECT p.nr, x.* FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+  AS p(nr, tenant, reach, amount, long)
+CROSS JOIN LATERAL (
+  SELECT l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@,
+    CASE WHEN octet_length(t.payload) <= p.long THEN t.payload END AS payload,
+    octet_length(t.payload)::bigint AS payload_bytes
+  FROM (
+    SELECT y.place FROM generate_series(0, $12::bigint) AS s(step)
+    CROSS JOIN LATERAL (
+      SELECT w.place
+      FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::uuid[],
+        $11::bigint[]) AS c(pick, step, channel, rank, id, rank_end)
+      CROSS JOIN LATERAL (
+        SELECT r.ctid AS place, -r.priority AS rank, r.id FROM @schema@.live AS r
+        WHERE r.tenant = p.tenant AND r.channel = c.channel::integer AND r.waiting = 1
+          AND (-r.priority, r.id) >=
+            (c.rank::integer, coalesce(c.id, '00000000-0000-0000-0000-000000000000'::uuid))
+          AND -r.priority <= c.rank_end::integer
+        ORDER BY -r.priority, r.id LIMIT p.reach
+      ) AS w
+      WHERE c.pick = p.nr AND c.step = s.step
+      ORDER BY w.rank, w.id LIMIT p.reach
+    ) AS y
+    LIMIT p.reach
+  ) AS b
   CROSS JOIN LATERAL (
-    SELECT r.tenant, -r.priority AS rank, r.id FROM @schema@.live AS r
-    WHERE r.tenant = $1::bigint AND r.channel = c.channel::integer AND r.waiting = 1
-      AND (-r.priority, r.id) >=
-        (c.rank::integer, coalesce(c.id, '00000000-0000-0000-0000-000000000000'::uuid))
-    ORDER BY -r.priority, r.id LIMIT $5::bigint
-  ) AS x
-  ORDER BY x.rank, x.id LIMIT $5::bigint
-) AS b
-JOIN @schema@.live AS l ON l.tenant = b.tenant AND l.id = b.id
-JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
-WHERE l.waiting + 0 = 1
-ORDER BY b.rank, b.id LIMIT $6::bigint
-FOR NO KEY UPDATE OF l SKIP LOCKED;
+    SELECT k.ctid, k.* FROM @schema@.live AS k WHERE k.ctid = b.place AND k.waiting + 0 = 1
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) AS l
+  CROSS JOIN LATERAL (
+    SELECT * FROM @schema@.task AS k WHERE k.tenant = l.tenant AND k.id = l.id OFFSET 0
+  ) AS t
+  LIMIT p.amount
+) AS x;
 
 -- Whether any channel has a ready task, whoever holds it.
 -- name: pick_any
@@ -152,7 +180,7 @@ SELECT payload FROM @schema@.task WHERE tenant = $1::bigint AND id = $2::uuid;
 
 -- Tasks whose time has come, earliest first. There are none before the floor.
 -- name: load_due
-SELECT l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+SELECT l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
 FROM @schema@.live AS l
 JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
 WHERE l.wake_at > 0 AND l.wake_at > $1::bigint AND l.wake_at <= $2::bigint
@@ -168,47 +196,53 @@ SELECT coalesce(min(wake_at), 0) FROM @schema@.live WHERE wake_at > 0 AND wake_a
 -- What never changes of new tasks. A unique key that is taken fails it.
 -- name: task_insert
 INSERT INTO @schema@.task (tenant, id, channel, payload, @input_columns@)
-SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], @input_arrays 5@);
+SELECT u.tenant, u.id, u.channel, u.payload, @input_columns u@
+FROM unnest($1::@schema@.input_row[]) AS u;
 
 -- The state of tasks that are new, or were sent back to work.
 -- name: live_insert
 INSERT INTO @schema@.live (tenant, id, channel, @state_columns@)
-SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], @state_arrays 4@);
+SELECT u.tenant, u.id, u.channel, @state_columns u@ FROM unnest($1::@schema@.state_row[]) AS u;
 
 -- The state of tasks that ended.
 -- name: done_insert
 INSERT INTO @schema@.done (tenant, id, channel, result, @state_columns@)
-SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], @state_arrays 5@);
+SELECT u.tenant, u.id, u.channel, u.result, @state_columns u@
+FROM unnest($1::@schema@.state_row[]) AS u;
 
 -- What a change makes of tasks, if they still are what was read; else it fails, by a division.
+-- These four go by the place at which the unit found a row and locked it: nothing is looked up a
+-- second time, and no plan, however old, can turn into a walk of the table. IS NOT DISTINCT keeps
+-- the planner from the key's index.
 -- name: live_update
 WITH changed AS (
   UPDATE @schema@.live AS l SET @state_sets u@
-  FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], @state_arrays 4@)
-    AS u(tenant, id, was, @state_columns@)
-  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  FROM unnest($1::@schema@.state_row[]) AS u
+  WHERE l.ctid = u.place AND l.id IS NOT DISTINCT FROM u.id
+    AND l.tenant IS NOT DISTINCT FROM u.tenant AND l.revision = u.was
   RETURNING 1
 )
-SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
+SELECT 1 / (count(*) = cardinality($1::@schema@.state_row[]))::integer FROM changed;
 
 -- The same for tasks that had ended and still have; with their result, if it is a new one.
 -- name: done_update
 WITH changed AS (
   UPDATE @schema@.done AS l SET @state_sets u@,
     result = CASE WHEN u.renewed <> 0 THEN u.result ELSE l.result END
-  FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::bigint[], @state_arrays 6@)
-    AS u(tenant, id, was, result, renewed, @state_columns@)
-  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  FROM unnest($1::@schema@.state_row[]) AS u
+  WHERE l.ctid = u.place AND l.id IS NOT DISTINCT FROM u.id
+    AND l.tenant IS NOT DISTINCT FROM u.tenant AND l.revision = u.was
   RETURNING 1
 )
-SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
+SELECT 1 / (count(*) = cardinality($1::@schema@.state_row[]))::integer FROM changed;
 
 -- Tasks that ended, or go altogether.
 -- name: live_delete
 WITH changed AS (
   DELETE FROM @schema@.live AS l
-  USING unnest($1::bigint[], $2::uuid[], $3::bigint[]) AS u(tenant, id, was)
-  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  USING unnest($1::bigint[], $2::uuid[], $3::tid[], $4::bigint[]) AS u(tenant, id, place, was)
+  WHERE l.ctid = u.place AND l.id IS NOT DISTINCT FROM u.id
+    AND l.tenant IS NOT DISTINCT FROM u.tenant AND l.revision = u.was
   RETURNING 1
 )
 SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
@@ -217,8 +251,9 @@ SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
 -- name: done_delete
 WITH changed AS (
   DELETE FROM @schema@.done AS l
-  USING unnest($1::bigint[], $2::uuid[], $3::bigint[]) AS u(tenant, id, was)
-  WHERE l.tenant = u.tenant AND l.id = u.id AND l.revision = u.was
+  USING unnest($1::bigint[], $2::uuid[], $3::tid[], $4::bigint[]) AS u(tenant, id, place, was)
+  WHERE l.ctid = u.place AND l.id IS NOT DISTINCT FROM u.id
+    AND l.tenant IS NOT DISTINCT FROM u.tenant AND l.revision = u.was
   RETURNING 1
 )
 SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
@@ -278,10 +313,7 @@ WITH newest AS MATERIALIZED (
     worker, note, text, queue, type)
   SELECT $1::bigint, newest.seq + u.n, u.at, u.task, u.channel, u.attempt, u.kind, u.progress,
     u.actor, u.worker, u.note, u.text, u.queue, u.type
-  FROM newest, unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[],
-    $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-    $14::text[])
-    AS u(n, at, task, channel, attempt, kind, progress, actor, worker, note, text, queue, type)
+  FROM newest, unnest($2::@schema@.event_row[]) AS u
 )
 SELECT seq FROM newest;
 

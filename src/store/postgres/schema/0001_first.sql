@@ -217,6 +217,31 @@ CREATE TABLE @schema@.unit (             -- units of work of the last minutes: p
   at bigint NOT NULL
 );
 
+-- Rows as units send them, see units.sql: what they need of a task and of an event, all numbers as
+-- bigint, in the order in which columns.c and events.c put them. A column more means a new type
+-- beside the old one, so that older servers can go on with theirs.
+CREATE TYPE @schema@.input_row AS (
+  tenant bigint, id uuid, channel bigint, payload text,
+  attempts_grant bigint, created_at bigint, backoff_kind bigint, backoff_delay_ms bigint,
+  backoff_max_ms bigint, backoff_jitter bigint, lease_ms bigint, timeout_ms bigint,
+  version bigint, name text, description text, project text, subject text, unique_key text
+);
+CREATE TYPE @schema@.state_row AS (
+  place tid, was bigint,                  -- where it was read, and its revision then
+  tenant bigint, id uuid, channel bigint,
+  renewed bigint, result text,            -- whether there is a new result, and which
+  status bigint, waiting bigint, revision bigint, priority bigint, wake_at bigint,
+  attempt bigint, attempts_max bigint, lease bigint, lease_length_ms bigint,
+  lease_expires_at bigint, claimed_at bigint, cancel_requested_at bigint, cancel_by bigint,
+  updated_at bigint, run_at bigint, expires_at bigint, started_at bigint, completed_at bigint,
+  progress bigint, log_lines bigint, worker text, step text, step_description text,
+  error_code text, error_message text, error_detail text, tags text, metadata text
+);
+CREATE TYPE @schema@.event_row AS (
+  n bigint, at bigint, task uuid, channel bigint, attempt bigint, kind bigint, progress bigint,
+  actor text, worker text, note text, text text, queue text, type text
+);
+
 INSERT INTO @schema@.tenant (number, name) VALUES (1, 'default');
 -- Names of `meta`. catalogue: its version; its row is the lock of whoever changes it. identity: by
 -- which a move to another store knows it again; random.
