@@ -1,4 +1,4 @@
-// workers.c: the workers that this server has seen, and what they run.
+// workers.c: the workers that this server has seen, what they run, and the servers beside it.
 #include "api/call.h"
 
 #include <stdlib.h>
@@ -77,6 +77,29 @@ static void put_names(struct buf *b, const struct str *names, size_t count) {
   buf_char(b, ']');
 }
 
+// The servers that share the store, where it can be shared. What is told of workers is what the
+// one that answers has seen.
+static void put_nodes(struct call *c, struct buf *b) {
+  struct node *nodes = NULL;
+  size_t count = 0;
+  if (engine_nodes(c->api->settings.engine, c->arena, &nodes, &count, &c->fault) != ERR_OK)
+    count = 0;
+  struct str self = STR_NONE;
+  for (size_t i = 0; i < count; i++)
+    if (nodes[i].self) self = nodes[i].name;
+  BUF_LIT(b, "\"node\":");
+  put_text_or_null(b, self);
+  BUF_LIT(b, ",\"nodes\":[");
+  for (size_t i = 0; i < count; i++) {
+    if (i) buf_char(b, ',');
+    BUF_LIT(b, "{\"name\":");
+    buf_json_str(b, nodes[i].name);
+    buf_printf(b, ",\"startedAt\":%lld,\"seenAt\":%lld}", (long long)nodes[i].started_at,
+               (long long)nodes[i].seen_at);
+  }
+  buf_char(b, ']');
+}
+
 static int render_workers(struct call *c, struct buf *b) {
   struct worker_info *workers;
   size_t count = engine_workers(c->api->settings.engine, c->who.tenant, c->arena, &workers);
@@ -95,7 +118,9 @@ static int render_workers(struct call *c, struct buf *b) {
     put_names(b, workers[i].queues, workers[i].queue_count);
     buf_char(b, '}');
   }
-  buf_printf(b, "],\"count\":%zu}", count);
+  buf_printf(b, "],\"count\":%zu,", count);
+  put_nodes(c, b);
+  buf_char(b, '}');
   return 200;
 }
 

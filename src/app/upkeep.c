@@ -8,6 +8,7 @@
 
 static const struct option_spec STORE_OPTIONS[] = {
     {"store", 0, "URL", "the store, instead of the one that the settings name"},
+    {"store-schema", 0, "NAME", "PostgreSQL only: the schema that holds its tables"},
     {"config", 0, "FILE", "settings file, instead of taskyard.conf here or in /etc/taskyard"},
     {0}};
 static const struct option_spec CHECK_OPTIONS[] = {
@@ -23,6 +24,7 @@ static const char *const BACKUP_EXAMPLES[] = {
 static enum err open_store(struct command *c, struct store **out, struct fault *why) {
   struct settings_source source = {.config = options_value(&c->given, "config")};
   source.flags[SETTING_INDEX_store] = options_value(&c->given, "store");
+  source.flags[SETTING_INDEX_store_schema] = options_value(&c->given, "store-schema");
   struct settings settings;
   c->exit_code = EXIT_CONFIG;
   TRY(settings_load(&source, &settings, why));

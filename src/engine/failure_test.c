@@ -1,5 +1,6 @@
 // failure_test.c: units of work that fail: who is answered what, and that nothing is lost or stuck.
 #include "base/log.h"
+#include "engine/inside.h"
 #include "engine/testing.h"
 
 static void nobody_is_told_that_an_uncommitted_change_was_made(void **state) {
@@ -30,6 +31,24 @@ static void a_store_that_ails_is_seen_until_it_takes_writes_again(void **state) 
   y->store.fail_applies = 0;
   made(y, "t");
   assert_int_equal(engine_stats(y->e).store, ERR_OK);
+}
+
+static void look_while_it_hangs(void *self, struct store_lane *lane, enum fake_point point) {
+  struct yard *y = self;
+  (void)lane;
+  if (point != FAKE_APPLYING) return;
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+  y->e->lanes[0].began_us -= 2000 * 1000;
+  assert_int_equal(engine_stats(y->e).store, ERR_UNAVAILABLE);
+}
+
+static void a_store_that_does_not_answer_is_seen_until_it_does(void **state) {
+  struct yard *y = *state;
+  y->store.hook = look_while_it_hangs;
+  y->store.hook_self = y;
+  made(y, "t");
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+  y->store.hook = NULL;
 }
 
 static void a_load_that_fails_is_answered_too(void **state) {
@@ -324,6 +343,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       YARD_TEST(nobody_is_told_that_an_uncommitted_change_was_made),
       YARD_TEST(a_store_that_ails_is_seen_until_it_takes_writes_again),
+      YARD_TEST(a_store_that_does_not_answer_is_seen_until_it_does),
       YARD_TEST(an_order_over_a_limit_of_the_store_does_not_spoil_its_neighbours),
       YARD_TEST(a_conflict_with_another_lane_is_decided_again),
       YARD_TEST(a_load_that_fails_is_answered_too),

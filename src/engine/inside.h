@@ -113,6 +113,8 @@ struct lane {
   _Atomic int err;                 // of the latest; ERR_OK: it works
   _Atomic uint64_t worked_at;      // latest success
   _Atomic uint64_t failing_since;  // first failure since then
+  _Atomic uint64_t began_at;       // its unit under way …
+  _Atomic int64_t began_us;        // … and when that was, µs of the monotonic clock; 0: none is
 };
 
 struct engine {
@@ -222,6 +224,8 @@ int64_t engine_due(const struct engine *e, int64_t now);  // when something is t
 // How a call into the store ended.
 void lane_note(struct lane *lane, enum err err);
 enum err lanes_state(struct engine *e);  // ERR_OK: some lane works
+void lane_begins(struct lane *lane);     // a unit, which lane_ends ends
+void lane_ends(struct lane *lane);
 
 // again.c: orders that are decided again.
 void engine_again(struct engine *e, struct order *order);  // in the next unit, or at `not_before`

@@ -5,7 +5,8 @@
 enum {
   RETRY_SWEEP_MS = 1000,
   RETRY_CONFLICT_MS = 10,
-  RETRY_LOCKED_MS = 20,  // what is due is in the hands of another unit
+  RETRY_LOCKED_MS = 20,    // what is due is in the hands of another unit
+  STALL_US = 2000 * 1000,  // a unit that takes longer may hang on a store that does not answer
 };
 
 static int64_t sooner(int64_t a, int64_t b) {
@@ -35,15 +36,30 @@ void lane_note(struct lane *lane, enum err err) {
   if (err != ERR_OK && before == ERR_OK) ask_the_others(lane);
 }
 
-// A lane that fails does not count when another one has worked since it began to. What worked
-// before that tells nothing: the store may have gone for all of them.
+void lane_begins(struct lane *lane) {
+  atomic_store(&lane->began_at, atomic_fetch_add(&lane->e->attempts, 1) + 1);
+  atomic_store(&lane->began_us, clock_mono_us());
+}
+
+void lane_ends(struct lane *lane) { atomic_store(&lane->began_us, 0); }
+
+// How the lane fares, and since when.
+static enum err lane_state(const struct lane *lane, uint64_t *at) {
+  enum err err = (enum err)atomic_load(&lane->err);
+  int64_t began_us = atomic_load(&lane->began_us);
+  *at = err == ERR_OK ? atomic_load(&lane->worked_at) : atomic_load(&lane->failing_since);
+  if (err != ERR_OK || began_us == 0 || clock_mono_us() - began_us < STALL_US) return err;
+  *at = atomic_load(&lane->began_at);
+  return ERR_UNAVAILABLE;
+}
+
+// A lane that fails or hangs does not count when another one has worked since it began to. What
+// worked before that tells nothing: the store may have gone for all of them.
 enum err lanes_state(struct engine *e) {
-  uint64_t failing = 0, worked = 0;
+  uint64_t failing = 0, worked = 0, at;
   enum err err = ERR_OK;
   for (size_t i = 0; i < e->lane_count; i++) {
-    struct lane *lane = &e->lanes[i];
-    enum err its = (enum err)atomic_load(&lane->err);
-    uint64_t at = its == ERR_OK ? atomic_load(&lane->worked_at) : atomic_load(&lane->failing_since);
+    enum err its = lane_state(&e->lanes[i], &at);
     if (its == ERR_OK && at > worked) worked = at;
     if (its != ERR_OK && at > failing) {
       failing = at;

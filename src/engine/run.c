@@ -161,6 +161,7 @@ enum err run_unit(struct unit *u, bool sweep) {
   u->lane->unit = u;
   engine_pause(e);
   plan(u);
+  lane_begins(u->lane);
   enum err err = load(u, sweep, &why);
   engine_enter(e);
   if (err == ERR_OK) {
@@ -170,6 +171,7 @@ enum err run_unit(struct unit *u, bool sweep) {
     err = commit(u, &why);
     engine_enter(e);
   }
+  lane_ends(u->lane);
   if (err != ERR_CONFLICT) lane_note(u->lane, err == ERR_TOO_MANY ? ERR_OK : err);
   atomic_store(&u->holds, 1);  // our own, so that answering cannot free it under us
   if (err == ERR_OK) {

@@ -151,3 +151,14 @@ def test_workers_are_listed_by_the_node_that_saw_them(apis):
     told = a.expect(a.get("/workers"))["workers"]
     assert [one["workerId"] for one in told] == ["seen-at-a"]
     assert b.expect(b.get("/workers"))["workers"] == []
+
+
+def test_each_node_names_itself_and_the_others(apis):
+    names = sorted(api.expect(api.get("/workers"))["node"] for api in apis)
+    assert len(set(names)) == len(apis)
+    for api in apis:
+        until(lambda api=api: api.expect(api.get("/workers"))["nodes"][len(apis) - 1:], POLL_S,
+              "all nodes are known")
+        told = api.expect(api.get("/workers"))["nodes"]
+        assert sorted(node["name"] for node in told) == names
+        assert all(node["startedAt"] <= node["seenAt"] for node in told)
