@@ -135,9 +135,9 @@ CROSS JOIN LATERAL (
     CASE WHEN octet_length(t.payload) <= p.long THEN t.payload END AS payload,
     octet_length(t.payload)::bigint AS payload_bytes
   FROM (
-    SELECT y.place FROM generate_series(0, $12::bigint) AS s(step)
+    SELECT y.place, y.id FROM generate_series(0, $12::bigint) AS s(step)
     CROSS JOIN LATERAL (
-      SELECT w.place
+      SELECT w.place, w.id
       FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::uuid[],
         $11::bigint[]) AS c(pick, step, channel, rank, id, rank_end)
       CROSS JOIN LATERAL (
@@ -154,7 +154,8 @@ CROSS JOIN LATERAL (
     LIMIT p.reach
   ) AS b
   CROSS JOIN LATERAL (
-    SELECT k.ctid, k.* FROM @schema@.live AS k WHERE k.ctid = b.place AND k.waiting + 0 = 1
+    SELECT k.ctid, k.* FROM @schema@.live AS k
+    WHERE k.ctid = b.place AND k.id IS NOT DISTINCT FROM b.id AND k.waiting + 0 = 1
     FOR NO KEY UPDATE SKIP LOCKED
   ) AS l
   CROSS JOIN LATERAL (
