@@ -140,8 +140,7 @@ static void row_begin(struct call *c) {
 }
 
 static void row_end(struct call *c) {
-  if (!c->too_large)
-    put_u32(c->array.at + c->array.row_at, (uint32_t)(c->array.len - c->array.row_at - 4));
+  put_u32(c->array.at + c->array.row_at, (uint32_t)(c->array.len - c->array.row_at - 4));
 }
 
 // Puts the next element, or the next column of a row, and gives where its bytes are to be written.
@@ -160,9 +159,11 @@ static char *put(struct call *c, uint32_t type, uint32_t length) {
     at = array_room(c, 4 + bytes);
     if (at && length == UINT32_MAX) put_u32(c->array.at + 4, 1);
   }
-  if (at) put_u32(at, length);
-  if (c->array.columns && --c->array.columns_left == 0) row_end(c);
-  return at ? at + 4 : NULL;
+  bool ends = c->array.columns && --c->array.columns_left == 0;
+  if (!at) return NULL;
+  put_u32(at, length);
+  if (ends) row_end(c);
+  return at + 4;
 }
 
 void call_put_no_i64(struct call *c) { (void)put(c, OID_INT8, UINT32_MAX); }
