@@ -9,6 +9,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+enum { FRONT_SHARE = 20 };  // walks from the front take at most one part in so many of the time
+
 enum kind { KIND_ONE, KIND_TYPE, KIND_QUEUE, KIND_TENANT, KINDS };
 
 struct node {
@@ -32,6 +34,7 @@ struct channels {
   size_t count;
   struct group **slots;
   size_t slot_count, group_count;  // slots: a power of 2, at most half of them taken
+  int64_t front_rest_us;           // no walk from the front before, µs of the monotonic clock
 };
 
 struct channels *pg_channels_new(void) {
@@ -260,10 +263,18 @@ void pg_channels_raise(struct channels *cs, struct channel *c, const struct fron
                        int64_t rank, struct id id, int64_t walked_at, int64_t walk_us) {
   struct frontier *f = &c->frontier;
   pthread_rwlock_wrlock(&cs->lock);
-  if (f->lowered == seen->lowered) {
-    frontier_raise(f, rank, id);
-    if (walked_at) f->walked_at = walked_at;
-    if (walked_at) f->walk_us = walk_us;
+  frontier_raise(f, seen, rank, id);
+  if (walked_at) {
+    f->walked_at = walked_at;
+    f->walk_us = walk_us;
+    cs->front_rest_us = walked_at + walk_us * FRONT_SHARE;
   }
   pthread_rwlock_unlock(&cs->lock);
+}
+
+bool pg_channels_front_is_due(struct channels *cs, int64_t now_us) {
+  pthread_rwlock_rdlock(&cs->lock);
+  bool due = now_us >= cs->front_rest_us;
+  pthread_rwlock_unlock(&cs->lock);
+  return due;
 }

@@ -22,33 +22,42 @@ static const struct level *level_of(const struct frontier *f, int64_t rank) {
 }
 
 void frontier_lower(struct frontier *f, int64_t rank, struct id id, struct id oldest) {
-  bool lowers = is_before(rank, id, f);
-  if (lowers) {
+  if (is_before(rank, id, f)) {
     f->rank = rank;
     f->id = id;
+    f->lowered++;
   }
   for (size_t i = level_place(f, rank); i < f->level_count; i++) {
-    struct id earliest = f->levels[i].rank == rank ? id : oldest;
-    if (!id_before(earliest, f->levels[i].id)) continue;
-    f->levels[i].id = earliest;
-    lowers = true;
+    struct level *level = &f->levels[i];
+    struct id earliest = level->rank == rank ? id : oldest;
+    if (!id_before(earliest, level->id)) continue;
+    level->id = earliest;
+    level->lowered++;
   }
-  f->lowered += lowers;
 }
 
 // When there are too many the last one makes room: claims reach it least.
-static void level_put(struct frontier *f, int64_t rank, struct id id) {
-  size_t i = level_place(f, rank);
-  if (i == FRONTIER_LEVELS) return;
-  if (i == f->level_count || f->levels[i].rank != rank) {
-    if (f->level_count < FRONTIER_LEVELS) f->level_count++;
-    for (size_t k = f->level_count - 1; k > i; k--) f->levels[k] = f->levels[k - 1];
-  }
-  f->levels[i] = (struct level){.rank = rank, .id = id};
+static void level_add(struct frontier *f, size_t place, int64_t rank, struct id id) {
+  if (place == FRONTIER_LEVELS) return;
+  if (f->level_count < FRONTIER_LEVELS) f->level_count++;
+  for (size_t k = f->level_count - 1; k > place; k--) f->levels[k] = f->levels[k - 1];
+  f->levels[place] = (struct level){.rank = rank, .id = id};
 }
 
-void frontier_raise(struct frontier *f, int64_t rank, struct id id) {
-  level_put(f, rank, id);
+static void level_raise(struct frontier *f, const struct frontier *seen, int64_t rank,
+                        struct id id) {
+  size_t place = level_place(f, rank);
+  if (place == f->level_count || f->levels[place].rank != rank) {
+    level_add(f, place, rank, id);
+    return;
+  }
+  const struct level *before = level_of(seen, rank);
+  if (before && before->lowered == f->levels[place].lowered) f->levels[place].id = id;
+}
+
+void frontier_raise(struct frontier *f, const struct frontier *seen, int64_t rank, struct id id) {
+  level_raise(f, seen, rank, id);
+  if (f->lowered != seen->lowered) return;
   f->rank = rank;
   f->id = id;
 }

@@ -14,6 +14,7 @@ enum { RANK_FRONT = INT32_MIN, RANK_END = INT32_MAX };
 struct level {
   int64_t rank;
   struct id id;
+  int64_t lowered;  // how often something became ready before it
 };
 
 enum { FRONTIER_LEVELS = 16 };
@@ -23,7 +24,7 @@ struct frontier {
   int64_t walked_at;  // … when the index was walked from its front the last time, µs of the
                       // monotonic clock; 0: begin at the front
   int64_t walk_us;    // what that cost
-  int64_t lowered;    // how often something became ready before it
+  int64_t lowered;    // how often something became ready before this
   struct level levels[FRONTIER_LEVELS];  // behind it; rising
   size_t level_count;
 };
@@ -31,8 +32,9 @@ struct frontier {
 // A task of that rank and id became ready, and others after it, none of which has an id before
 // `oldest`.
 void frontier_lower(struct frontier *f, int64_t rank, struct id id, struct id oldest);
-// A claim was given this task, and none before it. Of all that it was given the last is told first.
-void frontier_raise(struct frontier *f, int64_t rank, struct id id);
+// A claim was given this task, and none before it; its walk began at `seen`. What was lowered since
+// is left. Of all that a claim was given the last is told first.
+void frontier_raise(struct frontier *f, const struct frontier *seen, int64_t rank, struct id id);
 
 // A part of a walk: in one channel from a rank and id to the end of a rank.
 struct stretch {

@@ -29,9 +29,15 @@ static void lower(struct frontier *f, int64_t rank, uint64_t n, uint64_t oldest)
   frontier_lower(f, rank, id_of(n), id_of(oldest));
 }
 
+// By a walk that saw it as it is.
+static void give(struct frontier *f, int64_t rank, uint64_t n) {
+  const struct frontier seen = *f;
+  frontier_raise(f, &seen, rank, id_of(n));
+}
+
 static struct frontier walked(int64_t rank, uint64_t n) {
   struct frontier f = {.walked_at = 1};
-  frontier_raise(&f, rank, id_of(n));
+  give(&f, rank, n);
   return f;
 }
 
@@ -58,7 +64,7 @@ static void what_was_never_walked_is_walked_from_the_front(void **state) {
 static void a_walk_begins_at_the_task_that_was_given_last(void **state) {
   (void)state;
   struct frontier f = walked(-5, 100);
-  frontier_raise(&f, -5, id_of(120));
+  give(&f, -5, 120);
   assert_int_equal(plan(&f, 1, false), 1);
   check(0, 0, -5, 120, RANK_END);
 }
@@ -76,13 +82,39 @@ static void what_becomes_ready_before_it_lowers_a_frontier(void **state) {
   assert_int_equal(f.lowered, 2);
 }
 
+// What the walk saw is older than what became ready since.
+static void what_was_lowered_meanwhile_is_not_raised(void **state) {
+  (void)state;
+  struct frontier f = walked(-3, 40);
+  give(&f, -5, 70);
+  const struct frontier seen = f;
+  lower(&f, -5, 60, 60);
+  frontier_raise(&f, &seen, -3, id_of(45));
+  frontier_raise(&f, &seen, -5, id_of(75));
+  assert_int_equal(f.rank, -5);
+  assert_int_equal(f.id.hi, 60);
+  assert_int_equal(f.levels[0].id.hi, 60);
+  assert_int_equal(f.levels[1].id.hi, 45);
+}
+
+// A better one, as in a queue with many priorities all the time, sets the beginning back alone.
+static void a_better_task_does_not_keep_levels_from_rising(void **state) {
+  (void)state;
+  struct frontier f = walked(-3, 40);
+  const struct frontier seen = f;
+  lower(&f, -9, 90, 90);
+  frontier_raise(&f, &seen, -3, id_of(50));
+  assert_int_equal(f.rank, -9);
+  assert_int_equal(f.levels[0].id.hi, 50);
+}
+
 // --- levels --------------------------------------------------------------------------------------
 
 // 3 tasks of two priorities were given, the last told first.
 static struct frontier of_two(void) {
   struct frontier f = walked(-3, 50);
-  frontier_raise(&f, -3, id_of(40));
-  frontier_raise(&f, -5, id_of(70));
+  give(&f, -3, 40);
+  give(&f, -5, 70);
   return f;
 }
 
@@ -108,7 +140,8 @@ static void what_becomes_ready_lowers_the_levels_behind_it(void **state) {
   struct frontier f = of_two();
   lower(&f, -5, 80, 30);  // told by another node: the best of several
   assert_int_equal(f.id.hi, 70);
-  assert_int_equal(f.lowered, 1);
+  assert_int_equal(f.lowered, 0);
+  assert_int_equal(f.levels[1].lowered, 1);
   plan(&f, 1, true);
   check(0, 0, -5, 70, -5);
   check(2, 2, -3, 30, -3);
@@ -127,7 +160,7 @@ static void a_better_task_keeps_the_levels_behind_it(void **state) {
 static void a_level_before_the_frontier_is_not_walked(void **state) {
   (void)state;
   struct frontier f = of_two();
-  frontier_raise(&f, -3, id_of(60));
+  give(&f, -3, 60);
   assert_int_equal(plan(&f, 1, true), 2);
   check(0, 0, -3, 60, -3);
 }
@@ -135,10 +168,10 @@ static void a_level_before_the_frontier_is_not_walked(void **state) {
 static void the_levels_of_the_best_priorities_are_kept(void **state) {
   (void)state;
   struct frontier f = walked(100, 7);
-  for (int64_t rank = 99; rank > 0; rank--) frontier_raise(&f, rank, id_of(7));
+  for (int64_t rank = 99; rank > 0; rank--) give(&f, rank, 7);
   assert_int_equal(f.level_count, FRONTIER_LEVELS);
   for (size_t i = 0; i < FRONTIER_LEVELS; i++) assert_int_equal(f.levels[i].rank, i + 1);
-  frontier_raise(&f, 50, id_of(8));
+  give(&f, 50, 8);
   assert_int_equal(f.level_count, FRONTIER_LEVELS);
   assert_int_equal(f.levels[FRONTIER_LEVELS - 1].rank, FRONTIER_LEVELS);
 }
@@ -176,8 +209,7 @@ static void very_many_priorities_are_walked_in_one_step(void **state) {
   struct frontier all[3];
   for (int64_t i = 0; i < 3; i++) {
     all[i] = walked(100 * i, 7);
-    for (int64_t rank = 1; rank < FRONTIER_LEVELS; rank++)
-      frontier_raise(&all[i], 100 * i - rank, id_of(7));
+    for (int64_t rank = 1; rank < FRONTIER_LEVELS; rank++) give(&all[i], 100 * i - rank, 7);
   }
   assert_int_equal(plan(all, 3, true), 3);
   check(2, 0, 200 - FRONTIER_LEVELS + 1, 7, RANK_END);
@@ -190,6 +222,8 @@ int main(void) {
       CASE(what_was_never_walked_is_walked_from_the_front),
       CASE(a_walk_begins_at_the_task_that_was_given_last),
       CASE(what_becomes_ready_before_it_lowers_a_frontier),
+      CASE(what_was_lowered_meanwhile_is_not_raised),
+      CASE(a_better_task_does_not_keep_levels_from_rising),
       CASE(each_priority_has_a_level_of_its_own),
       CASE(levels_are_left_aside_unless_they_are_asked_for),
       CASE(what_becomes_ready_lowers_the_levels_behind_it),

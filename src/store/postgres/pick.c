@@ -9,8 +9,7 @@
 #include "store/postgres/unit.h"
 
 enum {
-  FRONT_EVERY_US = 250 * 1000,  // walks from the front are at least this far apart …
-  FRONT_SHARE = 20,             // … and take at most one part in so many of the time
+  FRONT_EVERY_US = 250 * 1000,  // a channel's walks from the front are at least this far apart
   DEAR_US = 1500,               // one that takes longer walks over much that is dead
   HELD_MIN = 32,                // tasks in the way that other units hold, besides as many as asked
 };
@@ -30,10 +29,9 @@ struct pick_walk {
 
 // --- where to begin ------------------------------------------------------------------------------
 
-static bool front_is_due(const struct frontier *f, int64_t now_us) {
-  int64_t rest = f->walk_us * FRONT_SHARE;
-  return f->walked_at == 0 ||
-         now_us - f->walked_at > (rest > FRONT_EVERY_US ? rest : FRONT_EVERY_US);
+static bool front_is_due(struct channels *cs, const struct frontier *f, int64_t now_us) {
+  if (f->walked_at == 0) return true;
+  return now_us - f->walked_at > FRONT_EVERY_US && pg_channels_front_is_due(cs, now_us);
 }
 
 static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *walk, bool front) {
@@ -49,7 +47,7 @@ static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *
   for (size_t i = 0; i < walk->count; i++) {
     struct frontier *f = &walk->seen[i];
     *f = pg_channels_frontier(cs, walk->channels[i]);
-    bool at_front = front || front_is_due(f, walk->sent_us);
+    bool at_front = front || front_is_due(cs, f, walk->sent_us);
     if (!at_front) walk->from[i] = *f;
     walk->from_front |= at_front;
     walk->past_front |= !at_front;
