@@ -44,7 +44,8 @@ enum err readyz(struct call *c) {
   if (is_ready(&stats)) return call_now(c, render_livez);
   c->fault.retry_after_s = 1;
   if (stats.draining) return fault_set(&c->fault, ERR_UNAVAILABLE, "the server is draining");
-  return fault_set(&c->fault, ERR_UNAVAILABLE, "the latest write to the store failed: %s",
+  return fault_set(&c->fault, ERR_UNAVAILABLE,
+                   "the store cannot be written to just now (%s); the log has the reason",
                    err_code(stats.store));
 }
 

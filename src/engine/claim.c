@@ -78,6 +78,7 @@ static void want_candidates(struct unit *u, struct order *order) {
     *LIST_PUSH(&u->arena, &u->slots, struct pick_slot *) = mine;
   }
   mine->asked += order->claim.limit;
+  mine->pick.sure |= order->busy_tries >= BUSY_TRIES;  // its last look
   order->slot = mine;
 }
 

@@ -167,6 +167,13 @@ struct engine {
   size_t reader_count;
   pthread_t news_thread;
   bool started, news_started;
+  _Atomic uint64_t news_failing_since;  // stamp of the first failure of the news; 0: they come
+  _Atomic int64_t news_began_us;        // when the call under way began; 0: none is
+
+  // Of units that failed.
+  enum err failure_logged;            // work; the kind that was logged last …
+  _Atomic int64_t failure_logged_us;  // … and when; 0: none since the store worked
+  int64_t failures_unlogged;          // work; since then
 
   struct catalog_memory catalog;
   struct worker_memory workers;
@@ -226,6 +233,8 @@ void lane_note(struct lane *lane, enum err err);
 enum err lanes_state(struct engine *e);  // ERR_OK: some lane works
 void lane_begins(struct lane *lane);     // a unit, which lane_ends ends
 void lane_ends(struct lane *lane);
+void lanes_news_begin(struct engine *e);  // a call for news, which lanes_news_end ends
+void lanes_news_end(struct engine *e, enum err err);
 
 // again.c: orders that are decided again.
 void engine_again(struct engine *e, struct order *order);  // in the next unit, or at `not_before`

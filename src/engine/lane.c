@@ -7,6 +7,7 @@ enum {
   RETRY_CONFLICT_MS = 10,
   RETRY_LOCKED_MS = 20,    // what is due is in the hands of another unit
   STALL_US = 2000 * 1000,  // a unit that takes longer may hang on a store that does not answer
+  NEWS_STALL_US = STALL_US + 1000 * 1000,  // they are waited for besides
 };
 
 static int64_t sooner(int64_t a, int64_t b) {
@@ -53,11 +54,28 @@ static enum err lane_state(const struct lane *lane, uint64_t *at) {
   return ERR_UNAVAILABLE;
 }
 
-// A lane that fails or hangs does not count when another one has worked since it began to. What
-// worked before that tells nothing: the store may have gone for all of them.
+// The news are asked for all the time, so an idle server learns by them that its store is gone.
+void lanes_news_begin(struct engine *e) { atomic_store(&e->news_began_us, clock_mono_us()); }
+
+void lanes_news_end(struct engine *e, enum err err) {
+  atomic_store(&e->news_began_us, 0);
+  if (err == ERR_OK) atomic_store(&e->news_failing_since, 0);
+  if (err != ERR_OK && atomic_load(&e->news_failing_since) == 0)
+    atomic_store(&e->news_failing_since, atomic_fetch_add(&e->attempts, 1) + 1);
+}
+
+// Since when they fail; 0: they do not.
+static uint64_t news_failing(struct engine *e) {
+  int64_t began_us = atomic_load(&e->news_began_us);
+  if (began_us && clock_mono_us() - began_us > NEWS_STALL_US) lanes_news_end(e, ERR_UNAVAILABLE);
+  return atomic_load(&e->news_failing_since);
+}
+
+// What fails or hangs does not count when a lane has worked since it began to. What worked before
+// that tells nothing: the store may have gone for all of them.
 enum err lanes_state(struct engine *e) {
-  uint64_t failing = 0, worked = 0, at;
-  enum err err = ERR_OK;
+  uint64_t failing = news_failing(e), worked = 0, at;
+  enum err err = failing ? ERR_UNAVAILABLE : ERR_OK;
   for (size_t i = 0; i < e->lane_count; i++) {
     enum err its = lane_state(&e->lanes[i], &at);
     if (its == ERR_OK && at > worked) worked = at;
@@ -79,8 +97,10 @@ static void tend(struct lane *lane, bool idle) {
   if (err != ERR_OK && !failed_before)
     log_event(LOG_WARN, "upkeep of the store failed", LOG_STR("reason", str_of(why.detail)));
   bool ails = lanes_state(e) != ERR_OK;
-  if (atomic_exchange(&e->ailing, ails) && !ails)
+  if (atomic_exchange(&e->ailing, ails) && !ails) {
     log_event(LOG_INFO, "the store takes writes again");
+    atomic_store(&e->failure_logged_us, 0);
+  }
   if (err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, &why);
 }
 

@@ -71,7 +71,10 @@ enum err news_turn(struct engine *e, struct arena *a, struct fault *why) {
   copy_watched(e, &news);
   news.catalog_version = e->catalog.version;
   engine_pause(e);
-  TRY(e->store->ops->news(e->store, &news, why));
+  lanes_news_begin(e);
+  enum err err = e->store->ops->news(e->store, &news, why);
+  lanes_news_end(e, err);
+  TRY(err);
   engine_enter(e);
   absorb(e, &news);
   engine_leave(e);

@@ -368,9 +368,29 @@ static void news_that_fail_leave_everything_as_it_is(void **state) {
   assert_int_equal(hear(y), ERR_UNAVAILABLE);
   assert_int_equal(hear(y), ERR_UNAVAILABLE);
   assert_waits(a);
-  assert_int_equal(engine_stats(y->e).store, ERR_OK);  // lanes tell whether it can be written
   y->news.fail = ERR_OK;
   assert_int_equal(hear(y), ERR_OK);
+}
+
+// An idle server has nothing else by which to learn that its store is gone.
+static void a_store_that_tells_no_news_is_not_well_until_a_lane_works(void **state) {
+  struct yard *y = *state;
+  made(y, "t");
+  y->news.fail = ERR_UNAVAILABLE;
+  assert_int_equal(hear(y), ERR_UNAVAILABLE);
+  assert_int_equal(engine_stats(y->e).store, ERR_UNAVAILABLE);
+  made(y, "t");
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+  assert_int_equal(hear(y), ERR_UNAVAILABLE);  // of the same outage
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+  y->news.fail = ERR_OK;
+  assert_int_equal(hear(y), ERR_OK);
+  y->news.fail = ERR_UNAVAILABLE;
+  assert_int_equal(hear(y), ERR_UNAVAILABLE);
+  assert_int_equal(engine_stats(y->e).store, ERR_UNAVAILABLE);
+  y->news.fail = ERR_OK;
+  assert_int_equal(hear(y), ERR_OK);
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
 }
 
 int main(void) {
@@ -395,6 +415,7 @@ int main(void) {
       SHARED_TEST(types_and_names_stay_whole_through_many_changes),
       SHARED_TEST(the_servers_that_share_the_store_are_passed_through),
       SHARED_TEST(news_that_fail_leave_everything_as_it_is),
+      SHARED_TEST(a_store_that_tells_no_news_is_not_well_until_a_lane_works),
   };
   (void)log_open("/dev/null");  // failures are reported there
   return cmocka_run_group_tests(tests, NULL, NULL);

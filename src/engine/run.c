@@ -2,6 +2,8 @@
 #include "base/log.h"
 #include "engine/inside.h"
 
+static const int64_t FAILURE_EVERY_US = 60 * 1000 * 1000;
+
 typedef void plan_function(struct unit *u, struct order *order);
 
 static plan_function *const PLAN[ORDER_KIND_COUNT] = {
@@ -123,11 +125,24 @@ static void answer_all(struct unit *u) {
   }
 }
 
+// In an outage units fail by the hundred: each kind of failure is said once, and once a minute.
+static void log_failure(struct engine *e, const struct fault *why) {
+  int64_t now_us = clock_mono_us(), said_us = atomic_load(&e->failure_logged_us);
+  if (said_us && why->err == e->failure_logged && now_us - said_us < FAILURE_EVERY_US) {
+    e->failures_unlogged++;
+    return;
+  }
+  log_event(LOG_ERROR, "a unit of work failed", LOG_STR("code", str_of(err_code(why->err))),
+            LOG_STR("reason", str_of(why->detail)), LOG_I64("unlogged", e->failures_unlogged));
+  e->failure_logged = why->err;
+  e->failures_unlogged = 0;
+  atomic_store(&e->failure_logged_us, now_us);
+}
+
 static void report_failure(const struct unit *u, const struct fault *why) {
   struct engine *e = u->e;
   if (again_blames_one(why->err)) return;  // its answer says it all
-  log_event(LOG_ERROR, "a unit of work failed", LOG_STR("code", str_of(err_code(why->err))),
-            LOG_STR("reason", str_of(why->detail)));
+  log_failure(e, why);
   if (why->err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, why);
 }
 

@@ -87,9 +87,12 @@ struct pick {
   size_t not_queue_count;
   size_t limit;
   size_t bytes_max;   // stop after the task whose payload passes this sum; at least one
+  bool sure;          // be certain before saying that nothing fits, however dear that is
   struct row **rows;  // out, with payload
   size_t row_count;
-  bool busy;  // out: there is more that fits, but other units hold it just now; look again soon
+  // Out, where nothing was found: something fits and other units hold it just now, or it would be
+  // dear to know; look again soon.
+  bool busy;
 };
 
 // All arrays and results live in `arena`, which must live until the unit's answers are encoded. The

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lib.postgres import Postgres, until
+from lib.postgres import PgBouncer, Postgres, until
 
 LINES_A_SECOND = 1
 
@@ -80,3 +80,17 @@ def test_a_node_does_not_serve_from_a_standby(own, make_node):
         node.start(timeout_s=4)
     assert re.search("standby|read-only|recovery", node.log()), node.log_tail()
     assert len(node.log().splitlines()) <= 4 * LINES_A_SECOND + 5, node.log_tail()
+
+
+def test_a_pooler_that_takes_no_transactions_is_refused(postgres, database, make_node):
+    postgres.make_database(database)
+    pooler = PgBouncer(postgres, mode="statement").start()
+    try:
+        assert_refused(make_node(pooler.url(database)), "session or transaction mode")
+    finally:
+        pooler.remove()
+
+
+def test_what_is_wrong_with_an_address_is_said(postgres, make_node):
+    assert_refused(make_node(f"{postgres.url()}?sslmod=require"), "sslmod")
+    assert_refused(make_node("postgresql://taskyard:p@ss@127.0.0.1/x"), "%40")

@@ -194,7 +194,7 @@ static void a_pick_that_finds_all_of_it_held_says_busy_and_one_that_finds_none_d
   two->ops->abandon(two->lane);
   for (size_t i = 0; i < 2; i++) unit_claim(u, first.rows[i]);
   OK(unit_apply(u));
-  second = world_pick(two, (struct pick){.limit = 2});
+  second = world_pick(two, (struct pick){.limit = 2, .sure = true});
   assert_int_equal(second.row_count, 0);
   assert_false(second.busy);
   two->ops->abandon(two->lane);

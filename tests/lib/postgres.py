@@ -4,6 +4,7 @@ They run with the durability that they come with (fsync on), from Debian's binar
 postgres when the tests run as root, because the server refuses root.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -190,6 +191,20 @@ class Postgres:
     def stop(self):
         self._end(signal.SIGINT)
 
+    def freeze(self):
+        """It answers nothing, and its connections stay open. Returns how to let it go on."""
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], check=True,
+                                capture_output=True, text=True).stdout
+        pids = [self.process.pid, *map(int, listed.split())]
+
+        def signal_all(number):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+        signal_all(signal.SIGSTOP)
+        return lambda: signal_all(signal.SIGCONT)
+
     def remove(self):
         self.kill()
         shutil.rmtree(self.room, ignore_errors=True)
@@ -232,10 +247,10 @@ class Postgres:
 
 
 class PgBouncer:
-    """A pooler in transaction mode in front of one server."""
+    """A pooler in front of one server."""
 
-    def __init__(self, postgres, pool=10):
-        self.postgres, self.pool = postgres, pool
+    def __init__(self, postgres, pool=10, mode="transaction"):
+        self.postgres, self.pool, self.mode = postgres, pool, mode
         self.port = free_port()
         self.room = make_room()
         self.process = None
@@ -247,7 +262,7 @@ class PgBouncer:
             f"* = host=127.0.0.1 port={self.postgres.port} user={SUPERUSER}\n"
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {self.pool}\n"
+            f"auth_type = any\npool_mode = {self.mode}\ndefault_pool_size = {self.pool}\n"
             f"max_client_conn = 200\nlogfile = {self.room}/log\n")
         self.process = subprocess.Popen(
             ["/usr/sbin/pgbouncer", "-q", config], cwd="/", stdin=subprocess.DEVNULL,

@@ -315,7 +315,8 @@ enum err pg_apply(struct store_lane *lane, const struct change *change, struct f
     err = run(lane, change, why);
   }
   if (err != ERR_OK && lane->open) pg_lane_failed(lane);
-  lane->ailing = err != ERR_OK && err != ERR_CONFLICT && err != ERR_TOO_MANY;
+  bool refused = err == ERR_CONFLICT || err == ERR_TOO_MANY;
+  lane->ailing = !pg_is_open(&lane->conn) || (err != ERR_OK && !refused);
   if (err != ERR_OK) return err;
   pg_pick_became_ready(lane->store, change);
   if (lane->store->desk) pg_desk_tell(lane->store, change);

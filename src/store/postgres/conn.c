@@ -133,9 +133,11 @@ static enum err check_address(const char *url, struct fault *why) {
     PQconninfoFree(options);
     return ERR_OK;
   }
+  static const char parameter[] = "invalid URI query parameter";  // of which only the name follows
   bool secret = strchr(url, '@') || strstr(url, "password");
+  bool harmless = reason && strncmp(reason, parameter, sizeof parameter - 1) == 0;
   char text[FAULT_DETAIL_BYTES] = "";
-  if (!secret && reason) pg_one_line(reason, text, sizeof text);
+  if (reason && (!secret || harmless)) pg_one_line(reason, text, sizeof text);
   PQfreemem(reason);
   return fault_set(why, ERR_INVALID,
                    "the store's address cannot be read%s%s; it looks like "
@@ -146,9 +148,11 @@ static enum err check_address(const char *url, struct fault *why) {
 static enum err cannot_connect(const struct conn *c, struct fault *why) {
   char text[FAULT_DETAIL_BYTES];
   pg_one_line(PQerrorMessage(c->db), text, sizeof text);
-  const char *hint = strstr(text, "read-only")
-                         ? "; name the primary in the store's address, or make it writable"
-                         : "";
+  const char *url = c->settings->url, *hint = "";
+  if (strstr(text, "read-only"))
+    hint = "; name the primary in the store's address, or make it writable";
+  if (strstr(text, "translate host name") && strchr(url, '@') != strrchr(url, '@'))
+    hint = "; in the address, write an @ of the password as %40, a / as %2F";
   return fault_set(why, ERR_UNAVAILABLE, "cannot connect to the database: %s%s", text, hint);
 }
 

@@ -89,6 +89,7 @@ struct news_desk {
   bool missed;            // notices may have been missed since the last pulse
   bool nodes_failed;      // … to be refreshed, and it was said
   bool pooled_said;       // … that there are no notices
+  bool namesake_said;     // … that another node has our name
   int64_t pause_us;       // after the next failure
   int64_t send_at_us;     // not before this
   int64_t nodes_at_us;    // when ours is to be refreshed …

@@ -52,7 +52,7 @@ static void level_raise(struct frontier *f, const struct frontier *seen, int64_t
     return;
   }
   const struct level *before = level_of(seen, rank);
-  if (before && before->lowered == f->levels[place].lowered) f->levels[place].id = id;
+  if (f->levels[place].lowered == (before ? before->lowered : 0)) f->levels[place].id = id;
 }
 
 void frontier_raise(struct frontier *f, const struct frontier *seen, int64_t rank, struct id id) {

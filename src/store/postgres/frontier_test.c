@@ -97,6 +97,16 @@ static void what_was_lowered_meanwhile_is_not_raised(void **state) {
   assert_int_equal(f.levels[1].id.hi, 45);
 }
 
+// Tasks of other channels may lie between two of a claim's; the last is told first.
+static void of_several_tasks_that_a_claim_was_given_the_first_counts(void **state) {
+  (void)state;
+  struct frontier f = {.walked_at = 1}, seen = f;
+  frontier_raise(&f, &seen, -7, id_of(50));
+  frontier_raise(&f, &seen, -7, id_of(20));
+  assert_int_equal(f.id.hi, 20);
+  assert_int_equal(f.levels[0].id.hi, 20);
+}
+
 // A better one, as in a queue with many priorities all the time, sets the beginning back alone.
 static void a_better_task_does_not_keep_levels_from_rising(void **state) {
   (void)state;
@@ -223,6 +233,7 @@ int main(void) {
       CASE(a_walk_begins_at_the_task_that_was_given_last),
       CASE(what_becomes_ready_before_it_lowers_a_frontier),
       CASE(what_was_lowered_meanwhile_is_not_raised),
+      CASE(of_several_tasks_that_a_claim_was_given_the_first_counts),
       CASE(a_better_task_does_not_keep_levels_from_rising),
       CASE(each_priority_has_a_level_of_its_own),
       CASE(levels_are_left_aside_unless_they_are_asked_for),

@@ -45,8 +45,31 @@ static enum err must_be_on(const char *name, struct str value, const char *loses
                    name, loses);
 }
 
+static enum err run_alone(struct conn *c, enum query query, struct fault *why) {
+  struct call call = pg_call(c, query);
+  TRY(pg_send(&call, why));
+  TRY(pg_sync(c, why));
+  TRY(pg_receive_done(c, why));
+  return pg_finish(c, why);
+}
+
+// A pooler that gives each statement another session would refuse every unit of work.
+static enum err check_transactions(struct conn *c, struct fault *why) {
+  struct fault reason = {0};
+  enum err err = run_alone(c, QUERY_begin, &reason);
+  if (err == ERR_OK) err = run_alone(c, QUERY_rollback, &reason);
+  if (err == ERR_OK) return ERR_OK;
+  bool refused = c->sqlstate[0] != '\0';
+  pg_reset(c);
+  return fault_set(why, refused ? ERR_INVALID : err,
+                   "the way to the database takes no transaction (%s); a pooler must be in session "
+                   "or transaction mode",
+                   reason.detail);
+}
+
 enum err pg_guard(struct conn *c, bool unsafe, struct fault *why) {
   struct server s = {0};
+  TRY(check_transactions(c, why));
   TRY(ask(c, &s, why));
   if (s.version < VERSION_MIN)
     return fault_set(why, ERR_INVALID,

@@ -137,9 +137,10 @@ enum err pg_lane_wake_next(struct store_lane *lane, int64_t *at, struct fault *w
   return run_number(lane, &call, at, why);
 }
 
-// A lane that works shows it by working; one whose latest unit failed is tried out.
+// A lane that works shows it by working; one whose latest unit failed, or that had none for a
+// while, is tried out: what libpq believes of a connection at rest tells nothing.
 enum err pg_lane_tend(struct store_lane *lane, bool idle, struct fault *why) {
-  if (!lane->ailing && (!idle || pg_is_open(&lane->conn))) return ERR_OK;
+  if (!lane->ailing && !idle) return ERR_OK;
   TRY(pg_lane_ready(lane, why));
   arena_reset(&lane->scratch);
   struct call call = pg_call(&lane->conn, QUERY_probe);

@@ -258,6 +258,6 @@ enum err pg_load(struct store_lane *lane, struct load *want, struct fault *why) 
     err = load_all(&l, want, why);
     if (err != ERR_OK) err = pg_lane_lost(lane, err, why);
   }
-  lane->ailing = err != ERR_OK && err != ERR_CONFLICT;
+  lane->ailing = !pg_is_open(&lane->conn) || (err != ERR_OK && err != ERR_CONFLICT);
   return err;
 }

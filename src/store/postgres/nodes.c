@@ -64,6 +64,17 @@ static void say_which(const struct node_list *some, const struct node_list *othe
       log_event(LOG_INFO, message, LOG_STR("node", some->all[i].node.name));
 }
 
+// Logs and lists could not tell them apart.
+static void warn_of_namesake(struct news_desk *d, const struct node_list *now) {
+  bool has_namesake = false;
+  for (size_t i = 1; i < now->count; i++)
+    has_namesake |= str_eq(now->all[i].node.name, d->store->settings.node);
+  if (has_namesake && !d->namesake_said)
+    log_event(LOG_WARN, "another node has the name of this one; give each its own with --node",
+              LOG_STR("node", d->store->settings.node));
+  d->namesake_said = has_namesake;
+}
+
 static enum err refresh(struct news_desk *d, struct fault *why) {
   struct call c = pg_call(&d->conn, QUERY_node_seen);
   struct result r;
@@ -83,6 +94,7 @@ static enum err refresh(struct news_desk *d, struct fault *why) {
   result_free(&r);
   say_which(now, before, "another node is there");
   say_which(before, now, "a node is gone");
+  warn_of_namesake(d, now);
   return ERR_OK;
 }
 

@@ -25,6 +25,7 @@ struct pick_walk {
   int64_t sent_us;
   int64_t *bytes;               // of the payload of each row
   bool from_front, past_front;  // some channels are walked from there, some not
+  bool dear;                    // a walk from there is long
 };
 
 // --- where to begin ------------------------------------------------------------------------------
@@ -36,14 +37,13 @@ static bool front_is_due(struct channels *cs, const struct frontier *f, int64_t 
 
 static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *walk, bool front) {
   struct channels *cs = l->lane->store->channels;
-  bool dear = false;
   walk->count = pg_channels_fitting(cs, l->arena, pick->tenant, pick->types, pick->type_count,
                                     pick->queues, pick->queue_count, pick->not_queues,
                                     pick->not_queue_count, &walk->channels);
   walk->from = ARENA_ARRAY(l->arena, struct frontier, walk->count + 1);
   walk->seen = ARENA_ARRAY(l->arena, struct frontier, walk->count + 1);
   walk->sent_us = clock_mono_us();
-  walk->from_front = walk->past_front = false;
+  walk->from_front = walk->past_front = walk->dear = false;
   for (size_t i = 0; i < walk->count; i++) {
     struct frontier *f = &walk->seen[i];
     *f = pg_channels_frontier(cs, walk->channels[i]);
@@ -51,9 +51,10 @@ static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *
     if (!at_front) walk->from[i] = *f;
     walk->from_front |= at_front;
     walk->past_front |= !at_front;
-    dear |= f->walk_us > DEAR_US;
+    walk->dear |= f->walk_us > DEAR_US;
   }
-  walk->stretch_count = frontier_plan(walk->from, walk->count, dear, l->arena, &walk->stretches);
+  walk->stretch_count =
+      frontier_plan(walk->from, walk->count, walk->dear, l->arena, &walk->stretches);
 }
 
 static size_t place_of(const struct pick_walk *walk, int64_t number) {
@@ -212,11 +213,16 @@ enum err pg_pick_receive(struct loaded *l, struct load *want, struct fault *why)
 // --- what needs another trip ---------------------------------------------------------------------
 
 // A walk that found nothing says so only after it has begun at the front, over all channels there
-// are; and then tells whether others hold what it looked for.
+// are; and then tells whether others hold what it looked for. Where such a walk is dear, and its
+// share of the time is used up, the claim comes back a little later instead.
 static enum err look_again(struct loaded *l, struct pick *pick, struct pick_walk *walk, bool more,
                            struct fault *why) {
   struct conn *conn = &l->lane->conn;
   bool walk_again = more || walk->past_front, walking = false;
+  if (walk_again && walk->dear && !more && !pick->sure) {
+    pick->busy = !pg_channels_front_is_due(l->lane->store->channels, clock_mono_us());
+    if (pick->busy) return ERR_OK;
+  }
   if (walk_again) choose(l, pick, walk, true);
   if (!is_walked(pick, walk)) return ERR_OK;
   if (walk_again) TRY(send_walks(l->lane, pick, walk, 1, &walking, why));

@@ -1,0 +1,59 @@
+"""What /readyz and the log of nodes say while the database is away."""
+
+from lib.postgres import until
+
+GONE_S, HUNG_S, BACK_S = 3.0, 8.0, 5.0
+AGAIN = "the store takes writes again"
+
+
+def until_ready(cluster, status, deadline_s):
+    for node in cluster.nodes:
+        until(lambda node=node: cluster.ready(node) == status, deadline_s,
+              f"/readyz of {node.name} says {status}")
+
+
+def test_idle_nodes_say_that_the_database_is_gone(cluster, postgres):
+    """Nobody asks them for anything by which they could learn it."""
+    until_ready(cluster, 200, BACK_S)
+    postgres.kill()
+    until_ready(cluster, 503, GONE_S)
+    postgres.start()
+    until_ready(cluster, 200, BACK_S)
+
+
+def test_a_node_that_cannot_write_does_not_say_that_it_can(cluster, postgres):
+    """Each has failed a write, and goes on saying so; the log tells of the outage, not of each."""
+    until_ready(cluster, 200, BACK_S)
+    postgres.kill()
+    before = [node.log().count(AGAIN) for node in cluster.nodes]
+    for node in cluster.nodes:
+        with cluster.at(node) as one:
+            for _ in range(20):
+                one.create()
+        assert cluster.ready(node) == 503
+    until_ready(cluster, 503, GONE_S)
+    for node, count in zip(cluster.nodes, before, strict=True):
+        assert node.log().count(AGAIN) == count
+        assert 1 <= node.log().count("a unit of work failed") <= 3
+    postgres.start()
+    until_ready(cluster, 200, BACK_S)
+    cluster.until_serving(cluster.nodes, BACK_S)
+
+
+def test_idle_nodes_say_that_the_database_hangs(cluster, postgres):
+    until_ready(cluster, 200, BACK_S)
+    go_on = postgres.freeze()
+    try:
+        until_ready(cluster, 503, HUNG_S)
+    finally:
+        go_on()
+    until_ready(cluster, 200, BACK_S)
+
+
+def test_a_name_that_two_nodes_have_is_warned_of(cluster):
+    twin = cluster.new_node("twin", node=cluster.nodes[0].name)
+    try:
+        twin.start()
+        until(lambda: "another node has the name of this one" in twin.log(), BACK_S, "not said")
+    finally:
+        twin.stop()
