@@ -318,6 +318,7 @@ enum err pg_apply(struct store_lane *lane, const struct change *change, struct f
   bool refused = err == ERR_CONFLICT || err == ERR_TOO_MANY;
   lane->ailing = !pg_is_open(&lane->conn) || (err != ERR_OK && !refused);
   if (err != ERR_OK) return err;
+  pg_pick_release(lane, false);
   pg_pick_became_ready(lane->store, change);
   if (lane->store->desk) pg_desk_tell(lane->store, change);
   return ERR_OK;

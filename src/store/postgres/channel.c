@@ -9,8 +9,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { FRONT_SHARE = 20 };  // walks from the front take at most one part in so many of the time
-
 enum kind { KIND_ONE, KIND_TYPE, KIND_QUEUE, KIND_TENANT, KINDS };
 
 struct node {
@@ -34,7 +32,6 @@ struct channels {
   size_t count;
   struct group **slots;
   size_t slot_count, group_count;  // slots: a power of 2, at most half of them taken
-  int64_t front_rest_us;           // no walk from the front before, µs of the monotonic clock
 };
 
 struct channels *pg_channels_new(void) {
@@ -264,17 +261,26 @@ void pg_channels_raise(struct channels *cs, struct channel *c, const struct fron
   struct frontier *f = &c->frontier;
   pthread_rwlock_wrlock(&cs->lock);
   frontier_raise(f, seen, rank, id);
-  if (walked_at) {
-    f->walked_at = walked_at;
-    f->walk_us = walk_us;
-    cs->front_rest_us = walked_at + walk_us * FRONT_SHARE;
-  }
+  if (walked_at) f->walked_at = walked_at;
+  if (walked_at) f->walk_us = walk_us;
   pthread_rwlock_unlock(&cs->lock);
 }
 
-bool pg_channels_front_is_due(struct channels *cs, int64_t now_us) {
-  pthread_rwlock_rdlock(&cs->lock);
-  bool due = now_us >= cs->front_rest_us;
+void pg_channels_walked(struct channels *cs, struct channel *c, int64_t walked_at,
+                        int64_t walk_us) {
+  pthread_rwlock_wrlock(&cs->lock);
+  c->frontier.walked_at = walked_at;
+  c->frontier.walk_us = walk_us;
   pthread_rwlock_unlock(&cs->lock);
-  return due;
+}
+
+size_t pg_channels_dear(struct channels *cs, struct arena *a, struct channel ***out) {
+  struct found found = {.arena = a};
+  pthread_rwlock_rdlock(&cs->lock);
+  for (int64_t i = 1; i <= cs->highest; i++)
+    if (cs->all[i] && frontier_is_dear(&cs->all[i]->channel.frontier))
+      found_put(&found, &cs->all[i]->channel);
+  pthread_rwlock_unlock(&cs->lock);
+  *out = found.at;
+  return found.count;
 }

@@ -35,13 +35,15 @@ size_t pg_channels_fitting(struct channels *cs, struct arena *a, int64_t tenant,
                            size_t queue_count, const struct str *not_queues, size_t not_queue_count,
                            struct channel ***out);
 struct frontier pg_channels_frontier(struct channels *cs, struct channel *c);
-// Whether a walk from the front may be made again, which takes its share of the time: see pick.c.
-bool pg_channels_front_is_due(struct channels *cs, int64_t now_us);
 // frontier_lower of the channel's.
 void pg_channels_lower(struct channels *cs, struct channel *c, int64_t rank, struct id id,
                        struct id oldest);
 // frontier_raise of the channel's. walked_at 0: the walk had not begun at the front.
 void pg_channels_raise(struct channels *cs, struct channel *c, const struct frontier *seen,
                        int64_t rank, struct id id, int64_t walked_at, int64_t walk_us);
+// A walk from the front was made that gave no claim anything.
+void pg_channels_walked(struct channels *cs, struct channel *c, int64_t walked_at, int64_t walk_us);
+// Those from whose front it is dear to walk; in the arena.
+size_t pg_channels_dear(struct channels *cs, struct arena *a, struct channel ***out);
 
 #endif

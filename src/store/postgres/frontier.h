@@ -17,7 +17,10 @@ struct level {
   int64_t lowered;  // how often something became ready before it
 };
 
-enum { FRONTIER_LEVELS = 16 };
+enum {
+  FRONTIER_LEVELS = 16,
+  FRONTIER_DEAR_US = 1500,  // a walk from the front that takes longer is over much that is dead
+};
 struct frontier {
   int64_t rank;  // no task before this rank and id was ready …
   struct id id;
@@ -28,6 +31,10 @@ struct frontier {
   struct level levels[FRONTIER_LEVELS];  // behind it; rising
   size_t level_count;
 };
+
+static inline bool frontier_is_dear(const struct frontier *f) {
+  return f->walk_us > FRONTIER_DEAR_US;
+}
 
 // A task of that rank and id became ready, and others after it, none of which has an id before
 // `oldest`.

@@ -66,6 +66,7 @@ enum err pg_lane_make(struct postgres_store *s, struct store_lane **out, struct 
 
 void pg_lane_close(struct store_lane *lane) {
   if (!lane) return;
+  lane->picked_count = 0;  // the unit's arena may be gone
   if (lane->open) pg_lane_failed(lane);
   pg_close(&lane->conn);
   arena_fini(&lane->scratch);
@@ -91,6 +92,7 @@ enum err pg_receive_begun(struct store_lane *lane, struct fault *why) {
 
 void pg_lane_failed(struct store_lane *lane) {
   lane->open = false;
+  pg_pick_release(lane, true);
   lane->begun = 0;
   pg_reset(&lane->conn);
   arena_reset(&lane->scratch);
@@ -98,6 +100,7 @@ void pg_lane_failed(struct store_lane *lane) {
 
 void pg_lane_abandon(struct store_lane *lane) {
   if (!lane->open) return;
+  pg_pick_release(lane, true);
   struct fault why = {0};
   struct call rollback = pg_call(&lane->conn, QUERY_rollback);
   enum err err = pg_send(&rollback, &why);

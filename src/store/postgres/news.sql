@@ -11,24 +11,26 @@
 -- which a task should have moved and did not, 4 the channels that have a ready task (their places
 -- in the arrays), 5 the watched tasks that ended or were deleted (the same).
 -- name: pulse
-SELECT 0::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+SELECT 0::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, NULL::bigint, NULL::uuid
 UNION ALL
-SELECT 1, value FROM @schema@.meta WHERE name = 'catalogue'
+SELECT 1, value, NULL, NULL FROM @schema@.meta WHERE name = 'catalogue'
 UNION ALL
-SELECT 2, coalesce(max(number), 0) FROM @schema@.channel
+SELECT 2, coalesce(max(number), 0), NULL, NULL FROM @schema@.channel
 UNION ALL
-(SELECT 3, wake_at FROM @schema@.live
+(SELECT 3, wake_at, NULL, NULL FROM @schema@.live
  WHERE wake_at > 0 AND wake_at > $1::bigint AND wake_at <= $2::bigint
  ORDER BY wake_at LIMIT 1)
 UNION ALL
-SELECT 4, c.nr FROM unnest($3::bigint[], $4::bigint[]) WITH ORDINALITY AS c(tenant, channel, nr)
-WHERE (
-  SELECT 1 FROM @schema@.live AS r
+SELECT 4, c.nr, x.rank, x.id
+FROM unnest($3::bigint[], $4::bigint[]) WITH ORDINALITY AS c(tenant, channel, nr)
+CROSS JOIN LATERAL (
+  SELECT -r.priority::bigint AS rank, r.id FROM @schema@.live AS r
   WHERE r.tenant = c.tenant AND r.channel = c.channel::integer AND r.waiting = 1
   ORDER BY -r.priority, r.id LIMIT 1
-) IS NOT NULL
+) AS x
 UNION ALL
-SELECT 5, w.nr FROM unnest($5::bigint[], $6::uuid[]) WITH ORDINALITY AS w(tenant, id, nr)
+SELECT 5, w.nr, NULL, NULL
+FROM unnest($5::bigint[], $6::uuid[]) WITH ORDINALITY AS w(tenant, id, nr)
 WHERE (SELECT 1 FROM @schema@.live AS l WHERE l.tenant = w.tenant AND l.id = w.id) IS NULL;
 
 -- Tells the others. Never inside a unit of work: a transaction that notifies holds, while it
@@ -68,6 +70,16 @@ DELETE FROM @schema@.node WHERE id = $1::bigint;
 DELETE FROM @schema@.node WHERE seen_at < $1::bigint;
 
 -- --- upkeep ---
+
+-- The first ready task of each channel, whoever holds it; channels that have none are left out.
+-- name: front_first
+SELECT c.nr, x.rank, x.id
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS c(nr, tenant, channel)
+CROSS JOIN LATERAL (
+  SELECT -r.priority::bigint AS rank, r.id FROM @schema@.live AS r
+  WHERE r.tenant = c.tenant AND r.channel = c.channel::integer AND r.waiting = 1
+  ORDER BY -r.priority, r.id LIMIT 1
+) AS x;
 
 -- Sums up some of the tallies' moves, if no other node is at it. Gives whether that was so, and how
 -- many moves there were. They are found by their place, for the table has no index. One that

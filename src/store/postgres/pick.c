@@ -4,13 +4,12 @@
 // walk over them until a vacuum, and for as long as anybody holds an old snapshot. So the walk of a
 // channel begins at its frontier: the first task that the latest claim got. What becomes ready
 // before the frontier is known when this process did it, and told by the news when another did;
-// now and then, as seldom as it is dear, a walk begins at the very front all the same.
+// now and then a walk begins at the very front all the same. Where that is dear the upkeep does it.
 #include "base/clock.h"
 #include "store/postgres/unit.h"
 
 enum {
   FRONT_EVERY_US = 250 * 1000,  // a channel's walks from the front are at least this far apart
-  DEAR_US = 1500,               // one that takes longer walks over much that is dead
   HELD_MIN = 32,                // tasks in the way that other units hold, besides as many as asked
 };
 
@@ -30,9 +29,9 @@ struct pick_walk {
 
 // --- where to begin ------------------------------------------------------------------------------
 
-static bool front_is_due(struct channels *cs, const struct frontier *f, int64_t now_us) {
-  if (f->walked_at == 0) return true;
-  return now_us - f->walked_at > FRONT_EVERY_US && pg_channels_front_is_due(cs, now_us);
+// Where it is dear, it is left to the upkeep.
+static bool front_is_due(const struct frontier *f, int64_t now_us) {
+  return f->walked_at == 0 || (!frontier_is_dear(f) && now_us - f->walked_at > FRONT_EVERY_US);
 }
 
 static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *walk, bool front) {
@@ -47,11 +46,11 @@ static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *
   for (size_t i = 0; i < walk->count; i++) {
     struct frontier *f = &walk->seen[i];
     *f = pg_channels_frontier(cs, walk->channels[i]);
-    bool at_front = front || front_is_due(cs, f, walk->sent_us);
+    bool at_front = front || front_is_due(f, walk->sent_us);
     if (!at_front) walk->from[i] = *f;
     walk->from_front |= at_front;
     walk->past_front |= !at_front;
-    walk->dear |= f->walk_us > DEAR_US;
+    walk->dear |= frontier_is_dear(f);
   }
   walk->stretch_count =
       frontier_plan(walk->from, walk->count, walk->dear, l->arena, &walk->stretches);
@@ -160,12 +159,21 @@ static enum err send_walks(struct store_lane *lane, const struct pick *picks,
   return pg_send(&c, why);
 }
 
+// Whether anything ready lies where the walk went, whoever holds it.
 static enum err send_any(struct store_lane *lane, const struct pick *pick,
                          const struct pick_walk *walk, struct fault *why) {
   struct call c = pg_call(&lane->conn, QUERY_pick_any);
+  size_t count = walk->stretch_count;
+  const struct stretch *all = walk->stretches;
   call_i64(&c, pick->tenant);
-  call_array_i64(&c, walk->count);
-  for (size_t i = 0; i < walk->count; i++) call_put_i64(&c, walk->channels[i]->number);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, walk->channels[all[i].channel]->number);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, all[i].rank);
+  call_array_id(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_id(&c, all[i].id);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, all[i].rank_end);
   return pg_send(&c, why);
 }
 
@@ -212,20 +220,15 @@ enum err pg_pick_receive(struct loaded *l, struct load *want, struct fault *why)
 
 // --- what needs another trip ---------------------------------------------------------------------
 
-// A walk that found nothing says so only after it has begun at the front, over all channels there
-// are; and then tells whether others hold what it looked for. Where such a walk is dear, and its
-// share of the time is used up, the claim comes back a little later instead.
+// A walk that found nothing says so only after it has begun at the front, unless that is dear and
+// need not be sure; and then tells whether others hold what it looked for.
 static enum err look_again(struct loaded *l, struct pick *pick, struct pick_walk *walk, bool more,
                            struct fault *why) {
   struct conn *conn = &l->lane->conn;
-  bool walk_again = more || walk->past_front, walking = false;
-  if (walk_again && walk->dear && !more && !pick->sure) {
-    pick->busy = !pg_channels_front_is_due(l->lane->store->channels, clock_mono_us());
-    if (pick->busy) return ERR_OK;
-  }
-  if (walk_again) choose(l, pick, walk, true);
+  bool front = walk->past_front && (pick->sure || !walk->dear), walking = false;
+  if (more || front) choose(l, pick, walk, front);
   if (!is_walked(pick, walk)) return ERR_OK;
-  if (walk_again) TRY(send_walks(l->lane, pick, walk, 1, &walking, why));
+  if (more || front) TRY(send_walks(l->lane, pick, walk, 1, &walking, why));
   TRY(send_any(l->lane, pick, walk, why));
   TRY(pg_sync(conn, why));
   if (walking) TRY(receive_walks(l, pick, walk, 1, why));
@@ -269,6 +272,30 @@ static enum err fetch_long(struct loaded *l, const struct pick *pick, const stru
   return ERR_OK;
 }
 
+// What is left of them when the unit ends was held meanwhile, and passed over by others.
+static void remember_picked(struct loaded *l, const struct load *want) {
+  struct store_lane *lane = l->lane;
+  size_t count = 0;
+  for (size_t i = 0; i < want->pick_count; i++) count += want->picks[i].row_count;
+  lane->picked = ARENA_ARRAY(l->arena, struct row *, count + 1);
+  lane->picked_count = 0;
+  for (size_t i = 0; i < want->pick_count; i++)
+    for (size_t k = 0; k < want->picks[i].row_count; k++)
+      lane->picked[lane->picked_count++] = want->picks[i].rows[k];
+}
+
+void pg_pick_release(struct store_lane *lane, bool failed) {
+  struct channels *cs = lane->store->channels;
+  for (size_t i = 0; i < lane->picked_count; i++) {
+    const struct row *row = lane->picked[i];
+    const struct task *t = &row->task;
+    bool ready = t->status == TASK_PENDING && t->waiting == WAIT_WORKER;
+    struct channel *channel = pg_channels_at(cs, row->channel);
+    if (channel && (failed || ready)) pg_channels_lower(cs, channel, -t->priority, t->id, t->id);
+  }
+  lane->picked_count = 0;
+}
+
 enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why) {
   bool asked = false, more = false;
   for (size_t i = 0; i < want->pick_count; i++) {
@@ -279,5 +306,6 @@ enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why) 
     if (pick->row_count == 0) TRY(look_again(l, pick, &l->walks[i], more, why));
     TRY(fetch_long(l, pick, &l->walks[i], why));
   }
+  remember_picked(l, want);
   return ERR_OK;
 }

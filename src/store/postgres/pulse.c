@@ -100,7 +100,16 @@ static struct call ask(struct news_desk *d, const struct pulse *p) {
 
 // --- the answer ----------------------------------------------------------------------------------
 
-static void take(struct pulse *p, struct result *r, struct found *f, int64_t *clock_ms) {
+// Claims that wait should have got it long ago; at the latest now they begin there.
+static void take_ready(struct news_desk *d, struct pulse *p, struct channel *c, struct result *r) {
+  int64_t rank = result_i64(r);
+  struct id id = result_id(r);
+  p->ready[c->number] = true;
+  pg_channels_lower(d->store->channels, c, rank, id, id);
+}
+
+static void take(struct news_desk *d, struct pulse *p, struct result *r, struct found *f,
+                 int64_t *clock_ms) {
   while (result_next(r)) {
     enum what what = (enum what)result_i64(r);
     int64_t value = result_i64(r);
@@ -109,7 +118,7 @@ static void take(struct pulse *p, struct result *r, struct found *f, int64_t *cl
     case CATALOGUE: p->catalogue = value; break;
     case CHANNEL: p->highest = value; break;
     case OVERDUE: p->overdue = value; break;
-    case READY: p->ready[p->channels[value - 1]->number] = true; break;
+    case READY: take_ready(d, p, p->channels[value - 1], r); break;
     case ENDED: pg_found_ended(f, p->watched[value - 1].id); break;
     }
   }
@@ -128,7 +137,7 @@ static enum err run(struct news_desk *d, struct pulse *p, struct found *f, struc
   struct result r;
   TRY(pg_run(&c, &r, why));
   int64_t received_us = clock_mono_us();
-  take(p, &r, f, &clock_ms);
+  take(d, p, &r, f, &clock_ms);
   result_free(&r);
   pg_clock_sample(d->store, clock_ms, sent_us, received_us);
   if (p->deep) d->deep_at_us = received_us + (received_us - sent_us) * DEEP_SHARE;

@@ -19,6 +19,8 @@ struct store_lane {
   struct tally_moved **moves;  // by the number of the channel; all NULL between units
   bool open;                   // a transaction is open
   size_t begun;                // statements that opened it, whose results are still to come
+  struct row **picked;         // for claims of the unit under way; in its arena
+  size_t picked_count;
   bool ailing;                 // the latest unit failed; `tend` tries whether the server works
   int64_t replays_dropped_us;  // when old answers were removed last
   int64_t next_try_us;         // when a lost connection may be tried again, of the monotonic clock
@@ -56,6 +58,7 @@ MUST_USE enum err pg_pick_send(struct loaded *l, struct load *want, struct fault
 MUST_USE enum err pg_pick_receive(struct loaded *l, struct load *want, struct fault *why);
 MUST_USE enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why);
 void pg_pick_became_ready(struct postgres_store *s, const struct change *change);
+void pg_pick_release(struct store_lane *lane, bool failed);  // the unit has ended
 
 // naming.c: the number of the channel of a task's tenant, queue and type, made if there is none.
 MUST_USE enum err pg_channel_find(struct postgres_store *s, const struct task *t, int64_t *number,

@@ -164,13 +164,17 @@ CROSS JOIN LATERAL (
   LIMIT p.amount
 ) AS x;
 
--- Whether any channel has a ready task, whoever holds it.
+-- Whether any of these stretches has a ready task, whoever holds it.
 -- name: pick_any
 SELECT EXISTS (
-  SELECT 1 FROM unnest($2::bigint[]) AS c(channel)
+  SELECT 1 FROM unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[])
+    AS c(channel, rank, id, rank_end)
   CROSS JOIN LATERAL (
     SELECT 1 FROM @schema@.live AS r
     WHERE r.tenant = $1::bigint AND r.channel = c.channel::integer AND r.waiting = 1
+      AND (-r.priority, r.id) >=
+        (c.rank::integer, coalesce(c.id, '00000000-0000-0000-0000-000000000000'::uuid))
+      AND -r.priority <= c.rank_end::integer
     ORDER BY -r.priority, r.id LIMIT 1
   ) AS x
 );

@@ -1,4 +1,4 @@
-// upkeep.c: sums up tallies, forgets what is too old, removes dead rows.
+// upkeep.c: sums up tallies, forgets what is too old, removes dead rows, looks for forgotten tasks.
 //
 // Each process that writes minds it, on a thread and a connection of its own, and lets it be while
 // another one is at it. What a process that died has left is summed up by the next one that writes.
@@ -16,6 +16,7 @@
 enum {
   FOLD_EVERY_US = 2 * 1000 * 1000,
   FOLD_ROWS = 50000,           // in one statement: a tenth of a second
+  FRONT_SHARE = 20,            // walks from the front take one part in so many of the time
   RETRY_US = 5 * 1000 * 1000,  // after a failure
   CLEAN_EVERY_US = 60 * 1000 * 1000,
   CLEAN_ROWS = 10000,
@@ -42,7 +43,7 @@ struct upkeep {
   struct vacuum vacuum;
   bool complained;
   int64_t active_us;  // when there was something to sum up
-  int64_t fold_at_us, clean_at_us;
+  int64_t fold_at_us, clean_at_us, front_at_us;
 };
 
 // --- the connection ------------------------------------------------------------------------------
@@ -114,6 +115,37 @@ static enum err clean(struct upkeep *u, struct fault *why) {
   return pg_run_done(&c, why);
 }
 
+// What lanes leave to us where it is dear: a walk from the front of the ready tasks, over all that
+// somebody's snapshot keeps there. It finds what a process that died had held.
+static enum err search_fronts(struct upkeep *u, struct fault *why) {
+  struct channels *cs = u->store->channels;
+  struct channel **dear;
+  arena_reset(&u->scratch);
+  size_t count = pg_channels_dear(cs, &u->scratch, &dear);
+  if (count == 0) return ERR_OK;
+  struct call c = pg_call(&u->conn, QUERY_front_first);
+  struct result r;
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, (int64_t)i);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, dear[i]->tenant);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, dear[i]->number);
+  int64_t began_us = clock_mono_us();
+  TRY(pg_run(&c, &r, why));
+  int64_t now_us = clock_mono_us(), each_us = (now_us - began_us) / (int64_t)count;
+  for (size_t i = 0; i < count; i++) pg_channels_walked(cs, dear[i], now_us, each_us);
+  while (result_next(&r)) {
+    struct channel *channel = dear[result_i64(&r)];
+    int64_t rank = result_i64(&r);
+    struct id id = result_id(&r);
+    pg_channels_lower(cs, channel, rank, id, id);
+  }
+  result_free(&r);
+  u->front_at_us = now_us + (now_us - began_us) * FRONT_SHARE;
+  return ERR_OK;
+}
+
 static bool is_active(const struct upkeep *u) {
   return u->active_us && clock_mono_us() - u->active_us < ACTIVE_US;
 }
@@ -122,6 +154,7 @@ static enum err work(struct upkeep *u, struct fault *why) {
   TRY(connect_upkeep(u, why));
   if (atomic_load(&u->written) > 0 && clock_mono_us() >= u->fold_at_us) {
     TRY(fold(u, why));
+    if (clock_mono_us() >= u->front_at_us) TRY(search_fronts(u, why));
     u->fold_at_us = clock_mono_us() + FOLD_EVERY_US;
   }
   if (clock_mono_us() < u->clean_at_us) return ERR_OK;
