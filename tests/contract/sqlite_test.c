@@ -36,6 +36,57 @@ static void a_store_is_open_in_one_server_only(void **state) {
   world_open(w);
 }
 
+static void another_way_to_the_file_is_no_way_around_its_lock(void **state) {
+  struct world *w = *state;
+  char link_path[48], around[64];
+  snprintf(link_path, sizeof link_path, "%s/link.db", w->folder);
+  snprintf(around, sizeof around, "%s/.//store.db", w->folder);
+  assert_int_equal(symlink("store.db", link_path), 0);
+  struct store *second;
+  FAILS(ERR_UNAVAILABLE, open_at(link_path, NULL, &second, &w->why));
+  assert_non_null(strstr(w->why.detail, "in use by another taskyard, process "));
+  FAILS(ERR_UNAVAILABLE, open_at(around, NULL, &second, &w->why));
+
+  // Beside the server, and alone when it is gone.
+  const struct sqlite_settings read_only = {.read_only = true};
+  struct id id = world_create(w, STR("resize"));
+  OK(open_at(link_path, &read_only, &second, &w->why));
+  second->ops->close(second);
+  world_close(w);
+  memcpy(w->path, link_path, sizeof link_path);
+  world_open(w);
+  assert_str(world_read(w, id)->type, STR("resize"));
+  snprintf(around, sizeof around, "%s.lock", link_path);
+  assert_int_not_equal(access(around, F_OK), 0);
+}
+
+// Its WAL would have another name, and SQLite would not find it.
+static void a_file_with_a_second_name_is_refused(void **state) {
+  struct world *w = *state;
+  char other[80];
+  snprintf(other, sizeof other, "%s/other.db", w->folder);
+  assert_int_equal(link(w->path, other), 0);
+  const struct sqlite_settings read_only = {.read_only = true};
+  struct store *second;
+  FAILS(ERR_INVALID, open_at(other, NULL, &second, &w->why));
+  assert_non_null(strstr(w->why.detail, "has 2 names (hard links)"));
+  FAILS(ERR_INVALID, open_at(other, &read_only, &second, &w->why));
+  FAILS(ERR_INVALID, open_at(w->path, &read_only, &second, &w->why));
+  assert_int_equal(unlink(other), 0);
+  OK(open_at(w->path, &read_only, &second, &w->why));
+  second->ops->close(second);
+}
+
+static void a_link_to_nothing_is_refused(void **state) {
+  struct world *w = *state;
+  char link_path[80];
+  snprintf(link_path, sizeof link_path, "%s/link.db", w->folder);
+  assert_int_equal(symlink("missing.db", link_path), 0);
+  struct store *s;
+  FAILS(ERR_UNAVAILABLE, open_at(link_path, NULL, &s, &w->why));
+  assert_non_null(strstr(w->why.detail, "cannot follow the link"));
+}
+
 static void a_store_of_a_newer_version_is_refused(void **state) {
   struct world *w = *state;
   world_close(w);
@@ -351,6 +402,9 @@ int main(void) {
   kind_now = &kinds[0];
   const struct CMUnitTest tests[] = {
       CONTRACT_TEST(a_store_is_open_in_one_server_only),
+      CONTRACT_TEST(another_way_to_the_file_is_no_way_around_its_lock),
+      CONTRACT_TEST(a_file_with_a_second_name_is_refused),
+      CONTRACT_TEST(a_link_to_nothing_is_refused),
       CONTRACT_TEST(a_store_of_a_newer_version_is_refused),
       CONTRACT_TEST(a_file_that_is_not_ours_is_refused_and_left_as_it_is),
       CONTRACT_TEST(a_store_needs_its_folder),

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -14,8 +16,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/sqlite/sqlite.h"
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = PATH_MAX };  // what realpath fills at most
+
+#define TOO_LONG "the path of the store is empty or too long"
 
 // SQLite gives names like ":memory:" and "file:…" a meaning; behind a slash they are just names.
 char *sqlite_file_plain(const char *path) {
@@ -51,16 +56,59 @@ static void folder_of(const char *path, char out[PATH_BYTES]) {
   snprintf(out, PATH_BYTES, "%.*s", length, slash ? path : "./");
 }
 
+static enum err refuse_folder(const char *folder, struct fault *why) {
+  return fault_set(why, ERR_UNAVAILABLE,
+                   "cannot use the folder %s: %s; make it, or name another store", folder,
+                   strerror(errno));
+}
+
+// The name of a file that is not there yet, in the folder where it will be.
+static enum err resolve_new(const char *path, char out[PATH_BYTES], struct fault *why) {
+  char folder[PATH_BYTES], real[PATH_BYTES];
+  struct stat st;
+  int error = errno;
+  if (lstat(path, &st) == 0)
+    return fault_set(why, ERR_UNAVAILABLE, "cannot follow the link %s: %s; name the file itself",
+                     path, strerror(error));
+  folder_of(path, folder);
+  if (!realpath(folder, real)) return refuse_folder(folder, why);
+  const char *slash = strrchr(path, '/');
+  int length = snprintf(out, PATH_BYTES, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+                        slash ? slash + 1 : path);
+  return length < PATH_BYTES ? ERR_OK : fault_set(why, ERR_INVALID, TOO_LONG);
+}
+
+// A second name of the file itself would have a lock and a WAL of its own.
+static enum err refuse_second_name(const char *path, struct fault *why) {
+  struct stat st;
+  if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink <= 1) return ERR_OK;
+  return fault_set(why, ERR_INVALID,
+                   "%s has %lld names (hard links), and under each the others would miss what is "
+                   "new; remove all but one, or make copies with 'taskyard backup'",
+                   path, (long long)st.st_nlink);
+}
+
+enum err sqlite_file_resolve(const char *path, char **out, struct fault *why) {
+  char real[PATH_BYTES];
+  if (!*path || strlen(path) >= PATH_BYTES) return fault_set(why, ERR_INVALID, TOO_LONG);
+  if (!realpath(path, real)) TRY(resolve_new(path, real, why));
+  if (strlen(real) > PATH_BYTES - sizeof ".lock") return fault_set(why, ERR_INVALID, TOO_LONG);
+  TRY(refuse_second_name(real, why));
+  *out = mem_copy(real, strlen(real));
+  return ERR_OK;
+}
+
+bool sqlite_store_same(const char *a, const char *b) {
+  struct stat first, second;
+  return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 enum err sqlite_file_check(const char *path, struct fault *why) {
   char folder[PATH_BYTES];
-  if (!*path || strlen(path) > PATH_BYTES - sizeof ".lock")
-    return fault_set(why, ERR_INVALID, "the path of the store is empty or too long");
   folder_of(path, folder);
   struct statfs fs;
-  if (statfs(folder, &fs) != 0)
-    return fault_set(why, ERR_UNAVAILABLE,
-                     "cannot use the folder %s: %s; make it, or name another store", folder,
-                     strerror(errno));
+  if (statfs(folder, &fs) != 0) return refuse_folder(folder, why);
   const char *name = sqlite_file_network_name((unsigned long)fs.f_type & 0xffffffffUL);
   if (name)
     return fault_set(why, ERR_UNAVAILABLE,

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "store/sqlite/sqlite.h"
 
 static void names_with_a_meaning_become_plain_names(void **state) {
   (void)state;
@@ -89,6 +90,49 @@ static void a_file_that_is_there_is_not_made_again(void **state) {
   assert_int_equal(st.st_size, 100);
 }
 
+static void assert_resolves(struct place *p, const char *path, const char *want) {
+  char *name = NULL;
+  assert_int_equal(sqlite_file_resolve(path, &name, &p->why), ERR_OK);
+  assert_string_equal(name, want);
+  mem_free(name);
+}
+
+static void each_way_to_a_file_leads_to_one_name(void **state) {
+  struct place *p = *state;
+  char around[64];
+  snprintf(around, sizeof around, "%s/../%s", p->folder, p->a + strlen("/tmp/"));
+  assert_resolves(p, around, p->a);  // not there yet
+  assert_resolves(p, "/no-such-file", "/no-such-file");
+  assert_int_equal(sqlite_file_create(p->a, &p->why), ERR_OK);
+  assert_int_equal(symlink(p->a, p->b), 0);
+  assert_resolves(p, around, p->a);
+  assert_resolves(p, p->b, p->a);
+  assert_true(sqlite_store_same(p->b, around));
+  assert_false(sqlite_store_same(p->a, p->folder));
+  unlink(p->a);
+  assert_false(sqlite_store_same(p->a, p->b));
+}
+
+static void what_has_no_one_name_is_refused(void **state) {
+  struct place *p = *state;
+  char *name = NULL, long_path[5000];
+  assert_int_equal(sqlite_file_create(p->a, &p->why), ERR_OK);
+  assert_int_equal(link(p->a, p->b), 0);
+  assert_int_equal(sqlite_file_resolve(p->a, &name, &p->why), ERR_INVALID);
+  assert_int_equal(sqlite_file_resolve(p->b, &name, &p->why), ERR_INVALID);
+  unlink(p->b);
+  assert_int_equal(symlink("/no/such/file", p->b), 0);
+  assert_int_equal(sqlite_file_resolve(p->b, &name, &p->why), ERR_UNAVAILABLE);
+  assert_int_equal(sqlite_file_resolve("/no/such/file", &name, &p->why), ERR_UNAVAILABLE);
+  assert_int_equal(sqlite_file_resolve("", &name, &p->why), ERR_INVALID);
+  memset(long_path, 'x', sizeof long_path);
+  long_path[sizeof long_path - 1] = '\0';
+  assert_int_equal(sqlite_file_resolve(long_path, &name, &p->why), ERR_INVALID);
+  long_path[4090] = '\0';
+  assert_int_equal(sqlite_file_resolve(long_path, &name, &p->why), ERR_INVALID);
+  assert_null(name);
+}
+
 static void a_finished_file_never_takes_the_place_of_another(void **state) {
   struct place *p = *state;
   assert_int_equal(sqlite_file_create(p->a, &p->why), ERR_OK);
@@ -109,6 +153,9 @@ int main(void) {
                                       place_teardown),
       cmocka_unit_test_setup_teardown(a_file_that_is_there_is_not_made_again, place_setup,
                                       place_teardown),
+      cmocka_unit_test_setup_teardown(each_way_to_a_file_leads_to_one_name, place_setup,
+                                      place_teardown),
+      cmocka_unit_test_setup_teardown(what_has_no_one_name_is_refused, place_setup, place_teardown),
       cmocka_unit_test_setup_teardown(a_finished_file_never_takes_the_place_of_another, place_setup,
                                       place_teardown),
   };

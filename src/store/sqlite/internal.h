@@ -9,7 +9,7 @@
 struct sqlite_store {
   struct store store;               // first: what callers see
   struct sqlite_settings settings;  // with the defaults filled in
-  char *path;                       // NULL: in memory
+  char *path;                       // as sqlite_file_resolve gave it; NULL: in memory
   int lock_fd;                      // holds the lock file; -1: none
   struct conn conn;                 // the one that writes; the lane's while a lane is open
   bool lane_open;

@@ -36,7 +36,8 @@ static enum err open_to_read(struct sqlite_store *s, struct fault *why) {
   return s->settings.alone ? sqlite_file_lock(s->path, &s->lock_fd, why) : ERR_OK;
 }
 
-static enum err open_file(struct sqlite_store *s, struct fault *why) {
+static enum err open_file(struct sqlite_store *s, const char *path, struct fault *why) {
+  TRY(sqlite_file_resolve(path, &s->path, why));
   TRY(sqlite_file_check(s->path, why));
   if (s->settings.read_only) return open_to_read(s, why);
   TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
@@ -50,9 +51,8 @@ enum err sqlite_store_open(const char *path, const struct sqlite_settings *setti
   struct sqlite_store *s = mem_zero(sizeof *s);
   s->store.ops = path ? &sqlite_file_ops : &sqlite_memory_ops;
   s->settings = settings_filled(settings);
-  s->path = path ? sqlite_file_plain(path) : NULL;
   s->lock_fd = -1;
-  enum err err = path ? open_file(s, why)
+  enum err err = path ? open_file(s, path, why)
                       : sqlite_conn_open(&s->conn, NULL, CONN_MEMORY, s->settings.cache_kib, why);
   if (err == ERR_OK)
     err = sqlite_migrate(&s->conn, path ? path : "memory", path && s->settings.read_only, why);

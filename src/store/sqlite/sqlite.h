@@ -15,8 +15,12 @@ struct sqlite_settings {
 
 // `path` NULL: a store in memory, gone when closed. Creates and migrates the file as needed.
 // Refuses, with a sentence that says what to do: a file that is not ours, one of a newer version,
-// one that another server has open (a lock file beside it), one on a network file system.
+// one that another server has open under whatever name (a lock file beside it), one that has
+// several names (hard links), one on a network file system.
 enum err sqlite_store_open(const char *path, const struct sqlite_settings *settings,
                            struct store **out, struct fault *why);
+
+// Whether two paths lead to one file that is there.
+bool sqlite_store_same(const char *a, const char *b);
 
 #endif
