@@ -136,7 +136,15 @@ static enum err read_page(struct move *m, struct side *side, struct arena *a, en
   return side->store->ops->bulk_read(side->store, a, part, after, limit, out, why);
 }
 
+// Half a store must not pass for a whole one.
+static enum err require_whole(const struct side *side, struct fault *why) {
+  struct fault reason = {0};
+  enum err err = side->store->ops->bulk_whole(side->store, &reason);
+  return err == ERR_OK ? err : fault_set(why, err, "--%s: %s", side->option, reason.detail);
+}
+
 static enum err look_at_source(struct move *m, struct fault *why) {
+  TRY(require_whole(&m->from, why));
   const struct bulk_mark start = {0};
   for (enum bulk_part part = 0; part < BULK_PARTS; part++) {
     struct bulk page;
@@ -303,6 +311,7 @@ static enum err move_and_compare(struct move *m, struct fault *why) {
 
 static enum err only_compare(struct move *m, struct fault *why) {
   size_t differ;
+  TRY(require_whole(&m->to, why));
   TRY(compare(m, &differ, why));
   if (differ == 0) return ERR_OK;
   return fault_set(why, ERR_STORE_BROKEN, "the stores differ in %zu of %d parts", differ,

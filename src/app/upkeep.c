@@ -78,7 +78,9 @@ static enum err run_check(struct command *c, struct fault *why) {
   struct check_finding *findings;
   size_t count;
   TRY(open_store(c, &store, why));
-  enum err err = store->ops->check(store, &c->arena, &findings, &count, why);
+  // What is not there yet would look like damage.
+  enum err err = store->ops->bulk_whole(store, why);
+  if (err == ERR_OK) err = store->ops->check(store, &c->arena, &findings, &count, why);
   if (err == ERR_OK) err = print_findings(c, findings, count, why);
   store->ops->close(store);
   if (err == ERR_OK) c->exit_code = EXIT_DONE;

@@ -371,6 +371,8 @@ struct store_ops {
   enum err (*bulk_mark)(struct store *s, struct arena *a, enum bulk_part part,
                         struct bulk_mark *out, bool *finished, struct fault *why);
   enum err (*bulk_finish)(struct store *s, struct fault *why);
+  // ERR_INVALID, with what to do: a move into the store was begun and is not finished.
+  enum err (*bulk_whole)(struct store *s, struct fault *why);
 
   void (*close)(struct store *s);  // all lanes and readers are closed; NULL is allowed
 };

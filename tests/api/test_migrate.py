@@ -178,6 +178,13 @@ def start_and_stop(old, new, tmp_path, number):
     return process.returncode, "".join(lines)
 
 
+def check(where, tmp_path):
+    schema = ["--store-schema", where.schema] if where.schema else []
+    return subprocess.run([str(BINARY), "check", "--store", where.url, *schema], text=True,
+                          capture_output=True, timeout=60, cwd=tmp_path,
+                          env=clean_environment(tmp_path), check=False)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["int", "kill"])
 def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, kind, number):
@@ -202,6 +209,14 @@ def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, 
     serve(other).stop()
     ended = migrate(*other.options("from"), *new.options("to"), expect=FAILURE)
     assert "from another store" in ended.stderr
+
+    # Nor is it moved on, compared or taken for a broken one.
+    for ended in (migrate(*new.options("from"), *place().options("to"), expect=FAILURE),
+                  migrate("--verify", *new.options("from"), *old.options("to"), expect=FAILURE),
+                  migrate("--verify", *old.options("from"), *new.options("to"), expect=FAILURE),
+                  check(new, tmp_path)):
+        assert "a move that was not finished" in ended.stderr
+        assert "All is moved" not in ended.stderr and "FAIL" not in ended.stdout
 
     ended = migrate(*old.options("from"), *new.options("to"))
     assert "this one goes on where it ended" in ended.stderr

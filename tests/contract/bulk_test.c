@@ -170,11 +170,13 @@ static void a_half_moved_store_is_not_opened_for_use(void **state) {
     reopen(to, p->to_kind);
     FAILS_IN(to, ERR_INVALID, to->ops->lane_open(to->store, &lane, &to->why));
     assert_null(lane);
+    FAILS_IN(to, ERR_INVALID, to->ops->bulk_whole(to->store, &to->why));
     assert_non_null(strstr(to->why.detail, "taskyard migrate"));
     if (part + 1 < BULK_PARTS)
       FAILS_IN(to, ERR_CONFLICT, to->ops->bulk_finish(to->store, &to->why));
   }
   OK_IN(to, to->ops->bulk_finish(to->store, &to->why));
+  OK_IN(to, to->ops->bulk_whole(to->store, &to->why));
   use(to, p->to_kind);
   struct bulk_mark mark;
   bool finished;

@@ -52,6 +52,10 @@ enum err pg_bulk_refuse(struct postgres_store *s, struct fault *why) {
   return err;
 }
 
+enum err pg_bulk_whole(struct store *s, struct fault *why) {
+  return pg_bulk_refuse((struct postgres_store *)s, why);
+}
+
 // --- marks ---------------------------------------------------------------------------------------
 
 static enum err read_identity(struct conn *c, int64_t *out, struct fault *why) {

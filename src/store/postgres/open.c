@@ -196,5 +196,6 @@ const struct store_ops postgres_ops = {
     .bulk_write = pg_bulk_write,
     .bulk_mark = pg_bulk_mark,
     .bulk_finish = pg_bulk_finish,
+    .bulk_whole = pg_bulk_whole,
     .close = store_close,
 };

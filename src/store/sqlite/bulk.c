@@ -71,6 +71,10 @@ enum err sqlite_bulk_refuse(struct conn *c, struct fault *why) {
                    "`taskyard migrate` to finish it, or delete the store");
 }
 
+enum err sqlite_bulk_whole(struct store *s, struct fault *why) {
+  return sqlite_bulk_refuse(&((struct sqlite_store *)s)->conn, why);
+}
+
 // --- reading -------------------------------------------------------------------------------------
 
 // Reads the row that the statement stands on into the page, and returns what it weighs.

@@ -155,6 +155,7 @@ enum err sqlite_bulk_write(struct store *s, enum bulk_part part, const struct bu
 enum err sqlite_bulk_mark(struct store *s, struct arena *a, enum bulk_part part,
                           struct bulk_mark *out, bool *finished, struct fault *why);
 enum err sqlite_bulk_finish(struct store *s, struct fault *why);
+enum err sqlite_bulk_whole(struct store *s, struct fault *why);
 // ERR_INVALID: a move into the store is not finished.
 MUST_USE enum err sqlite_bulk_refuse(struct conn *c, struct fault *why);
 

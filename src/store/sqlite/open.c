@@ -84,7 +84,7 @@ static void store_close(struct store *store) {
     .read_events = sqlite_read_events, .read_logs = sqlite_read_logs,                              \
     .read_tallies = sqlite_read_tallies, .backup = sqlite_backup, .check = sqlite_check,           \
     .bulk_read = sqlite_bulk_read, .bulk_write = sqlite_bulk_write, .bulk_mark = sqlite_bulk_mark, \
-    .bulk_finish = sqlite_bulk_finish, .close = store_close,                                       \
+    .bulk_finish = sqlite_bulk_finish, .bulk_whole = sqlite_bulk_whole, .close = store_close,      \
   }
 
 const struct store_ops sqlite_file_ops = OPS("sqlite", false);
