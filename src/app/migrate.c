@@ -227,6 +227,8 @@ static enum err move_all(struct move *m, struct fault *why) {
   for (enum bulk_part part = 0; err == ERR_OK && part < BULK_PARTS; part++)
     err = move_part(m, part, why);
   meter_erase(&m->meter);
+  if (err == ERR_OK && m->to.store->ops->bulk_written)
+    err = m->to.store->ops->bulk_written(m->to.store, why);
   if (err != ERR_OK) fprintf(stderr, "What was moved is kept; repeat the same command to go on.\n");
   return err;
 }

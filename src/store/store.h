@@ -370,6 +370,8 @@ struct store_ops {
                          struct fault *why);
   enum err (*bulk_mark)(struct store *s, struct arena *a, enum bulk_part part,
                         struct bulk_mark *out, bool *finished, struct fault *why);
+  // All pages are written: makes the store quick to read back. NULL: it is.
+  enum err (*bulk_written)(struct store *s, struct fault *why);
   enum err (*bulk_finish)(struct store *s, struct fault *why);
   // ERR_INVALID, with what to do: a move into the store was begun and is not finished.
   enum err (*bulk_whole)(struct store *s, struct fault *why);

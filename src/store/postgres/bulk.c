@@ -472,12 +472,22 @@ static enum err require_finished(struct conn *c, struct fault *why) {
   return ERR_OK;
 }
 
-// Tallies grew with the pages. The planner is told what it has to do with, before the first claim.
+// The planner is told what it has to do with, before all is read back and before the first claim.
+// Plans that were made when the tables were empty go with it.
+enum err pg_bulk_written(struct store *store, struct fault *why) {
+  struct postgres_store *s = (struct postgres_store *)store;
+  struct conn *c;
+  TRY(pg_side_begin(s, &c, why));
+  struct call analyze = pg_call(c, QUERY_bulk_analyze);
+  enum err err = pg_run_done(&analyze, why);
+  pg_side_end(s);
+  return err;
+}
+
+// Tallies grew with the pages.
 static enum err finish(struct postgres_store *s, struct conn *c, struct fault *why) {
   TRY(require_finished(c, why));
   TRY(require_alone(s, c, why));
-  struct call analyze = pg_call(c, QUERY_bulk_analyze);
-  TRY(pg_run_done(&analyze, why));
   struct call begin = pg_call(c, QUERY_begin), changed = pg_call(c, QUERY_catalog_raise),
               drop = pg_call(c, QUERY_moved_drop), commit = pg_call(c, QUERY_commit);
   struct call *calls[] = {&begin, &changed, &drop, &commit};

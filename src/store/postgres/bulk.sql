@@ -5,11 +5,14 @@
 -- for the schema's name, see expand.c. A page of rows whose texts may be long is cut where it
 -- passes a number of bytes, by their lengths alone, so that no answer outgrows the memory.
 
--- Pages are read along the keys, whatever the planner believes about a table that is new to it.
+-- Pages are read along the keys, whatever the planner believes about a table that is new to it. Not
+-- all versions know all of the settings.
 -- name: bulk_plan
 SELECT set_config(s.name, s.value, true)
 FROM (VALUES ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'),
-  ('enable_mergejoin', 'off'), ('max_parallel_workers_per_gather', '0')) AS s(name, value);
+  ('enable_mergejoin', 'off'), ('enable_material', 'off'), ('enable_memoize', 'off'),
+  ('random_page_cost', '0.1'), ('max_parallel_workers_per_gather', '0')) AS s(name, value)
+WHERE current_setting(s.name, true) IS NOT NULL;
 
 -- By which a store is known again.
 -- name: identity
@@ -50,8 +53,8 @@ ANALYZE @schema@.task, @schema@.live, @schema@.done, @schema@.log, @schema@.even
   @schema@.channel;
 
 -- Tasks of one tenant behind an id, or of the next tenant that has some, with everything. First,
--- where the page ends. The bounds are plain ones, because PostgreSQL does not stop at the upper
--- bound of a row ((tenant, id) <= …) but reads the index to its end.
+-- which ones are the page. Then each is looked up by its whole key: OFFSET 0 keeps the planner from
+-- turning the joins round, which it does when the tables are empty, to read all of a tenant later.
 -- name: bulk_tasks
 WITH start AS MATERIALIZED (
   SELECT t.tenant, CASE WHEN t.tenant = $1::bigint AND $2::uuid IS NOT NULL THEN $2::uuid
@@ -61,26 +64,34 @@ WITH start AS MATERIALIZED (
     ($1::bigint, coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'::uuid))
   ORDER BY t.tenant, t.id LIMIT 1
 ), ids AS MATERIALIZED (
-  SELECT x.id, x.bytes + coalesce(octet_length(d.result), 0) AS bytes
+  SELECT s.tenant, x.id, x.bytes + coalesce(d.bytes, 0) AS bytes
   FROM start AS s
   CROSS JOIN LATERAL (
     SELECT t.id, coalesce(octet_length(t.payload), 0) AS bytes FROM @schema@.task AS t
     WHERE t.tenant = s.tenant AND t.id > s.id ORDER BY t.id LIMIT $3::bigint
   ) AS x
-  LEFT JOIN @schema@.done AS d ON d.tenant = s.tenant AND d.id = x.id
-), last AS MATERIALIZED (
-  SELECT x.id FROM (SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS before FROM ids) AS x
-  WHERE x.before < $4::bigint ORDER BY x.id DESC LIMIT 1
+  LEFT JOIN LATERAL (
+    SELECT octet_length(d.result) AS bytes FROM @schema@.done AS d
+    WHERE d.tenant = s.tenant AND d.id = x.id OFFSET 0
+  ) AS d ON true
+), page AS MATERIALIZED (
+  SELECT x.tenant, x.id
+  FROM (SELECT tenant, id, sum(bytes) OVER (ORDER BY id) - bytes AS before FROM ids) AS x
+  WHERE x.before < $4::bigint
 )
-SELECT l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@, t.payload, NULL::text
-FROM start AS s CROSS JOIN last
-JOIN @schema@.live AS l ON l.tenant = s.tenant AND l.id > s.id AND l.id <= last.id
-JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
-UNION ALL
 SELECT l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@, t.payload, l.result
-FROM start AS s CROSS JOIN last
-JOIN @schema@.done AS l ON l.tenant = s.tenant AND l.id > s.id AND l.id <= last.id
-JOIN @schema@.task AS t ON t.tenant = l.tenant AND t.id = l.id
+FROM page AS p
+CROSS JOIN LATERAL (
+  SELECT * FROM @schema@.task AS x WHERE x.tenant = p.tenant AND x.id = p.id OFFSET 0
+) AS t
+CROSS JOIN LATERAL (
+  SELECT x.tenant, x.id, x.channel, @state_columns x@, NULL::text AS result
+  FROM @schema@.live AS x WHERE x.tenant = p.tenant AND x.id = p.id
+  UNION ALL
+  SELECT x.tenant, x.id, x.channel, @state_columns x@, x.result
+  FROM @schema@.done AS x WHERE x.tenant = p.tenant AND x.id = p.id
+  OFFSET 0
+) AS l
 ORDER BY 1, 2;
 
 -- How many tasks there are, by the tallies.

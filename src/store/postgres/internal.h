@@ -123,6 +123,7 @@ enum err pg_bulk_write(struct store *s, enum bulk_part part, const struct bulk *
                        struct fault *why);
 enum err pg_bulk_mark(struct store *s, struct arena *a, enum bulk_part part, struct bulk_mark *out,
                       bool *finished, struct fault *why);
+enum err pg_bulk_written(struct store *s, struct fault *why);
 enum err pg_bulk_finish(struct store *s, struct fault *why);
 enum err pg_bulk_whole(struct store *s, struct fault *why);
 // ERR_INVALID: a move into the store is not finished.

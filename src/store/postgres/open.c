@@ -195,6 +195,7 @@ const struct store_ops postgres_ops = {
     .bulk_read = pg_bulk_read,
     .bulk_write = pg_bulk_write,
     .bulk_mark = pg_bulk_mark,
+    .bulk_written = pg_bulk_written,
     .bulk_finish = pg_bulk_finish,
     .bulk_whole = pg_bulk_whole,
     .close = store_close,
