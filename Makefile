@@ -10,6 +10,7 @@ DESTDIR ?=
 all: ## build/taskyard: install what is missing, build
 	@tools/packages build
 	@tools/build release
+	@[ "$(MAKECMDGOALS)" ] || echo "build/taskyard is ready. Next: make run, or build/taskyard help"
 
 run: all ## build, then run a server on 127.0.0.1:8503 and the demo worker; Ctrl-C stops both
 	@tools/run
