@@ -65,14 +65,21 @@ void meter_tell(struct meter *m, int64_t done) {
     say(m, now_us, "");
 }
 
-void meter_part_end(struct meter *m) {
-  int64_t now_us = clock_mono_us();
+static void end(struct meter *m) {
   if (m->counts) m->before += m->done;
   m->counts = false;
-  if (m->term.is_terminal)
-    draw(m, now_us);
-  else
-    say(m, now_us, ", all of them");
+  if (m->term.is_terminal) draw(m, clock_mono_us());
+}
+
+void meter_part_end(struct meter *m) {
+  end(m);
+  if (!m->term.is_terminal) say(m, clock_mono_us(), ", all of them");
+}
+
+void meter_part_there(struct meter *m) {
+  end(m);
+  if (!m->term.is_terminal)
+    fprintf(stderr, "%.*s: %" PRId64 " rows, there already\n", STR_FMT(m->what), m->done);
 }
 
 void meter_erase(const struct meter *m) {

@@ -19,6 +19,7 @@ void meter_start(struct meter *m, int64_t total);
 void meter_part(struct meter *m, struct str what, bool counts, int64_t done);
 void meter_tell(struct meter *m, int64_t done);
 void meter_part_end(struct meter *m);
+void meter_part_there(struct meter *m);   // instead of the end, of a part that an earlier run did
 void meter_erase(const struct meter *m);  // before something else is printed
 
 #endif

@@ -43,6 +43,7 @@ static const struct {
 
 struct side {
   const char *option, *schema_option;
+  struct store_url url;
   struct store *store;
   struct sum sums[BULK_PARTS];
 };
@@ -79,30 +80,40 @@ static enum err look_whether_stopped(struct move *m, struct fault *why) {
 
 // --- the two stores ------------------------------------------------------------------------------
 
+static enum err read_url(struct command *c, struct side *side, struct fault *why) {
+  const struct value_rule rule = {.kind = KIND_STORE};
+  const char *text = options_value(&c->given, side->option);
+  if (!value_parse(&rule, str_of(text), &c->arena, &side->url))
+    return command_misused(c, why, "--%s must be sqlite:PATH or postgresql://USER@HOST/DATABASE",
+                           side->option);
+  if (!side->url.address && !side->url.path)
+    return command_misused(c, why, "--%s names a store in memory, which nobody else can reach",
+                           side->option);
+  if (side->url.path && options_has(&c->given, side->schema_option))
+    return command_misused(c, why, "--%s is for PostgreSQL, and --%s names a file",
+                           side->schema_option, side->option);
+  return ERR_OK;
+}
+
 // Nobody else may use it meanwhile: a file is locked, a database looked at with each part.
 static enum err open_store(struct command *c, const struct side *side, bool write,
                            struct store **out, struct fault *why) {
-  const struct value_rule rule = {.kind = KIND_STORE};
-  struct store_url url;
-  const char *text = options_value(&c->given, side->option);
-  if (!value_parse(&rule, str_of(text), &c->arena, &url)) {
-    c->exit_code = EXIT_USAGE;
-    return value_refuse(&rule, "taskyard migrate", side->option, str_of(text), why);
-  }
-  if (url.address) {
+  if (side->url.address) {
     const struct postgres_settings settings = {
         .schema = str_of(options_value(&c->given, side->schema_option)),
         .unsafe = options_has(&c->given, "unsafe-store"),
         .read_only = !write,
         .alone = true};
-    return postgres_store_open(url.address, &settings, out, why);
+    return postgres_store_open(side->url.address, &settings, out, why);
   }
-  if (!url.path)
-    return command_misused(c, why, "--%s names a store in memory, which nobody else can reach",
-                           side->option);
   const struct sqlite_settings settings = {
       .read_only = !write, .alone = true, .cache_kib = CACHE_KIB};
-  return sqlite_store_open(url.path, &settings, out, why);
+  return sqlite_store_open(side->url.path, &settings, out, why);
+}
+
+// A file can be named in many ways. A database too: its identity is looked at when it is open.
+static bool is_same_file(const struct side *a, const struct side *b) {
+  return a->url.path && b->url.path && sqlite_store_same(a->url.path, b->url.path);
 }
 
 static bool is_same_option(const struct command *c, const char *a, const char *b) {
@@ -115,7 +126,10 @@ static enum err open_both(struct move *m, bool write, struct fault *why) {
   struct command *c = m->c;
   if (!options_has(&c->given, "from") || !options_has(&c->given, "to"))
     return command_misused(c, why, "--from URL and --to URL are both needed");
-  if (is_same_option(c, "from", "to") && is_same_option(c, "from-schema", "to-schema"))
+  TRY(read_url(c, &m->from, why));
+  TRY(read_url(c, &m->to, why));
+  if (is_same_file(&m->from, &m->to) ||
+      (is_same_option(c, "from", "to") && is_same_option(c, "from-schema", "to-schema")))
     return command_misused(c, why, "--from and --to name the same store");
   TRY(open_store(c, &m->from, false, &m->from.store, why));
   return open_store(c, &m->to, write, &m->to.store, why);
@@ -214,7 +228,11 @@ static enum err move_part(struct move *m, enum bulk_part part, struct fault *why
   arena_reset(&m->pages[0]);
   TRY(to->ops->bulk_mark(to, &m->pages[0], part, &mark, &finished, why));
   meter_part(&m->meter, PARTS[part].moving, PARTS[part].counted, mark.rows);
-  if (!finished) TRY(move_pages(m, part, mark, why));
+  if (finished) {
+    meter_part_there(&m->meter);
+    return ERR_OK;
+  }
+  TRY(move_pages(m, part, mark, why));
   meter_part_end(&m->meter);
   return ERR_OK;
 }
@@ -229,7 +247,10 @@ static enum err move_all(struct move *m, struct fault *why) {
   meter_erase(&m->meter);
   if (err == ERR_OK && m->to.store->ops->bulk_written)
     err = m->to.store->ops->bulk_written(m->to.store, why);
-  if (err != ERR_OK) fprintf(stderr, "What was moved is kept; repeat the same command to go on.\n");
+  if (err != ERR_OK)
+    fprintf(stderr,
+            "What was moved is kept; repeat the same command to go on. If --from was served "
+            "meanwhile, begin anew with a fresh --to.\n");
   return err;
 }
 
@@ -303,8 +324,8 @@ static enum err move_and_compare(struct move *m, struct fault *why) {
   TRY(compare(m, &differ, why));
   if (differ > 0)
     return fault_set(why, ERR_STORE_BROKEN,
-                     "the stores differ, and the new one stays closed; delete it and repeat "
-                     "(a change to the old one between two runs is enough to come here)");
+                     "the stores differ, and the new one stays closed; if the old one was served "
+                     "between two runs, delete the new one or name a fresh --to, and begin anew");
   TRY(m->to.store->ops->bulk_finish(m->to.store, why));
   fprintf(stderr,
           "All is moved. The old store is as it was; start the servers with the new one.\n");

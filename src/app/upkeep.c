@@ -8,11 +8,12 @@
 
 static const struct option_spec STORE_OPTIONS[] = {
     {"store", 0, "URL", "the store, instead of the one that the settings name"},
-    {"store-schema", 0, "NAME", "PostgreSQL only: the schema that holds its tables"},
     {"config", 0, "FILE", "settings file, instead of taskyard.conf here or in /etc/taskyard"},
     {0}};
 static const struct option_spec CHECK_OPTIONS[] = {
-    {"json", 'j', NULL, "print one line of JSON an invariant"}, {0}};
+    {"store-schema", 0, "NAME", "PostgreSQL only: the schema that holds its tables"},
+    {"json", 'j', NULL, "print one line of JSON an invariant"},
+    {0}};
 static const char *const CHECK_EXAMPLES[] = {"taskyard check",
                                              "taskyard check --store sqlite:backup.db", NULL};
 static const char *const BACKUP_EXAMPLES[] = {
@@ -20,20 +21,27 @@ static const char *const BACKUP_EXAMPLES[] = {
     "taskyard backup --store sqlite:taskyard.db copy.db && taskyard check --store sqlite:copy.db",
     NULL};
 
-// The store that the settings name, for reading; a server may have it open.
-static enum err open_store(struct command *c, struct store **out, struct fault *why) {
+static enum err open_named(struct command *c, const struct settings *settings, bool has_schema,
+                           struct store **out, struct fault *why) {
+  if (!settings->store.path && !settings->store.address)
+    return command_misused(c, why, "a store in memory can be neither checked nor copied");
+  if (has_schema && !settings->store.address)
+    return command_misused(c, why, "--store-schema is for PostgreSQL, and the store is a file");
+  return stores_open(settings, true, out, why);
+}
+
+// The store that the settings name, for reading; a server may have it open. `schema`: of the
+// option, NULL where there is none.
+static enum err open_store(struct command *c, const char *schema, struct store **out,
+                           struct fault *why) {
   struct settings_source source = {.config = options_value(&c->given, "config")};
   source.flags[SETTING_INDEX_store] = options_value(&c->given, "store");
-  source.flags[SETTING_INDEX_store_schema] = options_value(&c->given, "store-schema");
+  source.flags[SETTING_INDEX_store_schema] = schema;
   struct settings settings;
   c->exit_code = EXIT_CONFIG;
   TRY(settings_load(&source, &settings, why));
   c->exit_code = EXIT_FAILURE;  // a store that cannot be read is no server that cannot be reached
-  enum err err = ERR_OK;
-  if (settings.store.path || settings.store.address)
-    err = stores_open(&settings, true, out, why);
-  else
-    err = command_misused(c, why, "a store in memory can be neither checked nor copied");
+  enum err err = open_named(c, &settings, schema != NULL, out, why);
   settings_fini(&settings);
   return err;
 }
@@ -77,7 +85,7 @@ static enum err run_check(struct command *c, struct fault *why) {
   struct store *store;
   struct check_finding *findings;
   size_t count;
-  TRY(open_store(c, &store, why));
+  TRY(open_store(c, options_value(&c->given, "store-schema"), &store, why));
   // What is not there yet would look like damage.
   enum err err = store->ops->bulk_whole(store, why);
   if (err == ERR_OK) err = store->ops->check(store, &c->arena, &findings, &count, why);
@@ -89,7 +97,7 @@ static enum err run_check(struct command *c, struct fault *why) {
 
 static enum err run_backup(struct command *c, struct fault *why) {
   struct store *store;
-  TRY(open_store(c, &store, why));
+  TRY(open_store(c, NULL, &store, why));
   const char *path = c->given.positionals[0];
   enum err err = store->ops->backup(store, path, why);
   store->ops->close(store);

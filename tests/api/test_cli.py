@@ -465,6 +465,13 @@ def test_a_store_that_is_not_there_or_in_memory_cannot_be_checked(offline):
     assert offline("check", "--store", "sqlite:none.db", expect=FAILURE).stderr
 
 
+def test_a_schema_is_only_for_postgresql(offline):
+    ended = offline("check", "--store", "sqlite:none.db", "--store-schema", "x", expect=USAGE)
+    assert "--store-schema is for PostgreSQL" in ended.stderr
+    assert "--store-schema" in offline("check", "--help").stdout
+    assert "--store-schema" not in offline("backup", "--help").stdout
+
+
 # --- completion -----------------------------------------------------------------------------------
 
 def complete(taskyard, *words):

@@ -220,6 +220,7 @@ def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, 
 
     ended = migrate(*old.options("from"), *new.options("to"))
     assert "this one goes on where it ended" in ended.stderr
+    assert "moving the catalogue: 1 rows, there already" in ended.stderr
     assert table(ended)["tasks"] == ("20000", "20000", "ok")
     assert make_api(serve(new)).create()
 
@@ -276,13 +277,19 @@ def test_a_store_that_holds_something_is_left_as_it_is(place, serve, migrate, ma
 
 def test_what_cannot_be_moved_is_refused(place, serve, migrate, tmp_path):
     old = place()
+    roundabout = f"{old.directory}/../{old.directory.name}/{old.file.name}"
     serve(old).stop()
     for args, sentence in ((["--from", old.url], "both needed"),
                            (["--from", old.url, "--to", "memory:"], "in memory"),
                            (["--from", "memory:", "--to", "sqlite:new.db"], "in memory"),
                            (["--from", old.url, "--to", old.url], "the same store"),
-                           (["--from", old.url, "--to", "new.db"], "to must be sqlite:")):
-        assert sentence in migrate(*args, expect=USAGE).stderr
+                           (["--from", old.url, "--to", f"sqlite:{roundabout}"], "the same store"),
+                           (["--from", old.url, "--to", "sqlite:new.db", "--to-schema", "x"],
+                            "--to-schema is for PostgreSQL"),
+                           (["--from", old.url, "--to", "new.db"],
+                            "taskyard: --to must be sqlite:PATH or postgresql://")):
+        stderr = migrate(*args, expect=USAGE).stderr
+        assert sentence in stderr and "memory:" not in stderr
     missing = migrate("--from", "sqlite:nothing.db", "--to", "sqlite:new.db", expect=FAILURE)
     assert "is there a store of that name" in missing.stderr
     assert not list(tmp_path.glob("n*.db*"))

@@ -92,8 +92,8 @@ static enum err judge(const struct found *f, struct str schema, bool read_only, 
                      STR_FMT(schema), (long long)f->version, VERSION);
   if (read_only && f->version == 0)
     return fault_set(why, ERR_INVALID,
-                     "there is no store in the schema %.*s of this database; start the server once "
-                     "to make it, or choose another database or store_schema",
+                     "there is no store in the schema %.*s of this database: no server was started "
+                     "on it and nothing was moved there; choose another database or schema",
                      STR_FMT(schema));
   if (read_only && f->version < VERSION)
     return fault_set(why, ERR_INVALID,
