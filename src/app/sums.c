@@ -61,6 +61,9 @@ static void put_key(struct buf *out, const struct api_key *k) {
   buf_bytes(out, (const char *)k->hash, sizeof k->hash);
   put_i64(out, k->created_at);
   put_i64(out, k->revoked_at);
+  put_i64(out, k->expires_at);
+  put_text(out, k->service);
+  put_text(out, k->replaced_by);
 }
 
 // The version is a store's own.

@@ -126,6 +126,15 @@ static void each_kind_of_the_catalogue_counts(void **state) {
   key.revoked_at = 1;
   assert_true(sum_of(BULK_CATALOG, &page).check != before.check);
   key.revoked_at = 0;
+  key.expires_at = 1;
+  assert_true(sum_of(BULK_CATALOG, &page).check != before.check);
+  key.expires_at = 0;
+  key.service = STR("");
+  assert_true(sum_of(BULK_CATALOG, &page).check != before.check);
+  key.service = STR_NONE;
+  key.replaced_by = STR("k");
+  assert_true(sum_of(BULK_CATALOG, &page).check != before.check);
+  key.replaced_by = STR_NONE;
   type.backoff.jitter_percent = 1;
   assert_true(sum_of(BULK_CATALOG, &page).check != before.check);
   type.backoff.jitter_percent = 0;

@@ -393,6 +393,8 @@ static inline void fake_put_catalog(struct store_lane *lane, const struct change
     *k = change->keys[i];
     k->id = arena_dup(&s->arena, k->id);
     k->name = arena_dup(&s->arena, k->name);
+    k->service = arena_dup(&s->arena, k->service);
+    k->replaced_by = arena_dup(&s->arena, k->replaced_by);
   }
   for (size_t i = 0; i < change->tenant_count; i++) {
     s->tenants[s->tenant_count] = change->tenants[i];

@@ -57,7 +57,10 @@ struct api_key {
   unsigned roles;    // bits of enum role
   uint8_t hash[32];  // SHA-256 of the whole key
   int64_t created_at;
-  int64_t revoked_at;  // 0: valid
+  int64_t revoked_at;      // 0: it was not
+  int64_t expires_at;      // 0: never
+  struct str service;      // the microservice whose own key it is; NONE: of no such
+  struct str replaced_by;  // id of the key that rotation put in its place; NONE: it was not rotated
 };
 
 // Who asks. Made by api/ from a credential; the engine takes only tenant and actor from it.
@@ -66,6 +69,7 @@ struct principal {
   struct str tenant_name;
   unsigned roles;
   struct str actor;
+  struct str service;  // the microservice that the credential is for; NONE: it names none
 };
 
 // How many tasks of one (queue, type) pair are in which status.

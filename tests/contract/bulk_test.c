@@ -284,6 +284,11 @@ static void answers_are_kept_and_keys_hold(void **state) {
   assert_str(catalog.tenants[0].name, STR("default"));
   assert_true(catalog.queues[0].paused);
   assert_int_equal(catalog.key_count, 2);
+  assert_str(catalog.keys[0].id, STR("old"));
+  assert_int_equal(catalog.keys[0].expires_at, 76);
+  assert_str(catalog.keys[0].service, STR_NONE);
+  assert_str(catalog.keys[0].replaced_by, STR("new"));
+  assert_str(catalog.keys[1].service, STR("images"));
 }
 
 static void a_change_of_one_row_shows_in_the_sums(void **state) {

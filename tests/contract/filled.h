@@ -99,8 +99,15 @@ static inline void add_catalog(struct world *w, struct unit *u) {
        .name = STR("web"),
        .roles = 3,
        .hash = {1, 2},
-       .created_at = 5},
-      {.id = STR("old"), .tenant = 2, .roles = 1, .hash = {[31] = 9}, .revoked_at = 77}};
+       .created_at = 5,
+       .service = STR("images")},
+      {.id = STR("old"),
+       .tenant = 2,
+       .roles = 1,
+       .hash = {[31] = 9},
+       .revoked_at = 77,
+       .expires_at = 76,
+       .replaced_by = STR("new")}};
   u->change.tenants = &tenant;
   u->change.tenant_count = 1;
   u->change.queues = queues;

@@ -250,7 +250,7 @@ static void check_finds_what_was_broken_behind_the_stores_back(void **state) {
       {"DELETE FROM event WHERE seq = 2", "without a gap"},
       {"INSERT INTO log SELECT tenant, id, 3, 0, 'x' FROM live", "log lines"},
       {"DELETE FROM meta WHERE name = 'catalogue'", "has a version"},
-      {"INSERT INTO api_key VALUES ('k', 9, 'n', 1, '', 1, 0)", "known tenant"},
+      {"INSERT INTO api_key VALUES ('k', 9, 'n', 1, '', 1, 0, 0)", "known tenant"},
   };
   assert_int_equal(world_check(w), 0);
   backdoor_do("SET search_path = %s", w->schema);

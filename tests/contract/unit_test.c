@@ -396,6 +396,42 @@ static void an_event_without_a_task_keeps_its_queue(void **state) {
 
 // --- the catalogue -------------------------------------------------------------------------------
 
+static void put_keys(struct world *w, const struct api_key *keys, size_t count) {
+  struct unit *u = unit_new(w);
+  u->change.keys = keys;
+  u->change.key_count = count;
+  OK_IN(u->w, unit_apply(u));
+}
+
+static void each_field_of_a_key_is_kept_as_it_was_last(void **state) {
+  struct world *w = *state;
+  struct api_key keys[] = {{.id = STR("a"),
+                            .tenant = 1,
+                            .name = STR("mail"),
+                            .roles = 2,
+                            .created_at = 5,
+                            .expires_at = 1LL << 52,
+                            .service = STR("mail-service")},
+                           {.id = STR("b"), .tenant = 1, .name = STR("web"), .created_at = 6}};
+  struct catalog c = {0};
+  put_keys(w, keys, 2);
+  OK(w->ops->catalog(w->store, &w->arena, &c, &w->why));
+  assert_int_equal(c.key_count, 2);
+  assert_int_equal(c.keys[0].expires_at, 1LL << 52);
+  assert_str(c.keys[0].service, STR("mail-service"));
+  assert_str(c.keys[0].replaced_by, STR_NONE);
+  assert_int_equal(c.keys[1].expires_at, 0);
+  assert_str(c.keys[1].service, STR_NONE);
+  keys[0].expires_at = 77;
+  keys[0].replaced_by = STR("b");
+  put_keys(w, keys, 1);
+  OK(w->ops->catalog(w->store, &w->arena, &c, &w->why));
+  assert_int_equal(c.key_count, 2);
+  assert_int_equal(c.keys[0].expires_at, 77);
+  assert_str(c.keys[0].service, STR("mail-service"));
+  assert_str(c.keys[0].replaced_by, STR("b"));
+}
+
 static void the_catalogue_keeps_the_latest_of_each_name(void **state) {
   struct world *w = *state;
   struct queue queues[] = {{1, STR("voice"), true}, {2, STR("voice"), true}};
@@ -503,6 +539,7 @@ int main(void) {
       CONTRACT_TEST(due_tasks_come_earliest_first),
       CONTRACT_TEST(events_are_numbered_per_tenant_and_read_per_task),
       CONTRACT_TEST(an_event_without_a_task_keeps_its_queue),
+      CONTRACT_TEST(each_field_of_a_key_is_kept_as_it_was_last),
       CONTRACT_TEST(the_catalogue_keeps_the_latest_of_each_name),
       CONTRACT_TEST(a_restart_carries_on_where_the_store_was),
       CONTRACT_TEST(upkeep_is_harmless_at_any_time),

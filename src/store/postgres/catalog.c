@@ -18,6 +18,9 @@ static void read_key(struct result *r, struct arena *a, void *element) {
   result_bytes(r, k->hash, sizeof k->hash);
   k->created_at = result_i64(r);
   k->revoked_at = result_i64(r);
+  k->expires_at = result_i64(r);
+  k->service = result_text(r, a);
+  k->replaced_by = result_text(r, a);
 }
 
 static void read_queue(struct result *r, struct arena *a, void *element) {
@@ -154,6 +157,9 @@ static enum err send_keys(struct conn *c, const struct change *change, struct fa
     call_bytes(&call, k->hash, sizeof k->hash);
     call_i64(&call, k->created_at);
     call_i64(&call, k->revoked_at);
+    call_i64(&call, k->expires_at);
+    call_text(&call, k->service);
+    call_text(&call, k->replaced_by);
     TRY(pg_send(&call, why));
   }
   return ERR_OK;

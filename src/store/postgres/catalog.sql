@@ -19,8 +19,8 @@ SELECT number, name FROM @schema@.tenant ORDER BY number;
 
 -- All keys.
 -- name: key_all
-SELECT id, tenant, name, roles, hash, created_at, revoked_at FROM @schema@.api_key
-ORDER BY created_at, id;
+SELECT id, tenant, name, roles, hash, created_at, revoked_at, expires_at, service, replaced_by
+FROM @schema@.api_key ORDER BY created_at, id;
 
 -- All queues that were paused or resumed.
 -- name: queue_all
@@ -42,13 +42,16 @@ SELECT number, tenant, queue, type FROM @schema@.channel WHERE number > $1::bigi
 -- name: tenant_insert
 INSERT INTO @schema@.tenant (number, name) VALUES ($1::bigint, $2::text);
 
--- An API key, made or revoked.
+-- An API key, made, rotated or revoked.
 -- name: key_put
-INSERT INTO @schema@.api_key (id, tenant, name, roles, hash, created_at, revoked_at)
-VALUES ($1::text, $2::bigint, $3::text, $4::bigint, $5::bytea, $6::bigint, $7::bigint)
+INSERT INTO @schema@.api_key (id, tenant, name, roles, hash, created_at, revoked_at, expires_at,
+  service, replaced_by)
+VALUES ($1::text, $2::bigint, $3::text, $4::bigint, $5::bytea, $6::bigint, $7::bigint,
+  $8::bigint, $9::text, $10::text)
 ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, name = excluded.name,
   roles = excluded.roles, hash = excluded.hash, created_at = excluded.created_at,
-  revoked_at = excluded.revoked_at;
+  revoked_at = excluded.revoked_at, expires_at = excluded.expires_at, service = excluded.service,
+  replaced_by = excluded.replaced_by;
 
 -- A queue that was paused or resumed.
 -- name: queue_put

@@ -50,6 +50,9 @@ static void read_key(struct use *u, struct arena *a, void *element) {
   use_get_blob(u, k->hash, sizeof k->hash);
   k->created_at = use_get_i64(u);
   k->revoked_at = use_get_i64(u);
+  k->expires_at = use_get_i64(u);
+  k->service = use_get_text(u, a);
+  k->replaced_by = use_get_text(u, a);
 }
 
 static void read_queue(struct use *u, struct arena *a, void *element) {
@@ -162,6 +165,9 @@ static enum err put_key(struct conn *c, const struct api_key *k, struct fault *w
   use_blob(&u, k->hash, sizeof k->hash);
   use_i64(&u, k->created_at);
   use_i64(&u, k->revoked_at);
+  use_i64(&u, k->expires_at);
+  use_text(&u, k->service);
+  use_text(&u, k->replaced_by);
   return sqlite_use_run(&u, why);
 }
 

@@ -223,14 +223,16 @@ SELECT tenant, name, queue, description, priority, attempts_max, backoff_kind, b
   backoff_max_ms, backoff_jitter, lease_ms, timeout_ms
 FROM type ORDER BY tenant, name;
 
--- An API key, made or revoked.
+-- An API key, made, rotated or revoked.
 -- name: key_put
-INSERT OR REPLACE INTO api_key(id, tenant, name, roles, hash, created_at, revoked_at)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO api_key(id, tenant, name, roles, hash, created_at, revoked_at, expires_at,
+  service, replaced_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- Read at start.
 -- name: key_all
-SELECT id, tenant, name, roles, hash, created_at, revoked_at FROM api_key ORDER BY created_at, id;
+SELECT id, tenant, name, roles, hash, created_at, revoked_at, expires_at, service, replaced_by
+FROM api_key ORDER BY created_at, id;
 
 -- A new tenant.
 -- name: tenant_insert

@@ -35,7 +35,10 @@ CREATE TABLE @schema@.api_key (
   roles bigint NOT NULL,                  -- bits of model/role.def
   hash bytea NOT NULL,                    -- SHA-256 of the whole key
   created_at bigint NOT NULL,
-  revoked_at bigint NOT NULL              -- 0: valid
+  revoked_at bigint NOT NULL,             -- 0: it was not
+  expires_at bigint NOT NULL,             -- 0: never
+  service text,                           -- the microservice whose own key it is
+  replaced_by text                        -- id of the key that rotation put in its place
 );
 
 CREATE TABLE @schema@.queue (

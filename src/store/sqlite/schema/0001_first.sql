@@ -24,7 +24,10 @@ CREATE TABLE api_key (
   roles INTEGER NOT NULL,         -- bits of model/role.def
   hash BLOB NOT NULL,             -- SHA-256 of the whole key
   created_at INTEGER NOT NULL,
-  revoked_at INTEGER NOT NULL     -- 0: valid
+  revoked_at INTEGER NOT NULL,    -- 0: it was not
+  expires_at INTEGER NOT NULL,    -- 0: never
+  service TEXT,                   -- the microservice whose own key it is
+  replaced_by TEXT                -- id of the key that rotation put in its place
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE queue (
