@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "base/utf8.h"
 
 // A page of tasks with payloads may be large; past this the caller is told to ask for fewer.
@@ -183,6 +184,14 @@ static enum err take_replay_key(struct call *c) {
   return ERR_OK;
 }
 
+// Nobody waits for longer than his credential lasts.
+static void bound_wait(struct call *c) {
+  if (c->who.expires_at == 0 || c->order.wait_ms == 0) return;
+  int64_t left_ms = c->who.expires_at - engine_now(c->api->settings.engine);
+  if (left_ms < 0) left_ms = 0;
+  if (c->order.wait_ms > left_ms) c->order.wait_ms = left_ms;
+}
+
 enum err call_order(struct call *c, enum order_kind kind,
                     int (*render)(struct call *, struct buf *)) {
   struct order *order = &c->order;
@@ -195,6 +204,7 @@ enum err call_order(struct call *c, enum order_kind kind,
   order->done = order_done;
   order->context = c;
   c->render = render;
+  bound_wait(c);
   TRY(take_replay_key(c));
   engine_submit(c->api->settings.engine, order);
   return ERR_OK;
@@ -281,12 +291,15 @@ struct api *api_open(const struct api_settings *settings) {
   api->has_admin_key = settings->admin_key.len > 0;
   if (api->has_admin_key) hash_sha256(settings->admin_key, api->admin_hash);
   buf_init(&api->scratch, ANSWER_BYTES_MAX);
+  api->refusals = mem_zero(sizeof *api->refusals);
+  strikes_init(&api->refusals->strikes, rand_u64());
   return api;
 }
 
 void api_close(struct api *api) {
   if (api == NULL) return;
   buf_fini(&api->scratch);
+  mem_free(api->refusals);
   mem_free(api);
 }
 

@@ -7,13 +7,6 @@
 
 #include <arpa/inet.h>
 
-static struct str credential(const struct http_request *r) {
-  struct str bearer = http_header(r, STR("authorization"));
-  struct str scheme = str_cut(&bearer, ' ');
-  if (str_eq_nocase(scheme, STR("bearer"))) return str_trim(bearer);
-  return http_header(r, STR("x-api-key"));
-}
-
 static struct str key_id(struct str key) {
   bool ours = str_starts(key, STR("tk_")) && key.len > 4 + KEY_ID_BYTES;
   return ours ? (struct str){key.at + 3, KEY_ID_BYTES} : STR_NONE;
@@ -28,7 +21,7 @@ static struct principal local_user(void) {
       .tenant = 1, .tenant_name = STR("default"), .roles = ROLE_ALL, .actor = STR("local")};
 }
 
-static bool identify(struct call *c, struct str key) {
+static bool identify(struct call *c, struct str key, enum key_state *state) {
   uint8_t hash[SHA256_BYTES];
   hash_sha256(key, hash);
   if (is_admin_key(c->api, hash)) {
@@ -37,7 +30,9 @@ static bool identify(struct call *c, struct str key) {
     return true;
   }
   struct str id = key_id(key);
-  return !str_is_none(id) && engine_key_check(c->api->settings.engine, id, hash, c->arena, &c->who);
+  *state = KEY_UNKNOWN;
+  return !str_is_none(id) &&
+         engine_key_check(c->api->settings.engine, id, hash, c->arena, &c->who, state);
 }
 
 // --- without any key -----------------------------------------------------------------------------
@@ -103,20 +98,36 @@ static enum err refuse_role(struct call *c) {
   return err;
 }
 
-enum err auth_check(struct call *c) {
-  struct str key = credential(c->http);
-  bool open = c->route->roles == 0;
-  bool anonymous = !c->api->has_admin_key && !engine_has_keys(c->api->settings.engine);
-  if (anonymous)
-    c->who = local_user();
-  else if (!str_is_none(key) && !identify(c, key) && !open)
-    return fault_set(&c->fault, ERR_UNAUTHENTICATED, "the API key is not known, or was revoked");
-  if (open) return ERR_OK;
-  if (anonymous) return check_local(c);
-  if (str_is_none(key)) {
+static enum err refuse_key(struct call *c, enum key_state state, struct str key) {
+  static const char *const WORDS[] = {
+      [KEY_UNKNOWN] = "unknown", [KEY_REVOKED] = "revoked", [KEY_EXPIRED] = "expired"};
+  c->refusal = WORDS[state];
+  if (state != KEY_UNKNOWN) c->who_refused = key_id(key);
+  if (state == KEY_EXPIRED)
+    return fault_set(&c->fault, ERR_UNAUTHENTICATED, "the API key has expired");
+  return fault_set(&c->fault, ERR_UNAUTHENTICATED, "the API key is not known, or was revoked");
+}
+
+static enum err authenticate(struct call *c) {
+  struct credential from;
+  TRY(credential_read(c, &from));
+  if (str_is_none(from.text)) {
+    c->refusal = "missing";
     return fault_set(&c->fault, ERR_UNAUTHENTICATED,
                      "send an API key as Authorization: Bearer KEY or x-api-key: KEY");
   }
+  enum key_state state;
+  return identify(c, from.text, &state) ? ERR_OK : refuse_key(c, state, from.text);
+}
+
+enum err auth_check(struct call *c) {
+  if (c->route->roles == 0) return ERR_OK;
+  if (!c->api->has_admin_key && !engine_has_keys(c->api->settings.engine)) {
+    c->who = local_user();
+    return check_local(c);
+  }
+  enum err err = authenticate(c);
+  if (err != ERR_OK) return auth_refused(c, err);
   if (c->who.roles & (c->route->roles | ROLE_ADMIN)) return ERR_OK;
   return refuse_role(c);
 }

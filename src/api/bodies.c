@@ -165,6 +165,21 @@ static const struct field KEY[] = {
     ROW("roles", NAMES, true, 0, ROLE_COUNT, key_body, roles, "producer, worker, reader, admin"),
     ROW("tenant", NAME, false, 1, LIMIT_NAME_BYTES, key_body, tenant,
         "default: your own; only the tenant \"default\" may name another"),
+    ROW("service", NAME, false, 1, LIMIT_NAME_BYTES, key_body, service,
+        "the microservice whose own key it is"),
+    ROW("expiresAt", INT, false, 1, TIME_MAX, key_body, expires_at,
+        "opens until then, ms; default: for ever"),
+    ROW("expiresInMs", INT, false, 1, LIMIT_KEY_LIFETIME_MS, key_body, lifetime_ms,
+        "opens for so long; excludes expiresAt"),
+};
+
+static const struct field ROTATE[] = {
+    ROW("overlapMs", INT, false, 0, LIMIT_KEY_OVERLAP_MS, rotate_body, overlap_ms,
+        "how long the old key opens still, if it does not expire before; default 24 h"),
+    ROW("expiresAt", INT, false, 1, TIME_MAX, rotate_body, expires_at,
+        "of the new key, ms; default: as long a life as the old one was given"),
+    ROW("expiresInMs", INT, false, 1, LIMIT_KEY_LIFETIME_MS, rotate_body, lifetime_ms,
+        "the same, from now; excludes expiresAt"),
 };
 
 #define BODY_TABLE(name, table) const struct body BODY_##name = {#name, FIELDS(table)};
@@ -185,4 +200,5 @@ BODY_TABLE(error, ERROR)
 BODY_TABLE(backoff, BACKOFF)
 BODY_TABLE(type, TYPE)
 BODY_TABLE(key, KEY)
+BODY_TABLE(rotate, ROTATE)
 const struct body BODY_empty = {"empty", {NULL, 0}};

@@ -28,6 +28,7 @@ static const struct table {
     {&BODY_backoff, sizeof(struct backoff_input)},
     {&BODY_type, sizeof(struct type_body)},
     {&BODY_key, sizeof(struct key_body)},
+    {&BODY_rotate, sizeof(struct rotate_body)},
     {&BODY_empty, 0},
 };
 enum { TABLE_COUNT = sizeof TABLES / sizeof *TABLES };

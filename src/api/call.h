@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/decode.h"
 #include "api/encode.h"
+#include "api/strikes.h"
 #include "base/id.h"
 #include "model/limits.h"
 
@@ -34,8 +35,16 @@ struct body {
   struct fields fields;
 };
 
+// Of failed authentications.
+struct refusals {
+  struct strikes strikes;
+  struct bucket log;
+  int64_t unlogged;  // since the last line
+};
+
 struct api {
   struct api_settings settings;
+  struct refusals *refusals;
   struct http_server *server;
   uint8_t admin_hash[32];
   bool has_admin_key;
@@ -52,8 +61,10 @@ struct call {
   struct str param;  // what stood for {id} or {name}
   struct id id;
   struct principal who;
-  struct str body;               // checked JSON; STR_NONE: empty
-  bool wants_minimal;            // Prefer: return=minimal
+  const char *refusal;     // of a failed authentication: its kind, for the log; NULL: "invalid"
+  struct str who_refused;  // the id of a key that came with the right secret and does not open
+  struct str body;         // checked JSON; STR_NONE: empty
+  bool wants_minimal;      // Prefer: return=minimal
   bool minimal_applied, waited;  // what Preference-Applied tells
   struct fault fault;
   struct order order;
@@ -110,8 +121,16 @@ MUST_USE enum err call_backoff(struct call *c, struct str json, const struct whe
 MUST_USE enum err call_needs_body(struct call *c);  // ERR_MALFORMED_JSON when it is empty
 size_t call_count(struct str array);                // elements of a JSON array
 
+struct credential {
+  struct str text;  // STR_NONE: none came
+  bool is_bearer;   // else from x-api-key
+};
+// credential.c: reads what came; ERR_BAD_REQUEST when that is not one credential.
+MUST_USE enum err credential_read(struct call *c, struct credential *out);
 // auth.c: who asks, and may they.
 MUST_USE enum err auth_check(struct call *c);
+// refused.c: `err`, or ERR_TOO_MANY when that happened too often.
+MUST_USE enum err auth_refused(struct call *c, enum err err);
 // router.c
 MUST_USE enum err route_find(struct call *c);
 const char *method_word(enum http_method method);
@@ -128,6 +147,6 @@ extern const struct body BODY_empty, BODY_create, BODY_edit, BODY_cancel, BODY_b
 extern const struct body BODY_claim, BODY_claim_one, BODY_heartbeat, BODY_progress, BODY_logs;
 extern const struct body BODY_complete, BODY_fail, BODY_error, BODY_release;
 extern const struct body BODY_completions, BODY_completion_item;
-extern const struct body BODY_type, BODY_key;
+extern const struct body BODY_type, BODY_key, BODY_rotate;
 
 #endif

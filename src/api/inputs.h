@@ -60,8 +60,13 @@ struct type_body {
 };
 
 struct key_body {
-  struct str name, tenant;
+  struct str name, tenant, service;
   struct names roles;
+  int64_t expires_at, lifetime_ms;
+};
+
+struct rotate_body {
+  int64_t overlap_ms, expires_at, lifetime_ms;
 };
 
 #endif

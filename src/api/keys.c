@@ -1,4 +1,4 @@
-// keys.c: API keys: made, listed, revoked. A key's secret is shown once and never kept.
+// keys.c: API keys: made, listed, rotated, revoked. A key's secret is shown once and never kept.
 #include "api/call.h"
 #include "api/inputs.h"
 #include "base/hash.h"
@@ -23,10 +23,16 @@ static void put_key(struct call *c, struct buf *b, const struct api_key *key) {
   }
   BUF_LIT(b, "],\"tenant\":");
   buf_json_str(b, engine_tenant_name(c->api->settings.engine, key->tenant, c->arena));
+  BUF_LIT(b, ",\"service\":");
+  put_text_or_null(b, key->service);
   BUF_LIT(b, ",\"createdAt\":");
   put_time_or_null(b, key->created_at);
   BUF_LIT(b, ",\"revokedAt\":");
   put_time_or_null(b, key->revoked_at);
+  BUF_LIT(b, ",\"expiresAt\":");
+  put_time_or_null(b, key->expires_at);
+  BUF_LIT(b, ",\"replacedBy\":");
+  put_text_or_null(b, key->replaced_by);
   buf_char(b, '}');
 }
 
@@ -44,12 +50,16 @@ static int render_keys(struct call *c, struct buf *b) {
 
 enum err key_list(struct call *c) { return call_now(c, render_keys); }
 
-static int render_created(struct call *c, struct buf *b) {
+static void put_made(struct call *c, struct buf *b) {
   const struct key_call *made = c->input;
   BUF_LIT(b, "{\"success\":true,\"key\":");
   put_key(c, b, &c->order.in.key.key);
   BUF_LIT(b, ",\"secret\":");
   buf_json_str(b, made->secret);
+}
+
+static int render_created(struct call *c, struct buf *b) {
+  put_made(c, b);
   buf_char(b, '}');
   return 201;
 }
@@ -77,28 +87,67 @@ static enum err take_roles(struct call *c, const struct key_body *in, unsigned *
   return ERR_OK;
 }
 
+// Where a secret comes into being: id and hash of the order's key.
+static void make_secret(struct call *c) {
+  struct key_call *made = ARENA_NEW(c->arena, struct key_call);
+  struct api_key *key = &c->order.in.key.key;
+  made->secret = new_secret(c->arena);
+  key->id = (struct str){made->secret.at + 3, KEY_ID_BYTES};
+  hash_sha256(made->secret, key->hash);
+  c->input = made;
+}
+
+static enum err refuse_replay(struct call *c) {
+  if (str_is_none(http_header(c->http, STR("idempotency-key")))) return ERR_OK;
+  return fault_set(&c->fault, ERR_BAD_REQUEST,
+                   "Idempotency-Key is not taken here: it would keep the secret");
+}
+
+static enum err take_end(struct call *c, int64_t expires_at, int64_t lifetime_ms) {
+  if (expires_at && lifetime_ms)
+    return fault_field(&c->fault, "/expiresInMs", "expiresInMs and expiresAt exclude each other");
+  c->order.in.key.key.expires_at = expires_at;
+  c->order.in.key.lifetime_ms = lifetime_ms;
+  return ERR_OK;
+}
+
 enum err key_create(struct call *c) {
   struct key_body in = {0};
-  struct key_call *made = ARENA_NEW(c->arena, struct key_call);
   struct api_key *key = &c->order.in.key.key;
   TRY(call_body(c, &BODY_key, &in, NULL, NULL));
   TRY(take_roles(c, &in, &key->roles));
   if (!str_is_none(in.tenant) && c->who.tenant != 1 && !str_eq(in.tenant, c->who.tenant_name))
     return fault_field(&c->fault, "/tenant", "a key of this tenant makes keys of this tenant only");
-  if (!str_is_none(http_header(c->http, STR("idempotency-key"))))
-    return fault_set(&c->fault, ERR_BAD_REQUEST,
-                     "Idempotency-Key is not taken here: it would keep the secret");
+  TRY(refuse_replay(c));
+  TRY(take_end(c, in.expires_at, in.lifetime_ms));
   // The first key ends the time when everyone on this machine may do everything.
   bool first = !c->api->has_admin_key && !engine_has_keys(c->api->settings.engine);
   if (first && !(key->roles & ROLE_ADMIN))
     return fault_field(&c->fault, "/roles", "the first key must be an admin: it makes the others");
-  c->input = made;
-  made->secret = new_secret(c->arena);
-  key->id = (struct str){made->secret.at + 3, KEY_ID_BYTES};
+  make_secret(c);
   key->name = in.name;
-  hash_sha256(made->secret, key->hash);
+  key->service = in.service;
   c->order.in.key.tenant_name = in.tenant;
   return call_order(c, ORDER_KEY, render_created);
+}
+
+static int render_rotated(struct call *c, struct buf *b) {
+  put_made(c, b);
+  BUF_LIT(b, ",\"replaced\":");
+  put_key(c, b, &c->order.in.key.old);
+  buf_char(b, '}');
+  return 201;
+}
+
+enum err key_rotate(struct call *c) {
+  struct rotate_body in = {.overlap_ms = LIMIT_KEY_OVERLAP_DEFAULT_MS};
+  TRY(call_body(c, &BODY_rotate, &in, NULL, NULL));
+  TRY(refuse_replay(c));
+  TRY(take_end(c, in.expires_at, in.lifetime_ms));
+  make_secret(c);
+  c->order.in.key.old.id = c->param;
+  c->order.in.key.overlap_ms = in.overlap_ms;
+  return call_order(c, ORDER_ROTATE, render_rotated);
 }
 
 static int render_revoked(struct call *c, struct buf *b) {

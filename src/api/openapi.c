@@ -111,6 +111,20 @@ static void put_operation_id(struct buf *b, const struct route *route) {
   BUF_LIT(b, "\",");
 }
 
+// Any one of them will do; OpenAPI's own lists of roles mean all of them.
+static void put_roles(struct buf *b, const struct route *route) {
+  bool first = true;
+  BUF_LIT(b, ",\"x-roles\":[");
+  for (unsigned i = 0; i < ROLE_COUNT; i++) {
+    if (!(route->roles & 1u << i)) continue;
+    if (!first) buf_char(b, ',');
+    first = false;
+    buf_json_str(b, role_word((enum role_index)i));
+  }
+  buf_char(b, ']');
+  if (route->roles == 0) BUF_LIT(b, ",\"security\":[]");
+}
+
 static void put_operation(struct buf *b, const struct route *route) {
   buf_printf(b, "\"%s\":{", METHODS[route->method]);
   put_operation_id(b, route);
@@ -118,7 +132,7 @@ static void put_operation(struct buf *b, const struct route *route) {
   buf_json_str(b, str_of(route->meaning));
   put_parameters(b, route);
   if (route->body) put_body(b, route->body);
-  if (route->roles == 0) BUF_LIT(b, ",\"security\":[]");
+  put_roles(b, route);
   BUF_LIT(b,
           ",\"responses\":{\"2XX\":{\"description\":\"Done; durable.\"},"
           "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"

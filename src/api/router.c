@@ -23,6 +23,7 @@
 #define BODY_OF_completions &BODY_completions
 #define BODY_OF_type &BODY_type
 #define BODY_OF_key &BODY_key
+#define BODY_OF_rotate &BODY_rotate
 
 const struct route ROUTES[] = {
 #define ROUTE(method, path, handler, roles, body, query, meaning)                                  \

@@ -136,7 +136,7 @@ static void open_api(struct server *s) {
                                         .service_name = s->settings->service_name,
                                         .admin_key = s->settings->api_key,
                                         .body_bytes_max = (size_t)s->settings->body_bytes_max,
-
+                                        .auth_failures_max = s->settings->auth_failures_max,
                                         .access_log = s->settings->access_log,
                                         .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);

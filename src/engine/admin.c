@@ -74,48 +74,115 @@ static int64_t tenant_of(struct unit *u, struct str name) {
   return number;
 }
 
-enum verdict key_decide(struct unit *u, struct order *order) {
-  struct api_key *key = &order->in.key.key;
-  if (u->e->catalog.key_count + u->keys.count >= LIMIT_KEYS) {
-    order->err = fault_set(&order->fault, ERR_TOO_MANY, "there are %d keys already; revoke some",
-                           LIMIT_KEYS);
-    return ANSWERED;
-  }
-  key->tenant = str_is_none(order->in.key.tenant_name) ? order->tenant
-                                                       : tenant_of(u, order->in.key.tenant_name);
+static enum err check_new(const struct unit *u, struct order *order, struct api_key *key) {
+  if (u->e->catalog.key_count + u->keys.count >= LIMIT_KEYS)
+    return fault_set(&order->fault, ERR_TOO_MANY,
+                     "there are %d keys already, counting revoked and expired ones", LIMIT_KEYS);
+  if (order->in.key.lifetime_ms) key->expires_at = u->now + order->in.key.lifetime_ms;
+  if (key->expires_at && key->expires_at <= u->now)
+    return fault_field(&order->fault, "/expiresAt", "expiresAt is past; the key would never open");
+  return ERR_OK;
+}
+
+static void take_in(struct unit *u, struct order *order, struct api_key *key) {
   key->created_at = u->now;
   *LIST_PUSH(&u->arena, &u->keys, struct api_key) = *key;
   admin_event(u, order, EVENT_KEY_CREATED, key->id)->text = key->name;
+}
+
+enum verdict key_decide(struct unit *u, struct order *order) {
+  struct api_key *key = &order->in.key.key;
+  struct str tenant = order->in.key.tenant_name;
+  order->err = check_new(u, order, key);
+  if (order->err != ERR_OK) return ANSWERED;
+  key->tenant = str_is_none(tenant) ? order->tenant : tenant_of(u, tenant);
+  take_in(u, order, key);
   return ANSWERED;
 }
+
+// With what earlier orders of this unit made of it.
+static enum err find_key(struct unit *u, struct order *order, struct str id, struct api_key *out) {
+  const struct api_key *here = NULL;
+  for (size_t i = 0; i < u->keys.count; i++) {
+    const struct api_key *key = LIST_AT(u->keys, struct api_key, i);
+    if (key->tenant == order->tenant && str_eq(key->id, id)) here = key;
+  }
+  if (here)
+    *out = *here;
+  else if (!catalog_key(u->e, order->tenant, id, &u->arena, out))
+    return fault_set(&order->fault, ERR_NOT_FOUND, "there is no such key");
+  out->id = id;  // the order's own text: it may be decided again, when this unit is gone
+  return ERR_OK;
+}
+
+// --- rotation ------------------------------------------------------------------------------------
+
+void rotate_plan(struct unit *u, struct order *order) {
+  (void)order;
+  u->catalog = true;
+}
+
+static enum err may_rotate(const struct unit *u, struct order *order, const struct api_key *key) {
+  if (key->revoked_at)
+    return fault_set(&order->fault, ERR_CONFLICT, "the key was revoked; make another one");
+  // One successor: a request that is repeated because its answer was lost makes no second one.
+  if (!str_is_none(key->replaced_by))
+    return fault_set(&order->fault, ERR_CONFLICT, "the key was rotated already; rotate key %.*s",
+                     STR_FMT(key->replaced_by));
+  if (key->expires_at && key->expires_at <= u->now)
+    return fault_set(&order->fault, ERR_CONFLICT, "the key has expired; make another one");
+  return ERR_OK;
+}
+
+static void succeed(struct order *order, const struct api_key *old) {
+  struct api_key *fresh = &order->in.key.key;
+  fresh->tenant = old->tenant;
+  fresh->name = old->name;
+  fresh->roles = old->roles;
+  fresh->service = old->service;
+  // It was given a lifetime once, and its successor gets no longer one unless someone says so.
+  if (old->expires_at && !fresh->expires_at && !order->in.key.lifetime_ms)
+    order->in.key.lifetime_ms = old->expires_at - old->created_at;
+}
+
+enum verdict rotate_decide(struct unit *u, struct order *order) {
+  struct api_key old, *fresh = &order->in.key.key;
+  order->err = find_key(u, order, order->in.key.old.id, &old);
+  if (order->err == ERR_OK) order->err = may_rotate(u, order, &old);
+  if (order->err != ERR_OK) return ANSWERED;
+  succeed(order, &old);
+  order->err = check_new(u, order, fresh);
+  if (order->err != ERR_OK) return ANSWERED;
+  take_in(u, order, fresh);
+  int64_t end = u->now + order->in.key.overlap_ms;
+  if (old.expires_at == 0 || end < old.expires_at) old.expires_at = end;
+  old.replaced_by = fresh->id;
+  *LIST_PUSH(&u->arena, &u->keys, struct api_key) = old;
+  admin_event(u, order, EVENT_KEY_ROTATED, old.id)->text = fresh->id;
+  order->in.key.old = old;
+  return ANSWERED;
+}
+
+// --- revocation ----------------------------------------------------------------------------------
 
 void revoke_plan(struct unit *u, struct order *order) {
   (void)order;
   u->catalog = true;
 }
 
-static bool is_revoked_here(const struct unit *u, struct str id) {
-  for (size_t i = 0; i < u->keys.count; i++) {
-    const struct api_key *key = LIST_AT(u->keys, struct api_key, i);
-    if (key->revoked_at && str_eq(key->id, id)) return true;
-  }
-  return false;
-}
-
 // Without an admin nobody could make another key. One at a time, so that two requests cannot revoke
 // the last two at once.
 static bool may_revoke(const struct unit *u, const struct order *order, const struct api_key *key) {
-  if (order->in.key.last_too || !(key->roles & ROLE_ADMIN)) return true;
-  return u->keys.count == 0 && catalog_admins(u->e, key->tenant) > 1;
+  bool opens = (key->roles & ROLE_ADMIN) && (!key->expires_at || key->expires_at > u->now);
+  if (order->in.key.last_too || !opens) return true;
+  return u->keys.count == 0 && catalog_admins(u->e, key->tenant, u->now) > 1;
 }
 
 enum verdict revoke_decide(struct unit *u, struct order *order) {
   struct api_key key;
-  if (!catalog_key(u->e, order->tenant, order->in.key.key.id, &u->arena, &key)) {
-    order->err = fault_set(&order->fault, ERR_NOT_FOUND, "there is no such key");
-    return ANSWERED;
-  }
-  if (key.revoked_at == 0 && !is_revoked_here(u, key.id)) {
+  order->err = find_key(u, order, order->in.key.key.id, &key);
+  if (order->err != ERR_OK) return ANSWERED;
+  if (key.revoked_at == 0) {
     if (!may_revoke(u, order, &key)) {
       order->err = fault_set(&order->fault, ERR_CONFLICT,
                              "this is the last admin key; make another one first");

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "engine/inside.h"
 
+#include <stdio.h>
+
 static struct str own(struct str s) {
   return str_is_none(s) ? s : (struct str){mem_copy(s.at, s.len), s.len};
 }
@@ -70,18 +72,30 @@ static void put_type(struct catalog_memory *c, const struct type *type) {
   old->description = own(type->description);
 }
 
+static void own_key(struct api_key *key) {
+  key->id = own(key->id);
+  key->name = own(key->name);
+  key->service = own(key->service);
+  key->replaced_by = own(key->replaced_by);
+}
+
+static void disown_key(const struct api_key *key) {
+  disown(key->id);
+  disown(key->name);
+  disown(key->service);
+  disown(key->replaced_by);
+}
+
 static void put_key(struct catalog_memory *c, const struct api_key *key) {
   struct api_key *old = find_key(c, key->id);
   if (old == NULL) {
     c->keys = grown(c->keys, c->key_count, sizeof *c->keys);
     old = &c->keys[c->key_count++];
   } else {
-    disown(old->id);
-    disown(old->name);
+    disown_key(old);
   }
   *old = *key;
-  old->id = own(key->id);
-  old->name = own(key->name);
+  own_key(old);
 }
 
 static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
@@ -97,10 +111,7 @@ static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
 static void forget_all(struct catalog_memory *c) {
   for (size_t i = 0; i < c->tenant_count; i++) disown(c->tenants[i].name);
   for (size_t i = 0; i < c->queue_count; i++) disown(c->queues[i].name);
-  for (size_t i = 0; i < c->key_count; i++) {
-    disown(c->keys[i].id);
-    disown(c->keys[i].name);
-  }
+  for (size_t i = 0; i < c->key_count; i++) disown_key(&c->keys[i]);
   for (size_t i = 0; i < c->type_count; i++) {
     disown(c->types[i].name);
     disown(c->types[i].queue);
@@ -133,10 +144,7 @@ static void replace_all(struct catalog_memory *c, const struct catalog *all) {
     c->queues[i].name = own(c->queues[i].name);
     paused += c->queues[i].paused;
   }
-  for (size_t i = 0; i < c->key_count; i++) {
-    c->keys[i].id = own(c->keys[i].id);
-    c->keys[i].name = own(c->keys[i].name);
-  }
+  for (size_t i = 0; i < c->key_count; i++) own_key(&c->keys[i]);
   for (size_t i = 0; i < c->type_count; i++) {
     c->types[i].name = own(c->types[i].name);
     c->types[i].queue = own(c->types[i].queue);
@@ -171,6 +179,27 @@ static void put_all(struct catalog_memory *c, const struct catalog *all) {
   for (size_t i = 0; i < all->type_count; i++) put_type(c, &all->types[i]);
 }
 
+// Whoever waits by a key that has got an end is sent back: it may not get what comes behind that
+// end. By its next request it learns what became of the key, or waits no longer than it opens.
+static void send_back(struct engine *e, const struct api_key *key) {
+  char actor[LIMIT_NAME_BYTES];
+  int length = snprintf(actor, sizeof actor, "key:%.*s", STR_FMT(key->id));
+  if (length > 0 && (size_t)length < sizeof actor)
+    park_send_back(e, (struct str){actor, (size_t)length});
+}
+
+static void send_back_all(struct engine *e, const struct api_key *keys, size_t count) {
+  struct catalog_memory *c = &e->catalog;
+  for (size_t i = 0; i < count; i++) {
+    const struct api_key *key = &keys[i];
+    // A list of all keys has them in the same places, mostly.
+    bool same_place = i < c->key_count && str_eq(c->keys[i].id, key->id);
+    const struct api_key *known = same_place ? &c->keys[i] : find_key(c, key->id);
+    if (known && (known->revoked_at != key->revoked_at || known->expires_at != key->expires_at))
+      send_back(e, key);
+  }
+}
+
 // Two units that change the catalogue do so one after the other, the later one upon what the
 // earlier one made of it; but they may come here in the other order, and after the store has told
 // what became of it.
@@ -186,6 +215,7 @@ void catalog_absorb(struct unit *u) {
                         .types = u->types.at,
                         .type_count = u->types.count};
   if (u->catalog_from >= c->changed_from && u->catalog_from >= c->version) {
+    send_back_all(u->e, all.keys, all.key_count);
     pthread_rwlock_wrlock(&c->lock);
     put_all(c, &all);
     pthread_rwlock_unlock(&c->lock);
@@ -212,6 +242,7 @@ void catalog_learn(struct engine *e, const struct catalog *all) {
   for (size_t i = 0; i < c->queue_count; i++)
     if (c->queues[i].paused && !is_paused_in(all, &c->queues[i]))
       feed_kick(e, c->queues[i].tenant);  // they are decided after this
+  send_back_all(e, all->keys, all->key_count);
   pthread_rwlock_wrlock(&c->lock);
   replace_all(c, all);
   pthread_rwlock_unlock(&c->lock);
@@ -304,6 +335,8 @@ static struct api_key key_copy(struct arena *a, const struct api_key *key) {
   struct api_key copy = *key;
   copy.id = arena_dup(a, key->id);
   copy.name = arena_dup(a, key->name);
+  copy.service = arena_dup(a, key->service);
+  copy.replaced_by = arena_dup(a, key->replaced_by);
   return copy;
 }
 
@@ -336,12 +369,18 @@ bool engine_has_keys(struct engine *e) {
   return any;
 }
 
-size_t catalog_admins(struct engine *e, int64_t tenant) {
+static bool is_expired(const struct api_key *key, int64_t now) {
+  return key->expires_at && key->expires_at <= now;
+}
+
+size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now) {
   size_t count = 0;
   pthread_rwlock_rdlock(&e->catalog.lock);
-  for (size_t i = 0; i < e->catalog.key_count; i++)
-    count += e->catalog.keys[i].tenant == tenant && e->catalog.keys[i].revoked_at == 0 &&
-             (e->catalog.keys[i].roles & ROLE_ADMIN);
+  for (size_t i = 0; i < e->catalog.key_count; i++) {
+    const struct api_key *key = &e->catalog.keys[i];
+    count += key->tenant == tenant && (key->roles & ROLE_ADMIN) && !key->revoked_at &&
+             !is_expired(key, now);
+  }
   pthread_rwlock_unlock(&e->catalog.lock);
   return count;
 }
@@ -352,20 +391,31 @@ static struct str tenant_name(const struct catalog_memory *c, int64_t number) {
   return STR("default");
 }
 
+// Nothing but "unknown" to whoever has not the right secret: ids are no secret, and must not be
+// tried out.
+static enum key_state state_of(struct engine *e, const struct api_key *key,
+                               const uint8_t hash[SHA256_BYTES]) {
+  if (key == NULL || !hash_equal(key->hash, hash, SHA256_BYTES)) return KEY_UNKNOWN;
+  if (key->revoked_at) return KEY_REVOKED;
+  return key->expires_at && is_expired(key, engine_now(e)) ? KEY_EXPIRED : KEY_GOOD;
+}
+
 bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
-                      struct principal *out) {
+                      struct principal *out, enum key_state *state) {
   struct catalog_memory *c = &e->catalog;
   pthread_rwlock_rdlock(&c->lock);
   const struct api_key *key = find_key(c, id);
-  bool good = key && hash_equal(key->hash, hash, SHA256_BYTES) && key->revoked_at == 0;
-  if (good) {
+  *state = state_of(e, key, hash);
+  if (*state == KEY_GOOD) {
     *out = (struct principal){.tenant = key->tenant,
                               .roles = key->roles,
                               .tenant_name = arena_dup(a, tenant_name(c, key->tenant)),
-                              .actor = arena_printf(a, "key:%.*s", STR_FMT(key->id))};
+                              .actor = arena_printf(a, "key:%.*s", STR_FMT(key->id)),
+                              .service = arena_dup(a, key->service),
+                              .expires_at = key->expires_at};
   }
   pthread_rwlock_unlock(&c->lock);
-  return good;
+  return *state == KEY_GOOD;
 }
 
 struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a) {

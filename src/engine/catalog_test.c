@@ -18,10 +18,28 @@ static struct ask *revoking(struct yard *y, const char *id) {
   return a;
 }
 
-static bool opens(struct yard *y, const char *id, struct principal *who, struct arena *a) {
+static enum key_state state_of(struct yard *y, const char *id, struct principal *who,
+                               struct arena *a) {
   uint8_t hash[SHA256_BYTES];
   hash_sha256(str_of(id), hash);
-  return engine_key_check(y->e, str_of(id), hash, a, who);
+  enum key_state state;
+  bool good = engine_key_check(y->e, str_of(id), hash, a, who, &state);
+  assert_int_equal(good, state == KEY_GOOD);
+  return state;
+}
+
+static bool opens(struct yard *y, const char *id, struct principal *who, struct arena *a) {
+  return state_of(y, id, who, a) == KEY_GOOD;
+}
+
+static struct ask *rotating(struct yard *y, const char *old, const char *fresh,
+                            int64_t overlap_ms) {
+  struct ask *a = ask_new(y, ORDER_ROTATE);
+  a->order.in.key.old.id = ask_text(a, old);
+  a->order.in.key.key.id = ask_text(a, fresh);
+  a->order.in.key.overlap_ms = overlap_ms;
+  hash_sha256(str_of(fresh), a->order.in.key.key.hash);
+  return a;
 }
 
 static void a_key_opens_from_its_commit_until_it_is_revoked(void **state) {
@@ -38,7 +56,9 @@ static void a_key_opens_from_its_commit_until_it_is_revoked(void **state) {
   assert_text(who.tenant_name, "default");
   assert_text(who.actor, "key:k1");
   uint8_t wrong[SHA256_BYTES] = {1};
-  assert_false(engine_key_check(y->e, STR("k1"), wrong, &a, &who));
+  enum key_state found;
+  assert_false(engine_key_check(y->e, STR("k1"), wrong, &a, &who, &found));
+  assert_int_equal(found, KEY_UNKNOWN);
   y->now += 5;
   struct ask *revoke = revoking(y, "k1");
   assert_int_equal(ask(revoke), ERR_OK);
@@ -51,6 +71,143 @@ static void a_key_opens_from_its_commit_until_it_is_revoked(void **state) {
   assert_int_equal(y->store.event_count, events);
   assert_int_equal(ask(revoking(y, "k2")), ERR_NOT_FOUND);
   arena_fini(&a);
+}
+
+static void a_key_opens_until_its_end(void **state) {
+  struct yard *y = *state;
+  struct arena a;
+  arena_init(&a, 4096);
+  struct principal who;
+  struct ask *by_end = keying(y, "k1", NULL), *by_length = keying(y, "k2", NULL);
+  by_end->order.in.key.key.expires_at = y->now + 10;
+  by_end->order.in.key.key.service = ask_text(by_end, "mail");
+  by_length->order.in.key.lifetime_ms = 20;
+  ask(by_end), ask(by_length);
+  assert_int_equal(by_length->order.in.key.key.expires_at, y->now + 20);
+  assert_true(opens(y, "k1", &who, &a));
+  assert_text(who.service, "mail");
+  y->now += 9;
+  assert_true(opens(y, "k1", &who, &a));
+  y->now += 1;
+  assert_int_equal(state_of(y, "k1", &who, &a), KEY_EXPIRED);
+  assert_true(opens(y, "k2", &who, &a));
+  assert_text(who.service, NULL);
+  uint8_t wrong[SHA256_BYTES] = {1};
+  enum key_state found;
+  assert_false(engine_key_check(y->e, STR("k1"), wrong, &a, &who, &found));
+  assert_int_equal(found, KEY_UNKNOWN);
+  ask(revoking(y, "k1"));
+  assert_int_equal(state_of(y, "k1", &who, &a), KEY_REVOKED);
+  arena_fini(&a);
+}
+
+static void a_key_that_would_never_open_is_refused(void **state) {
+  struct yard *y = *state;
+  struct ask *a = keying(y, "k1", "acme");
+  a->order.in.key.key.expires_at = y->now;
+  assert_int_equal(ask(a), ERR_INVALID);
+  assert_string_equal(a->order.fault.fields[0].pointer, "/expiresAt");
+  assert_int_equal(y->store.key_count, 0);
+  assert_int_equal(y->store.tenant_count, 1);
+  assert_int_equal(y->store.event_count, 0);
+}
+
+static void of_a_rotated_key_both_open_during_the_overlap(void **state) {
+  struct yard *y = *state;
+  struct arena a;
+  arena_init(&a, 4096);
+  struct principal who;
+  struct ask *first = keying(y, "k1", "acme");
+  first->order.in.key.key.service = ask_text(first, "mail");
+  ask(first);
+  struct ask *rotate = rotating(y, "k1", "k2", 50);
+  rotate->order.tenant = 2;
+  assert_int_equal(ask(rotate), ERR_OK);
+  struct api_key *keys;
+  assert_int_equal(engine_keys(y->e, 2, &a, &keys), 2);
+  assert_int_equal(keys[0].expires_at, y->now + 50);
+  assert_text(keys[0].replaced_by, "k2");
+  assert_text(keys[1].name, "ci");
+  assert_int_equal(keys[1].expires_at, 0);
+  assert_int_equal(last_event(y), EVENT_KEY_ROTATED);
+  assert_true(opens(y, "k1", &who, &a));
+  assert_true(opens(y, "k2", &who, &a));
+  assert_int_equal(who.tenant, 2);
+  assert_int_equal(who.roles, ROLE_WORKER);
+  assert_text(who.service, "mail");
+  y->now += 50;
+  assert_int_equal(state_of(y, "k1", &who, &a), KEY_EXPIRED);
+  assert_true(opens(y, "k2", &who, &a));
+  arena_fini(&a);
+}
+
+static void a_rotation_does_not_prolong_a_life(void **state) {
+  struct yard *y = *state;
+  struct ask *first = keying(y, "k1", NULL);
+  first->order.in.key.lifetime_ms = 100;
+  ask(first);
+  y->now += 90;
+  struct ask *second = rotating(y, "k1", "k2", 1000), *third = rotating(y, "k2", "k3", 0);
+  assert_int_equal(ask(second), ERR_OK);
+  assert_int_equal(second->order.in.key.old.expires_at, y->now + 10);
+  assert_int_equal(second->order.in.key.key.expires_at, y->now + 100);
+  third->order.in.key.lifetime_ms = 500;  // unless someone says so
+  assert_int_equal(ask(third), ERR_OK);
+  assert_int_equal(third->order.in.key.old.expires_at, y->now);
+  assert_int_equal(third->order.in.key.key.expires_at, y->now + 500);
+}
+
+static void a_key_is_rotated_once_and_only_while_it_opens(void **state) {
+  struct yard *y = *state;
+  ask(keying(y, "k1", NULL)), ask(keying(y, "k4", NULL));
+  struct ask *one = rotating(y, "k1", "k2", 50), *other = rotating(y, "k1", "k3", 50);
+  submit(one), submit(other);
+  turn(y);  // in one unit
+  assert_int_equal(one->order.err, ERR_OK);
+  assert_int_equal(other->order.err, ERR_CONFLICT);
+  assert_int_equal(y->store.key_count, 3);
+  y->now += 60;
+  assert_int_equal(ask(rotating(y, "k1", "k3", 0)), ERR_CONFLICT);
+  ask(revoking(y, "k4"));
+  assert_int_equal(ask(rotating(y, "k4", "k5", 0)), ERR_CONFLICT);
+  struct ask *foreign = rotating(y, "k2", "k5", 0), *absent = rotating(y, "k9", "k5", 0);
+  foreign->order.tenant = 2;
+  assert_int_equal(ask(foreign), ERR_NOT_FOUND);
+  assert_int_equal(ask(absent), ERR_NOT_FOUND);
+  assert_int_equal(y->store.key_count, 3);
+}
+
+// Else it would be given a task up to a minute later.
+static void who_waits_by_a_key_that_gets_an_end_is_sent_back(void **state) {
+  struct yard *y = *state;
+  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL)), ask(keying(y, "k3", NULL));
+  struct ask *claims[3], *watch = watching(y, made(y, "other"), 60000);
+  for (int i = 0; i < 3; i++) {
+    claims[i] = claiming(y, "t", NULL, 1, 60000);
+    claims[i]->order.actor = arena_printf(&claims[i]->arena, "key:k%d", i + 1);
+    submit(claims[i]);
+  }
+  watch->order.actor = ask_text(watch, "key:k1");
+  submit(watch);
+  turn(y);
+  ask(revoking(y, "k1"));
+  assert_nothing(claims[0]);
+  assert_int_equal(watch->answers, 1);
+  assert_waits(claims[1]);
+  ask(rotating(y, "k2", "k4", 5000));
+  assert_nothing(claims[1]);
+  assert_got(claims[2], made(y, "t"));
+}
+
+static void the_last_admin_that_opens_is_not_revoked(void **state) {
+  struct yard *y = *state;
+  struct ask *lasting = keying(y, "k1", NULL), *ending = keying(y, "k2", NULL);
+  lasting->order.in.key.key.roles = ending->order.in.key.key.roles = ROLE_ADMIN;
+  ending->order.in.key.lifetime_ms = 10;
+  ask(lasting), ask(ending);
+  y->now += 10;
+  assert_int_equal(ask(revoking(y, "k1")), ERR_CONFLICT);
+  assert_int_equal(ask(revoking(y, "k2")), ERR_OK);  // it opens nothing any more
 }
 
 static void a_tenant_is_made_by_the_first_key_that_names_it(void **state) {
@@ -147,6 +304,13 @@ static void the_catalog_survives_a_restart(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       YARD_TEST(a_key_opens_from_its_commit_until_it_is_revoked),
+      YARD_TEST(a_key_opens_until_its_end),
+      YARD_TEST(a_key_that_would_never_open_is_refused),
+      YARD_TEST(of_a_rotated_key_both_open_during_the_overlap),
+      YARD_TEST(a_rotation_does_not_prolong_a_life),
+      YARD_TEST(a_key_is_rotated_once_and_only_while_it_opens),
+      YARD_TEST(who_waits_by_a_key_that_gets_an_end_is_sent_back),
+      YARD_TEST(the_last_admin_that_opens_is_not_revoked),
       YARD_TEST(a_tenant_is_made_by_the_first_key_that_names_it),
       YARD_TEST(a_type_is_replaced_as_a_whole),
       YARD_TEST(pausing_what_is_paused_is_no_event),

@@ -53,10 +53,13 @@ void engine_query(struct engine *e, struct query *query);
 
 // --- what is kept in memory; safe from any thread ------------------------------------------------
 
-// Finds the key's row: false when there is none. `hash` is of the whole key that was sent; it is
+// What a key is that was sent. All but KEY_UNKNOWN came with the right secret.
+enum key_state { KEY_UNKNOWN, KEY_REVOKED, KEY_EXPIRED, KEY_GOOD };
+
+// True for KEY_GOOD, and then `*out` is filled. `hash` is of the whole key that was sent; it is
 // compared in constant time.
 bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
-                      struct principal *out);
+                      struct principal *out, enum key_state *state);
 bool engine_has_keys(struct engine *e);  // revoked ones count: a server with keys stays closed
 struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a);
 bool engine_queue_paused(struct engine *e, int64_t tenant, struct str queue);

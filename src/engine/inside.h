@@ -275,7 +275,9 @@ struct order *park_take_held(struct unit *u);  // it failed: takes them out, cha
 void park_remove(struct engine *e, struct order *order);
 void park_ended(struct unit *u);  // wakes the watchers of tasks that ended
 void park_ended_one(struct engine *e, struct id id);
-void park_expire(struct engine *e, int64_t now);         // those whose deadline has come
+void park_expire(struct engine *e, int64_t now);  // those whose deadline has come
+// Ends the waiting of all that `actor` asked for, as if its time had come.
+void park_send_back(struct engine *e, struct str actor);
 void park_withdrawn(struct engine *e);                   // drops those whom nobody waits for
 bool order_is_gone(const struct order *order);           // nobody waits for its answer any more
 void park_again(struct engine *e, struct order *order);  // out of the park, into the next unit
@@ -326,7 +328,7 @@ bool catalog_queue(struct engine *e, int64_t tenant, struct str name);  // it wa
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names);
 int64_t catalog_tenant(struct engine *e, struct str name);  // 0: unknown
 int64_t catalog_tenant_next(struct engine *e);
-size_t catalog_admins(struct engine *e, int64_t tenant);  // admin keys that are not revoked
+size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now);  // admin keys that open
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
                  struct api_key *out);
 

@@ -224,7 +224,8 @@ static int64_t opens(struct yard *y, const char *id) {
   uint8_t hash[SHA256_BYTES];
   arena_init(&a, 4096);
   hash_sha256(str_of(id), hash);
-  bool good = engine_key_check(y->e, str_of(id), hash, &a, &who);
+  enum key_state state;
+  bool good = engine_key_check(y->e, str_of(id), hash, &a, &who, &state);
   arena_fini(&a);
   return good ? who.tenant : 0;
 }
@@ -241,6 +242,25 @@ static void a_key_made_or_revoked_elsewhere_counts_once_the_news_are_heard(void 
   hear(y);
   assert_int_equal(opens(y, "k1"), 0);
   assert_int_equal(opens(y, "k2"), 1);
+  yard_end(other);
+}
+
+static void who_waits_by_a_key_revoked_elsewhere_is_sent_back(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL));
+  struct ask *a = claiming(y, "t", NULL, 1, 60000), *b = claiming(y, "t", NULL, 1, 60000);
+  a->order.actor = ask_text(a, "key:k1");
+  b->order.actor = ask_text(b, "key:k2");
+  submit(a), submit(b);
+  turn(y);
+  hear(other);
+  ask(revoking(other, "k1"));
+  assert_waits(a);
+  hear(y);
+  assert_nothing(a);
+  assert_waits(b);
+  struct id id = made(y, "t");
+  assert_got(b, id);
   yard_end(other);
 }
 
@@ -407,6 +427,7 @@ int main(void) {
       SHARED_TEST(what_is_overdue_elsewhere_is_moved_on_here),
       cmocka_unit_test(the_stores_clock_decides),
       SHARED_TEST(a_key_made_or_revoked_elsewhere_counts_once_the_news_are_heard),
+      SHARED_TEST(who_waits_by_a_key_revoked_elsewhere_is_sent_back),
       SHARED_TEST(the_last_admin_key_is_kept_although_two_servers_revoke_at_once),
       SHARED_TEST(two_servers_make_a_tenant_of_one_name_once),
       SHARED_TEST(a_queue_resumed_elsewhere_feeds_those_who_wait_here),

@@ -98,9 +98,13 @@ struct order {
     struct queue queue;
     struct type type;
     struct {
-      struct api_key key;  // id, name, roles, hash; tenant is found by name
+      struct api_key key;  // of create: id, name, roles, hash, service; tenant is found by name
       struct str tenant_name;
-      bool last_too;  // of revoke: even the last admin key, since there is another way in
+      int64_t lifetime_ms;  // of create and rotate: sets expires_at; 0: it stays as it is
+      bool last_too;        // of revoke: even the last admin key, since there is another way in
+      // Of rotate: `key` is what takes the place of `old`, of which only the id is given.
+      struct api_key old;
+      int64_t overlap_ms;  // how long `old` opens still
     } key;
   } in;
   struct claim_filter claim;  // of CLAIM, CLAIM_ONE and SETTLE

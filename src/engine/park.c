@@ -209,6 +209,28 @@ int64_t park_deadline(const struct engine *e) {
   return e->deadline_count && e->deadlines[0]->deadline != NEVER ? e->deadlines[0]->deadline : 0;
 }
 
+// Many may be of one key, so they are found first: each that goes moves others in the heap.
+void park_send_back(struct engine *e, struct str actor) {
+  struct order *all = NULL;
+  for (struct order *order = e->again.head; order; order = order->next)
+    order->expired |= str_eq(order->actor, actor);
+  for (struct order *order = e->later.head; order; order = order->next)
+    order->expired |= str_eq(order->actor, actor);
+  for (size_t i = 0; i < e->deadline_count; i++) {
+    struct order *order = e->deadlines[i];
+    if (!str_eq(order->actor, actor)) continue;
+    order->expired = true;
+    if (order->held) continue;  // its unit will see to it
+    order->next = all;
+    all = order;
+  }
+  while (all) {
+    struct order *order = all;
+    all = order->next;
+    expire(e, order);
+  }
+}
+
 static void leave(struct engine *e, struct order *order) {
   park_remove(e, order);
   engine_refuse(e, order, ERR_UNAVAILABLE, "the client went away");

@@ -42,10 +42,17 @@ enum limits {
   LIMIT_CHANNELS = 10000,        // (queue, type) pairs of one store; past it 429
   LIMIT_WORKERS = 10000,         // worker ids remembered for GET /workers; the oldest go
   LIMIT_KEYS = 10000,
+  LIMIT_KEY_OVERLAP_DEFAULT_MS = 24 * 3600 * 1000,  // a day for a rotated key to be replaced in
+  LIMIT_CREDENTIAL_BYTES = 8192,                    // a key has 55; leaves room for signed tokens
+  LIMIT_REFUSAL_LINES_MINUTE = 60,  // of the log, for failed authentications of all addresses
   LIMIT_CONNECTIONS = 12000,
   LIMIT_SWEEP_ITEMS = 500,  // due timers in one unit of work
 };
 
+// Thirty days: what takes longer to replace a key in is no rotation.
+#define LIMIT_KEY_OVERLAP_MS (30LL * 24 * 3600 * 1000)
+// Ten years.
+#define LIMIT_KEY_LIFETIME_MS (3653LL * 24 * 3600 * 1000)
 // 400 days: farther away than any sane schedule, near enough that arithmetic cannot overflow.
 #define LIMIT_DELAY_MS (400LL * 24 * 3600 * 1000)
 #define LIMIT_IDEMPOTENCY_MS (24LL * 3600 * 1000)  // how long an Idempotency-Key is remembered

@@ -12,7 +12,8 @@ ADMIN = "admin-key-of-the-tests"
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("keyed"), store=store, key=ADMIN).start()
+    running = Server(tmp_path_factory.mktemp("keyed"), store=store, key=ADMIN,
+                     auth_failures_max=0).start()
     yield running
     running.stop()
 

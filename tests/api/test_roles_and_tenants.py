@@ -53,6 +53,7 @@ MATRIX = [
     ("PUT", "/types/{name}", ADMINS),
     ("GET", "/keys", ADMINS),
     ("POST", "/keys", ADMINS),
+    ("POST", "/keys/{id}/rotate", ADMINS),
     ("DELETE", "/keys/{id}", ADMINS),
 ]
 ROUTE_IDS = [f"{method}_{path}" for method, path, _ in MATRIX]
@@ -60,7 +61,8 @@ ROUTE_IDS = [f"{method}_{path}" for method, path, _ in MATRIX]
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("roles"), store=store, key=ADMIN).start()
+    running = Server(tmp_path_factory.mktemp("roles"), store=store, key=ADMIN,
+                     auth_failures_max=0).start()
     yield running
     running.stop()
 

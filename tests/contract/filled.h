@@ -93,21 +93,20 @@ static inline void add_catalog(struct world *w, struct unit *u) {
                                        .backoff = {BACKOFF_FIXED, 1000, 60000, 20},
                                        .timeout_ms = -1},
                                       {.tenant = 2, .name = STR("b"), .description = STR("")}};
-  static const struct api_key keys[] = {
-      {.id = STR("abc"),
-       .tenant = 1,
-       .name = STR("web"),
-       .roles = 3,
-       .hash = {1, 2},
-       .created_at = 5,
-       .service = STR("images")},
-      {.id = STR("old"),
-       .tenant = 2,
-       .roles = 1,
-       .hash = {[31] = 9},
-       .revoked_at = 77,
-       .expires_at = 76,
-       .replaced_by = STR("new")}};
+  static const struct api_key keys[] = {{.id = STR("abc"),
+                                         .tenant = 1,
+                                         .name = STR("web"),
+                                         .roles = 3,
+                                         .hash = {1, 2},
+                                         .created_at = 5,
+                                         .service = STR("images")},
+                                        {.id = STR("old"),
+                                         .tenant = 2,
+                                         .roles = 1,
+                                         .hash = {[31] = 9},
+                                         .revoked_at = 77,
+                                         .expires_at = 76,
+                                         .replaced_by = STR("new")}};
   u->change.tenants = &tenant;
   u->change.tenant_count = 1;
   u->change.queues = queues;
