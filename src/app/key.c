@@ -1,10 +1,11 @@
-// key.c: `taskyard key`: creates, lists and revokes API keys.
+// key.c: `taskyard key`: creates, lists, rotates and revokes API keys.
 #include "app/moment.h"
 #include "app/payload.h"
 #include "app/print.h"
 #include "app/remote.h"
 #include "app/table.h"
 #include "base/json.h"
+#include "model/limits.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -13,18 +14,47 @@ static const struct option_spec OPTIONS[] = {
     {"name", 'n', "TEXT", "create: what people call it"},
     {"role", 'r', "ROLE", "create: producer, worker, reader or admin; can be repeated"},
     {"tenant", 't', "NAME", "create: the tenant that it belongs to; your own if not given"},
+    {"service", 's', "NAME", "create: the microservice whose own key it is"},
+    {"expires-in", 'e', "DURATION",
+     "create, rotate: opens for so long, as in 90d; else for ever, or as long as the one before"},
+    {"overlap", 'o', "DURATION", "rotate: how long the old key opens still; 24h if not given"},
     {"json", 'j', NULL, "what the server answered, one line a key"},
     {0}};
 static const char *const EXAMPLES[] = {
     "taskyard key create --name web --role producer",
     "taskyard key create --name gpu-1 --role worker > /etc/taskyard/worker.key",
-    "taskyard key list", "taskyard key revoke 4f9a1c02", NULL};
-static const char *const WORDS[] = {"create", "list", "revoke", NULL};
-static const char *const TITLES[] = {"ID", "NAME", "TENANT", "ROLES", "CREATED", "REVOKED", NULL};
+    "taskyard key create --name mail --role worker --service mail --expires-in 90d",
+    "taskyard key rotate 4f9a1c02 --overlap 2h > /etc/taskyard/worker.key",
+    "taskyard key list",
+    "taskyard key revoke 4f9a1c02",
+    NULL};
+static const char *const WORDS[] = {"create", "list", "rotate", "revoke", NULL};
+static const char *const TITLES[] = {"ID",      "NAME",    "TENANT",  "ROLES", "SERVICE",
+                                     "CREATED", "EXPIRES", "REVOKED", NULL};
+
+// Adds a member with what the option says, if it is there.
+static enum err write_duration(struct command *c, const char *option, const char *member,
+                               int64_t min, int64_t max, struct buf *body, struct fault *why) {
+  const char *text = options_value(&c->given, option);
+  int64_t ms;
+  if (text == NULL) return ERR_OK;
+  if (!str_to_duration_ms(str_of(text), &ms) || ms < min || ms > max)
+    return command_misused(c, why, "--%s must be a duration, as in 30m or 90d, not \"%s\"", option,
+                           text);
+  if (body->len > 1) buf_char(body, ',');
+  buf_printf(body, "\"%s\":%lld", member, (long long)ms);
+  return ERR_OK;
+}
+
+static void write_text(struct command *c, const char *option, struct buf *body) {
+  const char *text = options_value(&c->given, option);
+  if (text == NULL) return;
+  buf_printf(body, ",\"%s\":", option);
+  buf_json_str(body, str_of(text));
+}
 
 static enum err write_request(struct command *c, struct buf *body, struct fault *why) {
-  const char *name = options_value(&c->given, "name"), *tenant = options_value(&c->given, "tenant");
-  const char *role;
+  const char *name = options_value(&c->given, "name"), *role;
   size_t at = 0, count = 0;
   if (!name || !options_has(&c->given, "role"))
     return command_misused(c, why, "key create needs --name and at least one --role");
@@ -36,20 +66,14 @@ static enum err write_request(struct command *c, struct buf *body, struct fault 
     buf_json_str(body, str_of(role));
   }
   buf_char(body, ']');
-  if (tenant) BUF_LIT(body, ",\"tenant\":");
-  if (tenant) buf_json_str(body, str_of(tenant));
+  write_text(c, "tenant", body);
+  write_text(c, "service", body);
+  TRY(write_duration(c, "expires-in", "expiresInMs", 1, LIMIT_KEY_LIFETIME_MS, body, why));
   buf_char(body, '}');
   return ERR_OK;
 }
 
-static enum err create(struct command *c, struct fault *why) {
-  struct buf body;
-  struct str document;
-  buf_init(&body, 64 * 1024);
-  enum err err = write_request(c, &body, why);
-  if (err == ERR_OK) err = remote_post(c, STR("/api/v1/keys"), buf_str(&body), &document, why);
-  buf_fini(&body);
-  if (err != ERR_OK) return err;
+static enum err print_made(struct command *c, struct str document, struct fault *why) {
   if (options_has(&c->given, "json")) return print_line(document, why);
   struct str secret = reply_text(&c->arena, document, "secret");
   struct str key = reply_raw(document, "key");
@@ -59,6 +83,24 @@ static enum err create(struct command *c, struct fault *why) {
     fprintf(stderr, "Key %.*s, shown this once; keep it where TASKYARD_KEY comes from.\n",
             STR_FMT(id));
   return print_line(secret, why);
+}
+
+static enum err create(struct command *c, struct fault *why) {
+  struct buf body;
+  struct str document;
+  buf_init(&body, 64 * 1024);
+  enum err err = write_request(c, &body, why);
+  if (err == ERR_OK) err = remote_post(c, STR("/api/v1/keys"), buf_str(&body), &document, why);
+  buf_fini(&body);
+  return err == ERR_OK ? print_made(c, document, why) : err;
+}
+
+static enum err write_rotation(struct command *c, struct buf *body, struct fault *why) {
+  buf_char(body, '{');
+  TRY(write_duration(c, "overlap", "overlapMs", 0, LIMIT_KEY_OVERLAP_MS, body, why));
+  TRY(write_duration(c, "expires-in", "expiresInMs", 1, LIMIT_KEY_LIFETIME_MS, body, why));
+  buf_char(body, '}');
+  return ERR_OK;
 }
 
 static struct str moment_text(struct command *c, struct str key, const char *member) {
@@ -86,13 +128,32 @@ static struct str text_of(struct command *c, struct str key, const char *member)
   return str_is_none(text) ? STR("") : text;
 }
 
+// Prints what a rotation made, and when the old key ends.
+static enum err rotate(struct command *c, const char *id, struct fault *why) {
+  struct buf body;
+  struct str document;
+  buf_init(&body, 1024);
+  enum err err = write_rotation(c, &body, why);
+  struct str path = remote_path(&c->arena, "keys", id, "/rotate");
+  if (err == ERR_OK) err = remote_post(c, path, buf_str(&body), &document, why);
+  buf_fini(&body);
+  if (err != ERR_OK) return err;
+  struct str old = reply_raw(document, "replaced");
+  if (str_is_none(old)) return remote_refuse_answer(why);
+  struct str end = moment_text(c, old, "expiresAt");
+  fprintf(stderr, "Key %s opens until %.*s.\n", id, STR_FMT(end));
+  return print_made(c, document, why);
+}
+
 static void add_key(struct command *c, struct table *table, struct str key) {
   struct str revoked = moment_text(c, key, "revokedAt");
   table_add(table, (const struct table_cell[]){{text_of(c, key, "id"), STYLE_PLAIN},
                                                {text_of(c, key, "name"), STYLE_PLAIN},
                                                {text_of(c, key, "tenant"), STYLE_PLAIN},
                                                {roles_text(c, key), STYLE_PLAIN},
+                                               {text_of(c, key, "service"), STYLE_PLAIN},
                                                {moment_text(c, key, "createdAt"), STYLE_DIM},
+                                               {moment_text(c, key, "expiresAt"), STYLE_DIM},
                                                {revoked, STYLE_WARN}});
 }
 
@@ -125,22 +186,27 @@ static enum err run(struct command *c, struct fault *why) {
   const char *word = c->given.positionals[0];
   if (strcmp(word, "create") == 0 && count == 1) return create(c, why);
   if (strcmp(word, "list") == 0 && count == 1) return list(c, why);
+  if (strcmp(word, "rotate") == 0 && count == 2) return rotate(c, c->given.positionals[1], why);
   if (strcmp(word, "revoke") != 0 || count < 2)
     return command_misused(c, why,
-                           "say key create --name NAME --role ROLE, key list, or key revoke ID");
+                           "say key create --name NAME --role ROLE, key list, key rotate ID, or "
+                           "key revoke ID");
   for (size_t i = 1; i < count; i++) TRY(revoke_key(c, c->given.positionals[i], why));
   return ERR_OK;
 }
 
 const struct command_spec COMMAND_key = {
-    .options = {.usage = "taskyard key create --name TEXT --role ROLE… | list | revoke ID…",
-                .summary =
-                    "Creates, lists and revokes API keys. The key itself is printed once, at its\n"
-                    "creation; the server keeps only a hash of it.",
-                .options = OPTIONS,
-                .common = REMOTE_OPTIONS,
-                .positionals_min = 1,
-                .positionals_max = OPTIONS_ANY,
-                .examples = EXAMPLES},
+    .options =
+        {.usage = "taskyard key create --name TEXT --role ROLE… | list | rotate ID | "
+                  "revoke ID…",
+         .summary =
+             "Creates, lists, rotates and revokes API keys. The key itself is printed once,\n"
+             "at its creation; the server keeps only a hash of it. To rotate a key is to\n"
+             "make another one of its name, roles and service, while it opens for a while.",
+         .options = OPTIONS,
+         .common = REMOTE_OPTIONS,
+         .positionals_min = 1,
+         .positionals_max = OPTIONS_ANY,
+         .examples = EXAMPLES},
     .words = WORDS,
     .run = run};

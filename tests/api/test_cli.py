@@ -386,6 +386,32 @@ def test_keys_are_created_used_and_revoked(make_server, tmp_path):
     web("list", expect=NOT_AUTHORISED)
 
 
+def test_a_key_is_rotated_and_both_open_for_a_while(make_server, tmp_path):
+    server = make_server(key="first-key")
+    admin = Cli(tmp_path, server.url, "first-key")
+    old = admin.out("key", "create", "--name", "mail", "--role", "reader", "--service", "mail",
+                    "--expires-in", "90d")
+    made = json.loads(admin.out("key", "list", "--json"))
+    assert made["service"] == "mail"
+    assert made["expiresAt"] - made["createdAt"] == 90 * 86400 * 1000
+    rotated = admin("key", "rotate", made["id"], "--overlap", "2h")
+    assert f"Key {made['id']} opens until 20" in rotated.stderr
+    for secret in (old, rotated.stdout.strip()):
+        Cli(tmp_path, server.url, secret)("list")
+    rows = [line.split("\t") for line in admin.out("key", "list").split("\n")]
+    assert [row[1:5] for row in rows if row[1] == "mail"] == \
+        [["mail", "default", "reader", "mail"]] * 2
+    assert "rotated already" in admin("key", "rotate", made["id"], expect=FAILURE).stderr
+
+
+@pytest.mark.parametrize("args", [
+    ["create", "--name", "n", "--role", "reader", "--expires-in", "soon"],
+    ["create", "--name", "n", "--role", "reader", "--expires-in", "0s"],
+    ["rotate", "4f9a1c02", "--overlap", "1w"], ["rotate"], ["rotate", "4f9a1c02", "4f9a1c03"]])
+def test_a_bad_rotation_or_lifetime_is_refused_before_it_is_sent(taskyard, args):
+    taskyard("key", *args, expect=USAGE)
+
+
 def test_key_create_needs_a_name_and_a_role(taskyard):
     assert "--role" in taskyard("key", "create", "--name", "x", expect=USAGE).stderr
 
