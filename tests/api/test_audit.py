@@ -1,0 +1,164 @@
+"""Who did what: each event names the credential by which it came about, whichever route it was."""
+
+import pytest
+
+from lib.client import fresh_name
+from lib.described import routes
+from lib.server import Server
+
+ADMIN = "admin-key-of-the-tests"
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory, store):
+    running = Server(tmp_path_factory.mktemp("audit"), store=store, key=ADMIN).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def admin(keyed, make_api):
+    return make_api(keyed)
+
+
+@pytest.fixture
+def api_as(keyed, admin, make_api):
+    """A client with a key of its own, that says which actor it is."""
+    def make(role):
+        made = admin.expect(admin.post("/keys", {"name": fresh_name("key"), "roles": [role]}), 201)
+        api = make_api(keyed, key=made["secret"], type_name=admin.type)
+        api.actor = f"key:{made['key']['id']}"
+        return api
+    return make
+
+
+def prepared(admin):
+    """What a route needs: made by somebody else than who is then to be named."""
+    class Things:
+        ready = property(lambda self: admin.create())
+        unstarted = property(lambda self: admin.create(autoStart=False))
+        running = property(lambda self: admin.running())
+        failed = property(lambda self: admin.ended("failed"))
+        name = property(lambda self: fresh_name("n"))
+
+        @property
+        def paused(self):
+            name = fresh_name("q")
+            admin.expect(admin.post(f"/queues/{name}/pause"))
+            return name
+
+        @property
+        def key(self):
+            body = {"name": fresh_name("key"), "roles": ["reader"]}
+            return admin.expect(admin.post("/keys", body), 201)["key"]["id"]
+    return Things()
+
+
+def item(task):
+    return {"id": task["id"], "leaseToken": task["leaseToken"]}
+
+
+# Route → what is done by it, and the events that follow. A route that is not here fails the test.
+DEEDS = {
+    "POST /tasks": (lambda api, at: api.create(), ["task.created"]),
+    "PUT /tasks/{id}": (lambda api, at: api.put(f"/tasks/{at.ready['id']}", {"priority": 1}),
+                        ["task.changed"]),
+    "PATCH /tasks/{id}": (lambda api, at: api.patch(f"/tasks/{at.ready['id']}", {"priority": 1}),
+                          ["task.changed"]),
+    "DELETE /tasks/{id}": (lambda api, at: api.delete(f"/tasks/{at.ready['id']}"),
+                           ["task.deleted"]),
+    "POST /tasks/{id}/start": (lambda api, at: api.start(at.unstarted), ["task.started"]),
+    "POST /tasks/{id}/cancel": (lambda api, at: api.cancel(at.running), ["task.cancel_requested"]),
+    "POST /tasks/{id}/retry": (lambda api, at: api.retry(at.failed), ["task.retried"]),
+    "POST /claims": (lambda api, at: (at.ready, api.claim(limit=1)), ["task.claimed"]),
+    "POST /tasks/{id}/claim": (lambda api, at: api.act(at.ready, "claim", {}), ["task.claimed"]),
+    "POST /tasks/{id}/heartbeat": (lambda api, at: api.heartbeat(at.running), []),
+    "POST /tasks/{id}/progress": (lambda api, at: api.progress(at.running, 5), ["task.progress"]),
+    "POST /tasks/{id}/logs": (lambda api, at: api.log(at.running, "line"), []),
+    "POST /tasks/{id}/complete": (lambda api, at: api.complete(at.running), ["task.completed"]),
+    "POST /tasks/{id}/fail": (lambda api, at: api.fail(at.running), ["task.attempt_failed"]),
+    "POST /tasks/{id}/release": (lambda api, at: api.release(at.running), ["task.released"]),
+    "POST /completions": (
+        lambda api, at: api.post("/completions", {"items": [item(at.running)]}),
+        ["task.completed"]),
+    "POST /queues/{name}/pause": (lambda api, at: api.post(f"/queues/{at.name}/pause"),
+                                  ["queue.paused"]),
+    "POST /queues/{name}/resume": (lambda api, at: api.post(f"/queues/{at.paused}/resume"),
+                                   ["queue.resumed"]),
+    "PUT /types/{name}": (lambda api, at: api.put(f"/types/{at.name}", {"priority": 1}),
+                          ["type.changed"]),
+    "POST /keys": (lambda api, at: api.post("/keys", {"name": "k", "roles": ["reader"]}),
+                   ["key.created"]),
+    "POST /keys/{name}/rotate": (lambda api, at: api.post(f"/keys/{at.key}/rotate"),
+                                 ["key.created", "key.rotated"]),
+    "DELETE /keys/{name}": (lambda api, at: api.delete(f"/keys/{at.key}"), ["key.revoked"]),
+}
+
+
+def newest(admin):
+    after, more = 0, True
+    while more:
+        page = admin.expect(admin.get("/events", params={"after": after, "limit": 1000}))
+        after, more = page["nextAfter"], page["more"]
+    return after
+
+
+def test_each_event_of_each_route_that_changes_something_names_its_actor(admin, api_as):
+    by_role = {role: api_as(role) for role in ("producer", "worker", "admin")}
+    at, missing = prepared(admin), []
+    for route in routes(admin):
+        name = str(route).replace("/api/v1", "")
+        if route.method == "GET":
+            continue
+        if name not in DEEDS:
+            missing.append(name)
+            continue
+        deed, kinds = DEEDS[name]
+        api, before = by_role[route.roles[0]], newest(admin)
+        assert deed(api, at) is not None
+        events = admin.expect(admin.get("/events", params={"after": before}))["events"]
+        done = [event["event"] for event in events if event["actor"] == api.actor]
+        assert done == kinds, f"{name}: {events}"
+        assert all(event["actor"] in (api.actor, "key:API_KEY") for event in events), name
+    assert missing == [], "these routes must say what events they leave"
+
+
+def test_no_event_is_without_an_actor(admin):
+    admin.ended("completed")
+    after, more = 0, True
+    while more:
+        page = admin.expect(admin.get("/events", params={"after": after, "limit": 1000}))
+        assert all(event["actor"] for event in page["events"])
+        after, more = page["nextAfter"], page["more"]
+
+
+def test_what_time_does_is_the_system_s_deed(admin):
+    task = admin.create(delayMs=1)
+    assert admin.claim_one(waitMs=5000)["id"] == task["id"]
+    actors = {event["event"]: event["actor"] for event in admin.events(task)}
+    assert actors["task.due"] == "system"
+    assert actors["task.created"] == actors["task.claimed"] == "key:API_KEY"
+
+
+def test_a_claim_that_waited_is_named_with_its_own_key_not_the_producer_s(admin, api_as, parallel):
+    producer, worker = api_as("producer"), api_as("worker")
+    claimed = parallel(worker.claim, waitMs=5000, workerId="patient")
+    admin.until_worker("patient", waiting=True)
+    task = producer.create()
+    assert claimed()[0]["id"] == task["id"]
+    actors = [(event["event"], event["actor"]) for event in admin.events(task)]
+    assert actors == [("task.created", producer.actor), ("task.claimed", worker.actor)]
+
+
+def test_the_history_of_a_key_tells_its_name_and_its_successor(admin):
+    before = newest(admin)
+    made = admin.expect(admin.post("/keys", {"name": "billing", "roles": ["reader"]}), 201)["key"]
+    fresh = admin.expect(admin.post(f"/keys/{made['id']}/rotate"), 201)["key"]
+    admin.expect(admin.delete(f"/keys/{made['id']}"))
+    events = admin.expect(admin.get("/events", params={"after": before}))["events"]
+    told = [(event["event"], event["note"], event["text"]) for event in events]
+    assert told == [
+        ("key.created", made["id"], "billing"),
+        ("key.created", fresh["id"], "billing"),
+        ("key.rotated", made["id"], fresh["id"]),
+        ("key.revoked", made["id"], "billing")]

@@ -1,0 +1,261 @@
+"""Isolation by construction: each route that the server describes, against each credential that
+must not open it, and against what belongs to another tenant.
+
+Nothing here names a route but the open ones, so a new one is covered by itself. A new noun with a
+name or an id in its path must be told in `Foreign`.
+"""
+
+import json
+import re
+
+import pytest
+
+from lib.client import fresh_name, problem
+from lib.described import ROLES, bodies, least_body, routes, sample
+from lib.server import Server
+
+ADMIN = "admin-key-of-the-tests"
+NO_ID = "01890000-0000-7000-8000-000000000000"
+OPEN = {"GET /", "GET /health", "GET /livez", "GET /readyz", "GET /docs/errors",
+        "GET /openapi.json"}
+ALWAYS = {"X-Request-Id": "the-same-for-all"}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory, store):
+    running = Server(tmp_path_factory.mktemp("isolation"), store=store, key=ADMIN,
+                     auth_failures_max=0).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def admin(keyed, make_api):
+    return make_api(keyed)
+
+
+@pytest.fixture
+def described(admin):
+    return routes(admin)
+
+
+def new_key(admin, roles, **fields):
+    return admin.expect(admin.post("/keys", {"name": fresh_name("key"), "roles": roles, **fields}),
+                        201)
+
+
+@pytest.fixture
+def tenant(keyed, admin, make_api):
+    """tenant(): an admin of a tenant that has nothing yet."""
+    return lambda: make_api(
+        keyed, key=new_key(admin, ["admin"], tenant=fresh_name("tenant"))["secret"])
+
+
+def ask(api, route, path, body=None, **options):
+    raw = None if body is None else json.dumps(body).encode()
+    return api.send(route.method, path, raw=raw, headers=ALWAYS, **options)
+
+
+def ask_anything(api, route):
+    """Some request of the route; what it names is not there."""
+    body = None if route.schema is None else least_body(route)
+    return ask(api, route, route.at(NO_ID if route.parameter == "id" else fresh_name("n")), body)
+
+
+# --- who gets in ----------------------------------------------------------------------------------
+
+def test_every_route_declares_who_may_use_it(admin, described):
+    paths = admin.get("//openapi.json").json()["paths"]
+    for route in described:
+        operation = paths[route.path][route.method.lower()]
+        assert set(route.roles) <= set(ROLES), route
+        assert (route.roles == ()) == (operation.get("security") == []), route
+        assert route.roles == () or "admin" in route.roles, route
+    assert {str(route) for route in described if not route.roles} == OPEN
+
+
+def wrong_credentials(admin):
+    """Kind → headers. All but the last one must not be told apart."""
+    revoked, expired, other = (new_key(admin, ["admin"]) for _ in range(3))
+    admin.expect(admin.delete(f"/keys/{revoked['key']['id']}"))
+    admin.expect(admin.post(f"/keys/{expired['key']['id']}/rotate", {"overlapMs": 0}), 201)
+    wrong = other["secret"][:-1] + ("a" if other["secret"][-1] != "a" else "b")
+    expired_wrong = expired["secret"][:-1] + ("a" if expired["secret"][-1] != "a" else "b")
+    return {"unknown": "tk_" + "0" * 8 + "_" + "0" * 43, "no key at all": "open sesame",
+            "wrong secret": wrong, "wrong secret of an expired key": expired_wrong,
+            "revoked": revoked["secret"], "expired": expired["secret"]}
+
+
+def test_no_route_opens_without_a_valid_credential(keyed, admin, described, make_api):
+    """One and the same answer on all routes; only the holder of an expired key hears of its end."""
+    nobody = make_api(keyed, key="")
+    answers = {}
+    for kind, secret in {"none": None, **wrong_credentials(admin)}.items():
+        nobody.http.headers.pop("x-api-key", None)
+        if secret:
+            nobody.http.headers["x-api-key"] = secret
+        for route in described:
+            if route.roles:
+                response = ask_anything(nobody, route)
+                problem(response, 401, "unauthenticated")
+                assert response.headers["www-authenticate"] == "Bearer"
+                answers.setdefault(kind, set()).add(response.content)
+    assert all(len(bytes_seen) == 1 for bytes_seen in answers.values()), answers
+    expired, none = answers.pop("expired").pop(), answers.pop("none").pop()
+    assert b"expired" in expired and b"send an API key" in none
+    unknown = {content for seen in answers.values() for content in seen}
+    assert len(unknown) == 1 and b"expired" not in unknown.pop()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_route_opens_to_a_role_that_it_does_not_name(keyed, admin, described, make_api, role):
+    api = make_api(keyed, key=new_key(admin, [role])["secret"])
+    for route in described:
+        response = ask_anything(api, route)
+        if route.roles and role not in route.roles:
+            body = problem(response, 403, "forbidden")
+            assert all(name in body["detail"] for name in route.roles), route
+        else:
+            assert response.status_code not in (401, 403), f"{route}: {response.text}"
+
+
+def test_a_closed_route_says_nothing_before_it_is_open(keyed, make_api, described):
+    """A bad body, a bad query, a bad id: the credential is asked for first."""
+    nobody = make_api(keyed, key="")
+    for route in described:
+        if route.roles:
+            response = nobody.send(route.method, route.at("no-such-thing"), raw=b"{",
+                                   params={"nonsense": "1"})
+            assert response.status_code in (401, 404), f"{route}: {response.text}"
+
+
+# --- what belongs to another tenant ---------------------------------------------------------------
+
+class Foreign:
+    """What a tenant has: one of each noun, and the name of one that nobody has."""
+
+    def __init__(self, api, status):
+        self.api = api
+        self.queue, self.project, self.worker = (fresh_name(stem) for stem in "qpw")
+        fields = {"queue": self.queue, "projectId": self.project, "subject": self.project,
+                  "uniqueKey": self.project, "name": self.project, "tags": {"a": self.project}}
+        api.expect(api.put(f"/types/{api.type}", {"description": "of another"}))
+        if status == "pending":
+            self.task = api.create(**fields)
+        else:
+            self.task = api.running(claim={"workerId": self.worker}, **fields)
+            api.log(self.task, "a line")
+        self.token = self.task.get("leaseToken", "0" * 16)
+        if status == "completed":
+            api.complete(self.task, {"secret": True})
+        api.expect(api.post(f"/queues/{self.queue}/pause"))
+        self.key = new_key(api, ["reader"])["key"]["id"]
+        self.names = {"tasks": self.task["id"], "queues": self.queue, "types": api.type,
+                      "keys": self.key}
+        self.filters = {"taskId": self.task["id"], "type": api.type, "queue": self.queue,
+                        "projectId": self.project, "subject": self.project, "q": self.project,
+                        "worker": self.worker, "uniqueKey": self.project, "tag.*": self.project}
+
+    def snapshot(self):
+        """All of it, as its owner sees it."""
+        paths = [f"/tasks/{self.task['id']}", f"/tasks/{self.task['id']}/logs",
+                 f"/queues/{self.queue}", f"/types/{self.api.type}", "/keys", "/events?limit=1000"]
+        return [self.api.get(path).json() for path in paths]
+
+
+def absent(name):
+    """Of the same length, and nobody's."""
+    return name[:-12] + "0" * 12 if re.fullmatch("[0-9a-f-]{36}", name) else "Z" * len(name)
+
+
+def told(response, name):
+    """Status, headers and body, with the name that was asked for taken out."""
+    headers = {key: value.replace(name, "NAME") for key, value in response.headers.items()
+               if key != "date"}
+    body = response.content.replace(name.encode(), b"NAME")
+    if response.status_code < 300:
+        body = re.sub(rb"\b1[6-9]\d{11}\b", b"TIME", body)
+    return response.status_code, headers, body
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "completed"])
+def test_what_another_tenant_has_is_as_if_it_were_absent(tenant, described, status):
+    owner, stranger = Foreign(tenant(), status), tenant()
+    before = owner.snapshot()
+    for route in described:
+        if route.parameter is None:
+            continue
+        assert route.noun in owner.names, f"{route}: Foreign does not say what is foreign here"
+        foreign, seen = owner.names[route.noun], set()
+        for body in bodies(route, leaseToken=owner.token, workerId="w"):
+            one = ask(stranger, route, route.at(foreign), body)
+            other = ask(stranger, route, route.at(absent(foreign)), body)
+            assert told(one, foreign) == told(other, absent(foreign)), f"{route} {body}"
+            seen.add(one.status_code)
+        # Queues and types come into being by being named, for whoever names them.
+        if route.method == "GET" or route.noun not in ("queues", "types"):
+            assert 404 in seen and not any(code < 300 for code in seen), f"{route}: {seen}"
+    assert owner.snapshot() == before
+
+
+def test_no_filter_finds_what_another_tenant_has(tenant, described):
+    owner, stranger = Foreign(tenant(), "running"), tenant()
+    asked = 0
+    for route in described:
+        for name in owner.filters.keys() & set(route.parameters):
+            value, key = owner.filters[name], "tag.a" if name == "tag.*" else name
+            one, other = (ask(stranger, route, "/" + route.path, params={key: text})
+                          for text in (value, absent(value)))
+            assert one.status_code in (200, 404), f"{route}?{name}: {one.text}"
+            assert told(one, value) == told(other, absent(value)), f"{route}?{name}"
+            assert owner.api.get("/tasks").json()["count"] == 1
+            asked += 1
+    assert asked >= len(owner.filters)
+
+
+# --- what a request may not set -------------------------------------------------------------------
+
+SERVER_S_OWN = {
+    "id": NO_ID, "tenantId": "other", "tenant": "other", "attempt": 7, "status": "failed",
+    "cost": 3, "leaseToken": "0" * 16, "revision": 9, "actor": "local", "roles": ["admin"],
+    "hash": "00", "createdAt": 1, "leaseExpiresAt": 1, "result": {}, "progress": 50,
+    "workerId": "w", "revokedAt": None, "replacedBy": "x", "__proto__": {}}
+
+
+def test_no_body_sets_what_is_not_its_own(tenant, described):
+    own = Foreign(tenant(), "running")
+    before = own.snapshot()
+    for route in described:
+        if route.schema is None:
+            continue
+        path = route.at(own.names[route.noun]) if route.parameter else "/" + route.path
+        for name in SERVER_S_OWN.keys() - route.schema["properties"].keys():
+            body = {**least_body(route, leaseToken=own.token), name: SERVER_S_OWN[name]}
+            if route.path.endswith("/keys"):
+                body["roles"] = ["reader"]
+            problem(ask(own.api, route, path, body), 422, "invalid_field", f"/{name}")
+    assert own.snapshot() == before
+
+
+@pytest.mark.parametrize("name", ["tenantId", "attempt", "status", "cost", "id", "leaseToken"])
+def test_no_part_of_a_batch_sets_what_is_not_its_own(tenant, name):
+    own = Foreign(tenant(), "running")
+    before = own.snapshot()
+    value = SERVER_S_OWN[name]
+    problem(own.api.post("/tasks", [{"type": "t"}, {"type": "t", name: value}]), 422,
+            "invalid_field", f"/1/{name}")
+    if name not in ("id", "leaseToken"):
+        item = {"id": own.task["id"], "leaseToken": own.token, name: value}
+        answer = own.api.post("/completions", {"items": [item]})
+        assert f"/items/0/{name}" in answer.text or answer.json()["items"][0]["success"] is False
+    claim = {"leaseToken": own.token, "claim": {name: value}}
+    problem(own.api.act(own.task, "complete", claim), 422, "invalid_field", f"/claim/{name}")
+    assert own.snapshot() == before
+
+
+def test_samples_fit_their_schemas():
+    """The generator itself: what it makes is within the bounds that the server describes."""
+    assert sample({"type": ["integer", "null"], "minimum": 1000, "maximum": 5000}) == 1000
+    assert sample({"type": ["integer"], "minimum": -5, "maximum": 5}) == 1
+    assert sample({"type": ["string"], "minLength": 3}) == "xxx"
+    assert sample({}) == {}
