@@ -1,4 +1,4 @@
-// admin.c: what an operator decides: queues, types and keys.
+// admin.c: what an operator decides: queues, types, keys and tenants.
 #include "engine/inside.h"
 
 static struct event *admin_event(struct unit *u, struct order *order, enum event_kind kind,
@@ -62,7 +62,7 @@ void key_plan(struct unit *u, struct order *order) {
 
 // A key for a tenant that nobody has named yet makes the tenant.
 static int64_t tenant_of(struct unit *u, struct str name) {
-  int64_t number = catalog_tenant(u->e, name);
+  int64_t number = engine_tenant(u->e, name);
   if (number) return number;
   for (size_t i = 0; i < u->tenants.count; i++) {
     struct tenant *added = LIST_AT(u->tenants, struct tenant, i);
@@ -193,5 +193,24 @@ enum verdict revoke_decide(struct unit *u, struct order *order) {
     admin_event(u, order, EVENT_KEY_REVOKED, key.id)->text = key.name;
   }
   order->in.key.key = key;
+  return ANSWERED;
+}
+
+void tenant_plan(struct unit *u, struct order *order) {
+  (void)order;
+  u->catalog = true;
+}
+
+enum verdict tenant_decide(struct unit *u, struct order *order) {
+  struct tenant *tenant = &order->in.tenant;
+  bool full = u->e->catalog.tenant_count + u->tenants.count >= LIMIT_TENANTS;
+  if (full && engine_tenant(u->e, tenant->name) == 0) {
+    order->err = fault_set(&order->fault, ERR_TOO_MANY,
+                           "there are %d tenants already, so %.*s is "
+                           "not made",
+                           LIMIT_TENANTS, STR_FMT(tenant->name));
+    return ANSWERED;
+  }
+  tenant->number = tenant_of(u, tenant->name);
   return ANSWERED;
 }

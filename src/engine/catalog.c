@@ -425,7 +425,7 @@ struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a)
   return name;
 }
 
-int64_t catalog_tenant(struct engine *e, struct str name) {
+int64_t engine_tenant(struct engine *e, struct str name) {
   int64_t number = 0;
   pthread_rwlock_rdlock(&e->catalog.lock);
   for (size_t i = 0; i < e->catalog.tenant_count && !number; i++)

@@ -237,6 +237,43 @@ static void a_tenant_is_made_by_the_first_key_that_names_it(void **state) {
   arena_fini(&arena);
 }
 
+static struct ask *naming(struct yard *y, const char *tenant) {
+  struct ask *a = ask_new(y, ORDER_TENANT);
+  a->order.in.tenant.name = ask_text(a, tenant);
+  return a;
+}
+
+static void a_tenant_is_made_by_its_name_once(void **state) {
+  struct yard *y = *state;
+  struct ask *one = naming(y, "acme"), *two = naming(y, "acme"), *other = naming(y, "globex");
+  assert_int_equal(engine_tenant(y->e, STR("acme")), 0);
+  submit(one), submit(two), submit(other);
+  turn(y);
+  assert_int_equal(one->order.err, ERR_OK);
+  assert_int_equal(one->order.in.tenant.number, 2);
+  assert_int_equal(two->order.in.tenant.number, 2);
+  assert_int_equal(other->order.in.tenant.number, 3);
+  assert_int_equal(engine_tenant(y->e, STR("acme")), 2);
+  assert_int_equal(engine_tenant(y->e, STR("default")), 1);
+  assert_int_equal(y->store.event_count, 0);
+  uint64_t commits = engine_stats(y->e).commits;
+  assert_int_equal(ask(naming(y, "acme")), ERR_OK);
+  assert_int_equal(engine_stats(y->e).commits, commits);  // there was nothing to write
+}
+
+static void tenants_are_made_up_to_a_limit(void **state) {
+  struct yard *y = *state;
+  char name[16];
+  for (int i = 1; i < LIMIT_TENANTS; i++) {
+    snprintf(name, sizeof name, "t%d", i);
+    submit(naming(y, name));
+  }
+  turn(y);
+  assert_int_equal(y->store.tenant_count, LIMIT_TENANTS);
+  assert_int_equal(ask(naming(y, "one more")), ERR_TOO_MANY);
+  assert_int_equal(ask(naming(y, "t1")), ERR_OK);
+}
+
 static void a_type_is_replaced_as_a_whole(void **state) {
   struct yard *y = *state;
   struct arena a;
@@ -312,6 +349,8 @@ int main(void) {
       YARD_TEST(who_waits_by_a_key_that_gets_an_end_is_sent_back),
       YARD_TEST(the_last_admin_that_opens_is_not_revoked),
       YARD_TEST(a_tenant_is_made_by_the_first_key_that_names_it),
+      YARD_TEST(a_tenant_is_made_by_its_name_once),
+      YARD_TEST(tenants_are_made_up_to_a_limit),
       YARD_TEST(a_type_is_replaced_as_a_whole),
       YARD_TEST(pausing_what_is_paused_is_no_event),
       YARD_TEST(made_up_names_of_queues_are_kept_up_to_a_limit),

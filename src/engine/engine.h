@@ -61,6 +61,7 @@ enum key_state { KEY_UNKNOWN, KEY_REVOKED, KEY_EXPIRED, KEY_GOOD };
 bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
                       struct principal *out, enum key_state *state);
 bool engine_has_keys(struct engine *e);  // revoked ones count: a server with keys stays closed
+int64_t engine_tenant(struct engine *e, struct str name);  // its number; 0: there is none
 struct str engine_tenant_name(struct engine *e, int64_t tenant, struct arena *a);
 bool engine_queue_paused(struct engine *e, int64_t tenant, struct str queue);
 size_t engine_queues(struct engine *e, int64_t tenant, struct arena *a, struct queue **out);

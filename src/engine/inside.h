@@ -326,7 +326,6 @@ bool catalog_type(struct engine *e, int64_t tenant, struct str name, struct aren
                   struct type *out);
 bool catalog_queue(struct engine *e, int64_t tenant, struct str name);  // it was paused once
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names);
-int64_t catalog_tenant(struct engine *e, struct str name);  // 0: unknown
 int64_t catalog_tenant_next(struct engine *e);
 size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now);  // admin keys that open
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,

@@ -106,6 +106,7 @@ struct order {
       struct api_key old;
       int64_t overlap_ms;  // how long `old` opens still
     } key;
+    struct tenant tenant;  // its number is found by its name
   } in;
   struct claim_filter claim;  // of CLAIM, CLAIM_ONE and SETTLE
 

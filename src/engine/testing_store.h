@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "model/limits.h"
 #include "store/store.h"
 
 enum { FAKE_TASKS = 20000, FAKE_EVENTS = 60000, FAKE_SMALL = 4000 };
@@ -67,7 +68,7 @@ struct fake_store {
   struct queue *queues;
   struct type types[64];
   struct api_key keys[64];
-  struct tenant tenants[8];
+  struct tenant tenants[LIMIT_TENANTS];
   size_t task_count, event_count, replay_count, line_count;
   size_t queue_count, type_count, key_count, tenant_count;
   enum err fail_apply, fail_load;             // what the next ones end with

@@ -34,6 +34,17 @@ enum limits {
   LIMIT_LEASE_MS_MIN = 1000,
   LIMIT_LEASE_MS = 24 * 3600 * 1000,
 
+  // One token (JWT), and the keys that tokens are signed with. What is signed is read after the
+  // check of its signature, the header before: it is what a stranger can make us read.
+  LIMIT_JWT_BYTES = 16 << 10,        // half of what a request's head may have
+  LIMIT_JWT_HEADER_BYTES = 4 << 10,  // as sent; room for a chain of certificates, which is not read
+  LIMIT_JWT_MEMBERS = 128,           // of the header, the claims or a key: each is held against all
+  LIMIT_JWT_KID_BYTES = 256,         // other words of a key are shorter
+  LIMIT_JWT_ROLES = 64,              // roles that one token names
+  LIMIT_JWT_SECRET_BYTES = 512,      // the secret itself: past 64 bytes HMAC hashes it anyway
+  LIMIT_JWKS_BYTES = 256 << 10,      // a JWKS, file or answer
+  LIMIT_JWKS_KEYS = 64,              // keys in one, looked through for each token
+
   // The server.
   LIMIT_UNIT_ITEMS = 2000,      // items in one unit of work: bounds the wait of its first order
   LIMIT_UNIT_BYTES = 64 << 20,  // payloads and results in one: it is held in memory, and sent whole
@@ -45,6 +56,7 @@ enum limits {
   LIMIT_KEY_OVERLAP_DEFAULT_MS = 24 * 3600 * 1000,  // a day for a rotated key to be replaced in
   LIMIT_CREDENTIAL_BYTES = 8192,                    // a key has 55; leaves room for signed tokens
   LIMIT_REFUSAL_LINES_MINUTE = 60,  // of the log, for failed authentications of all addresses
+  LIMIT_TENANTS = 10000,  // past it no token makes another: they are looked through by name
   LIMIT_CONNECTIONS = 12000,
   LIMIT_SWEEP_ITEMS = 500,  // due timers in one unit of work
 };
