@@ -25,6 +25,8 @@ struct client {
   char *url;   // without the slash at its end
   char *auth;  // a whole header line; NULL: none
   int64_t timeout_ms;
+  const char *advice;  // NULL: ours
+  size_t reply_bytes_max;
   struct buf reply;
   atomic_bool interrupted;
 };
@@ -45,7 +47,9 @@ enum err client_open(const struct client_settings *settings, struct client **out
   while (url.len > 0 && url.at[url.len - 1] == '/') url.len--;
   c->url = mem_copy(url.at, url.len);
   c->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS_DEFAULT;
-  buf_init(&c->reply, REPLY_BYTES_MAX);
+  c->advice = settings->advice;
+  c->reply_bytes_max = settings->reply_bytes_max ? settings->reply_bytes_max : REPLY_BYTES_MAX;
+  buf_init(&c->reply, c->reply_bytes_max);
 
   bool loopback = false;
   enum err err = url_check(c->url, &loopback, why);
@@ -210,13 +214,16 @@ static enum err transfer_fault(const struct client *c, CURLcode code, int64_t li
   case CURLE_ABORTED_BY_CALLBACK:
     return fault_set(why, ERR_UNAVAILABLE, "the call to %s was interrupted", c->url);
   case CURLE_COULDNT_CONNECT:
-    return fault_set(why, ERR_UNAVAILABLE,
-                     "no server answers at %s; is `taskyard serve` running there? "
-                     "(--url or TASKYARD_URL say where to look)",
-                     c->url);
+    return fault_set(why, ERR_UNAVAILABLE, "no server answers at %s; %s", c->url,
+                     c->advice ? c->advice
+                               : "is `taskyard serve` running there? (--url or TASKYARD_URL say "
+                                 "where to look)");
   case CURLE_COULDNT_RESOLVE_HOST:
-    return fault_set(why, ERR_UNAVAILABLE,
-                     "the host of %s is not known; check --url or TASKYARD_URL", c->url);
+    return fault_set(why, ERR_UNAVAILABLE, "the host of %s is not known; %s", c->url,
+                     c->advice ? c->advice : "check --url or TASKYARD_URL");
+  case CURLE_WRITE_ERROR:
+    return fault_set(why, ERR_UNAVAILABLE, "the answer of %s is over %zu bytes", c->url,
+                     c->reply_bytes_max);
   case CURLE_OPERATION_TIMEDOUT:
     return fault_set(why, ERR_UNAVAILABLE, "%s did not answer within %lld s", c->url,
                      (long long)(limit_ms + 999) / 1000);
@@ -247,7 +254,7 @@ enum err client_send(struct client *c, struct arena *a, const struct client_call
                                (int64_t)retry_after_s * 1000};
   if (c->reply.cap > REPLY_BYTES_KEPT) {
     buf_fini(&c->reply);
-    buf_init(&c->reply, REPLY_BYTES_MAX);
+    buf_init(&c->reply, c->reply_bytes_max);
   }
   return ERR_OK;
 }

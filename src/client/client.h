@@ -13,6 +13,9 @@ struct client_settings {
   struct str url;      // "http://127.0.0.1:8503"
   struct str key;      // API key; STR_NONE: none
   int64_t timeout_ms;  // of one call, without the time that `wait_ms` adds; 0: 30 s
+  // For servers of others:
+  size_t reply_bytes_max;  // a longer answer is a failure; 0: 128 MiB
+  const char *advice;      // what to check when none answers; NULL: how to reach a Taskyard server
 };
 
 // TASKYARD_URL and TASKYARD_KEY, or the defaults.
