@@ -77,6 +77,12 @@ static struct http_header retry_after(struct call *c) {
   return (struct http_header){STR("Retry-After"), arena_printf(c->arena, "%d", seconds)};
 }
 
+// RFC 6750 section 3.
+static struct http_header challenge(const struct call *c) {
+  return (struct http_header){STR("WWW-Authenticate"),
+                              c->has_token ? STR("Bearer error=\"invalid_token\"") : STR("Bearer")};
+}
+
 // An answer that says "later" is no fault of ours, and one that nobody waits for is nobody's.
 static void log_failure(const struct call *c, enum err err) {
   bool later = err_http_status(err) == 503 || c->http->gone;
@@ -92,7 +98,7 @@ void call_fail(struct call *c, enum err err) {
   int status = err_http_status(err);
   struct http_answer answer = {
       .status = status, .content_type = STR("application/problem+json"), .body = buf_str(b)};
-  if (status == 401) answer.extra[0] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+  if (status == 401) answer.extra[0] = challenge(c);
   if (status == 405) answer.extra[0] = (struct http_header){STR("Allow"), c->allow};
   if (status == 429 || status == 503 || err == ERR_IN_PROGRESS) answer.extra[0] = retry_after(c);
   if (status >= 500) log_failure(c, err);
@@ -177,8 +183,9 @@ static enum err take_replay_key(struct call *c) {
                      LIMIT_REFERENCE_BYTES);
   if (!is_text(key))
     return fault_set(&c->fault, ERR_BAD_REQUEST, "Idempotency-Key must be valid UTF-8");
+  // An actor may hold blanks, so its length is there to keep it apart from what follows.
   struct str actor = c->who.actor;
-  c->order.replay_key = arena_printf(c->arena, "%.*s %.*s %.*s", STR_FMT(actor),
+  c->order.replay_key = arena_printf(c->arena, "%zu %.*s %.*s %.*s", actor.len, STR_FMT(actor),
                                      STR_FMT(c->http->path), STR_FMT(key));
   hash_sha256(c->http->body, c->order.fingerprint);
   return ERR_OK;
@@ -243,15 +250,42 @@ enum err call_now(struct call *c, int (*render)(struct call *, struct buf *)) {
 
 // --- requests ------------------------------------------------------------------------------------
 
-static enum err handle_call(struct call *c) {
-  TRY(route_find(c));
-  TRY(auth_check(c));
+static enum err run_handler(struct call *c) {
   TRY(call_query_known(c));
   TRY(call_read_body(c));
   if (c->route->body == NULL || c->route->body == &BODY_empty)
     TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));
   call_preferences(c);
   return c->route->handle(c);
+}
+
+static void tenant_made(struct order *order) {
+  struct call *c = order->context;
+  enum err err = order->err;
+  c->fault = order->fault;
+  c->who.tenant = order->in.tenant.number;
+  c->order = (struct order){.if_revision = ABSENT, .gone = order->gone};
+  if (err == ERR_OK) err = run_handler(c);
+  if (err != ERR_OK) call_fail(c, err);
+}
+
+// The call's own order is used for this first, and then for what the handler asks.
+static enum err make_tenant(struct call *c) {
+  c->order.kind = ORDER_TENANT;
+  c->order.tenant = 1;
+  c->order.actor = c->who.actor;
+  c->order.arena = c->arena;
+  c->order.in.tenant.name = c->new_tenant;
+  c->order.done = tenant_made;
+  c->order.context = c;
+  engine_submit(c->api->settings.engine, &c->order);
+  return ERR_OK;
+}
+
+static enum err handle_call(struct call *c) {
+  TRY(route_find(c));
+  TRY(auth_check(c));
+  return str_is_none(c->new_tenant) ? run_handler(c) : make_tenant(c);
 }
 
 static void handle(void *self, struct http_request *r) {
@@ -290,6 +324,7 @@ struct api *api_open(const struct api_settings *settings) {
   api->started_us = clock_mono_us();
   api->has_admin_key = settings->admin_key.len > 0;
   if (api->has_admin_key) hash_sha256(settings->admin_key, api->admin_hash);
+  jwt_init(&api->jwt, &settings->jwt);
   buf_init(&api->scratch, ANSWER_BYTES_MAX);
   api->refusals = mem_zero(sizeof *api->refusals);
   strikes_init(&api->refusals->strikes, rand_u64());
@@ -298,6 +333,7 @@ struct api *api_open(const struct api_settings *settings) {
 
 void api_close(struct api *api) {
   if (api == NULL) return;
+  jwt_fini(&api->jwt);
   buf_fini(&api->scratch);
   mem_free(api->refusals);
   mem_free(api);
@@ -311,3 +347,7 @@ struct http_hooks api_hooks(struct api *api) {
 void api_attach(struct api *api, struct http_server *server) { api->server = server; }
 
 void api_log_access(struct api *api, bool on) { api->settings.access_log = on; }
+
+enum err api_take_jwks(struct api *api, struct str text, size_t *count, struct fault *why) {
+  return jwt_take_jwks(&api->jwt, text, count, why);
+}

@@ -8,6 +8,20 @@
 
 struct api;
 
+// Tokens (JWT) as a second way to say who asks.
+struct jwt_settings {
+  unsigned ways;            // bits 1 << enum sign_way: the algorithms that are taken; 0: no tokens
+  struct str secret;        // of HS256; STR_NONE: none
+  struct str issuer;        // what iss must be; STR_NONE: anything
+  struct str audience;      // what aud must hold; STR_NONE: a token must not have aud
+  struct str tenant_claim;  // the claim that names the tenant; STR_NONE: always "default"
+  int64_t leeway_ms;        // by which clocks may differ
+  unsigned roles;           // of a token that names none; bits of enum role
+  // Called on the loop's thread when a token's key is not known. NULL: there is no JWKS.
+  void (*keys_wanted)(void *self);
+  void *self;
+};
+
 struct api_settings {
   struct engine *engine;
   struct str version;
@@ -18,13 +32,17 @@ struct api_settings {
   int64_t auth_failures_max;  // of an address in a minute; past it 429. 0: any number
   bool access_log;
   bool is_public;  // listens beyond loopback
+  struct jwt_settings jwt;
 };
 
 // Borrows the texts of the settings until api_close.
 struct api *api_open(const struct api_settings *settings);
 void api_close(struct api *api);  // NULL is allowed
 struct http_hooks api_hooks(struct api *api);
-void api_log_access(struct api *api, bool on);                 // loop thread
+void api_log_access(struct api *api, bool on);  // loop thread
+// Any thread: from now on the keys of this JWKS check tokens, in place of those of the one before.
+// ERR_INVALID: it is no JWKS, or has no key that serves; the old keys stay.
+MUST_USE enum err api_take_jwks(struct api *api, struct str text, size_t *count, struct fault *why);
 void api_attach(struct api *api, struct http_server *server);  // for /health's connection counts
 
 // Writes docs/api.md, made from the route table, the body tables and base/err.def.

@@ -1,4 +1,4 @@
-// auth.c: who asks, by API key; and whether the route's roles allow it.
+// auth.c: who asks, by API key or token; and whether the route's roles allow it.
 //
 // The store keeps the SHA-256 of a whole key; with 256 random bits there is nothing to guess, so no
 // slow hash is needed.
@@ -6,6 +6,9 @@
 #include "base/hash.h"
 
 #include <arpa/inet.h>
+#include <time.h>
+
+// --- keys ----------------------------------------------------------------------------------------
 
 static struct str key_id(struct str key) {
   bool ours = str_starts(key, STR("tk_")) && key.len > 4 + KEY_ID_BYTES;
@@ -21,7 +24,7 @@ static struct principal local_user(void) {
       .tenant = 1, .tenant_name = STR("default"), .roles = ROLE_ALL, .actor = STR("local")};
 }
 
-static bool identify(struct call *c, struct str key, enum key_state *state) {
+static bool identify_key(struct call *c, struct str key, enum key_state *state) {
   uint8_t hash[SHA256_BYTES];
   hash_sha256(key, hash);
   if (is_admin_key(c->api, hash)) {
@@ -33,6 +36,38 @@ static bool identify(struct call *c, struct str key, enum key_state *state) {
   *state = KEY_UNKNOWN;
   return !str_is_none(id) &&
          engine_key_check(c->api->settings.engine, id, hash, c->arena, &c->who, state);
+}
+
+// --- tokens --------------------------------------------------------------------------------------
+
+// Our keys have no dots; the operator's own may, and was looked for before.
+static bool is_token(const struct call *c, const struct credential *from) {
+  return jwt_is_on(&c->api->jwt) && from->is_bearer && !str_starts(from->text, STR("tk_")) &&
+         str_find(from->text, '.') < from->text.len;
+}
+
+// Tokens tell the time of the wall, which may be set while we run; the engine's clock does not
+// follow it.
+static int64_t wall_ms(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum err identify_token(struct call *c, struct str token) {
+  struct engine *e = c->api->settings.engine;
+  struct jwt_who who;
+  int64_t now_ms = wall_ms();
+  c->has_token = true;
+  c->refusal = "token";
+  TRY(jwt_check(&c->api->jwt, token, now_ms / 1000, c->arena, &who, &c->fault));
+  c->who = (struct principal){.tenant = engine_tenant(e, who.tenant),
+                              .tenant_name = who.tenant,
+                              .roles = who.roles,
+                              .actor = arena_printf(c->arena, "jwt:%.*s", STR_FMT(who.subject)),
+                              .expires_at = engine_now(e) + who.expires_at - now_ms};
+  if (c->who.tenant == 0) c->new_tenant = who.tenant;
+  return ERR_OK;
 }
 
 // --- without any key -----------------------------------------------------------------------------
@@ -92,8 +127,8 @@ static enum err refuse_role(struct call *c) {
     buf_put(&roles, role_word((enum role_index)i));
   }
   struct str text = buf_str(&roles);
-  enum err err = fault_set(&c->fault, ERR_FORBIDDEN, "this route needs a key with the role %.*s",
-                           STR_FMT(text));
+  enum err err = fault_set(&c->fault, ERR_FORBIDDEN, "this route needs a %s with the role %.*s",
+                           c->has_token ? "token" : "key", STR_FMT(text));
   buf_fini(&roles);
   return err;
 }
@@ -108,21 +143,29 @@ static enum err refuse_key(struct call *c, enum key_state state, struct str key)
   return fault_set(&c->fault, ERR_UNAUTHENTICATED, "the API key is not known, or was revoked");
 }
 
+static enum err refuse_nothing(struct call *c) {
+  c->refusal = "missing";
+  return fault_set(&c->fault, ERR_UNAUTHENTICATED,
+                   "send an API key as Authorization: Bearer KEY or x-api-key: KEY%s",
+                   jwt_is_on(&c->api->jwt) ? ", or a token as Authorization: Bearer TOKEN" : "");
+}
+
 static enum err authenticate(struct call *c) {
   struct credential from;
-  TRY(credential_read(c, &from));
-  if (str_is_none(from.text)) {
-    c->refusal = "missing";
-    return fault_set(&c->fault, ERR_UNAUTHENTICATED,
-                     "send an API key as Authorization: Bearer KEY or x-api-key: KEY");
-  }
   enum key_state state;
-  return identify(c, from.text, &state) ? ERR_OK : refuse_key(c, state, from.text);
+  TRY(credential_read(c, &from));
+  if (str_is_none(from.text)) return refuse_nothing(c);
+  if (identify_key(c, from.text, &state)) return ERR_OK;
+  return is_token(c, &from) ? identify_token(c, from.text) : refuse_key(c, state, from.text);
+}
+
+bool auth_is_open(const struct api *api) {
+  return !api->has_admin_key && !jwt_is_on(&api->jwt) && !engine_has_keys(api->settings.engine);
 }
 
 enum err auth_check(struct call *c) {
   if (c->route->roles == 0) return ERR_OK;
-  if (!c->api->has_admin_key && !engine_has_keys(c->api->settings.engine)) {
+  if (auth_is_open(c->api)) {
     c->who = local_user();
     return check_local(c);
   }

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/decode.h"
 #include "api/encode.h"
+#include "api/jwt.h"
 #include "api/strikes.h"
 #include "base/id.h"
 #include "model/limits.h"
@@ -48,6 +49,7 @@ struct api {
   struct http_server *server;
   uint8_t admin_hash[32];
   bool has_admin_key;
+  struct jwt jwt;
   int64_t started_us;
   struct buf scratch;  // answers are built here; the loop's thread only
 };
@@ -61,6 +63,8 @@ struct call {
   struct str param;  // what stood for {id} or {name}
   struct id id;
   struct principal who;
+  bool has_token;          // a token (JWT) came
+  struct str new_tenant;   // of who: to be made before anything else; STR_NONE: it is there
   const char *refusal;     // of a failed authentication: its kind, for the log; NULL: "invalid"
   struct str who_refused;  // the id of a key that came with the right secret and does not open
   struct str body;         // checked JSON; STR_NONE: empty
@@ -127,8 +131,9 @@ struct credential {
 };
 // credential.c: reads what came; ERR_BAD_REQUEST when that is not one credential.
 MUST_USE enum err credential_read(struct call *c, struct credential *out);
-// auth.c: who asks, and may they.
+// auth.c: who asks, and may they. Where c->new_tenant is set, c->who.tenant is not yet.
 MUST_USE enum err auth_check(struct call *c);
+bool auth_is_open(const struct api *api);  // there is neither a key nor a way to check tokens
 // refused.c: `err`, or ERR_TOO_MANY when that happened too often.
 MUST_USE enum err auth_refused(struct call *c, enum err err);
 // router.c

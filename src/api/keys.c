@@ -121,7 +121,7 @@ enum err key_create(struct call *c) {
   TRY(refuse_replay(c));
   TRY(take_end(c, in.expires_at, in.lifetime_ms));
   // The first key ends the time when everyone on this machine may do everything.
-  bool first = !c->api->has_admin_key && !engine_has_keys(c->api->settings.engine);
+  bool first = auth_is_open(c->api);
   if (first && !(key->roles & ROLE_ADMIN))
     return fault_field(&c->fault, "/roles", "the first key must be an admin: it makes the others");
   make_secret(c);

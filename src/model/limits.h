@@ -54,7 +54,7 @@ enum limits {
   LIMIT_WORKERS = 10000,         // worker ids remembered for GET /workers; the oldest go
   LIMIT_KEYS = 10000,
   LIMIT_KEY_OVERLAP_DEFAULT_MS = 24 * 3600 * 1000,  // a day for a rotated key to be replaced in
-  LIMIT_CREDENTIAL_BYTES = 8192,                    // a key has 55; leaves room for signed tokens
+  LIMIT_CREDENTIAL_BYTES = LIMIT_JWT_BYTES,         // a key has 55
   LIMIT_REFUSAL_LINES_MINUTE = 60,  // of the log, for failed authentications of all addresses
   LIMIT_TENANTS = 10000,  // past it no token makes another: they are looked through by name
   LIMIT_CONNECTIONS = 12000,

@@ -70,7 +70,7 @@ struct principal {
   unsigned roles;
   struct str actor;
   struct str service;  // the microservice that the credential is for; NONE: it names none
-  int64_t expires_at;  // of the credential; 0: never
+  int64_t expires_at;  // of the credential, by the engine's clock; 0: never
 };
 
 // How many tasks of one (queue, type) pair are in which status.
