@@ -1,8 +1,8 @@
 // server.c: builds the server from its parts, runs it, and takes it apart again.
 //
-// Order of life: store, engine, api, http; down again in reverse. TERM and INT drain: no new
-// connections, long polls are answered, requests in flight are finished, then the store is closed.
-// A second one ends at once, which is as safe: whatever was acknowledged is on disk.
+// Order of life: store, engine, api, keyring, http; down again in reverse. TERM and INT drain: no
+// new connections, long polls are answered, requests in flight are finished, then the store is
+// closed. A second one ends at once, which is as safe: whatever was acknowledged is on disk.
 #include "app/server.h"
 
 #include <signal.h>
@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "app/keyring.h"
 #include "app/stores.h"
+#include "app/value.h"
 #include "base/log.h"
 #include "engine/engine.h"
 #include "http/http.h"
@@ -24,6 +26,7 @@ struct server {
   struct store *store;
   struct engine *engine;
   struct api *api;
+  struct keyring *keyring;  // NULL: there is no JWKS
   struct http_server *http;
   bool draining;
 };
@@ -40,6 +43,11 @@ static void on_broken(void *self, const struct fault *why) {
   log_event(LOG_ERROR, "the store is broken; stopping so that it can recover",
             LOG_STR("reason", str_of(why->detail)));
   _exit(EXIT_STORE_BROKEN);
+}
+
+static void on_unknown_key(void *self) {
+  struct server *s = self;
+  if (s->keyring) keyring_want(s->keyring);
 }
 
 static void on_stop(void *self, int signal) {
@@ -89,6 +97,7 @@ static void on_reload(void *self, int signal) {
   if (server_log_start(&fresh, &why) != ERR_OK)
     log_event(LOG_ERROR, "the log stays where it is", LOG_STR("reason", str_of(why.detail)));
   api_log_access(s->api, fresh.access_log);
+  if (s->keyring) keyring_reload(s->keyring);
   server_declare(s->engine, &fresh);
   tell_what_waits(s->settings, &fresh);
   log_event(LOG_INFO, "reloaded");
@@ -129,6 +138,19 @@ static enum err open_engine(struct server *s, struct fault *why) {
   return engine_open(s->store, &settings, &s->engine, why);
 }
 
+static struct jwt_settings jwt_settings(struct server *s) {
+  const struct settings *from = s->settings;
+  return (struct jwt_settings){.ways = settings_algorithms(from),
+                               .secret = from->jwt_secret,
+                               .issuer = from->jwt_issuer,
+                               .audience = from->jwt_audience,
+                               .tenant_claim = from->jwt_tenant_claim,
+                               .leeway_ms = from->jwt_leeway_ms,
+                               .roles = from->jwt_roles,
+                               .keys_wanted = str_is_none(from->jwks) ? NULL : on_unknown_key,
+                               .self = s};
+}
+
 static void open_api(struct server *s) {
   const struct api_settings settings = {.engine = s->engine,
                                         .version = STR(TASKYARD_VERSION),
@@ -137,6 +159,7 @@ static void open_api(struct server *s) {
                                         .admin_key = s->settings->api_key,
                                         .body_bytes_max = (size_t)s->settings->body_bytes_max,
                                         .auth_failures_max = s->settings->auth_failures_max,
+                                        .jwt = jwt_settings(s),
                                         .access_log = s->settings->access_log,
                                         .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);
@@ -175,6 +198,7 @@ static enum err build(struct server *s, struct fault *why) {
   TRY(open_engine(s, why));
   TRY(settings_check_exposure(s->settings, engine_has_keys(s->engine), why));
   open_api(s);
+  if (!str_is_none(s->settings->jwks)) TRY(keyring_open(s->settings, s->api, &s->keyring, why));
   TRY(open_http(s, why));
   TRY(engine_start(s->engine, why));
   server_declare(s->engine, s->settings);
@@ -187,15 +211,28 @@ static void take_apart(struct server *s) {
   http_close(s->http);
   s->http = NULL;
   engine_close(s->engine);
+  keyring_close(s->keyring);
   api_close(s->api);
   if (s->store) s->store->ops->close(s->store);
+}
+
+static void tell_of_tokens(const struct settings *settings) {
+  struct buf algorithms;
+  buf_init(&algorithms, 256);
+  unsigned ways = settings_algorithms(settings);
+  value_show(KIND_ALGORITHMS, &ways, &algorithms);
+  log_event(LOG_INFO, "tokens are taken", LOG_STR("algorithms", buf_str(&algorithms)),
+            LOG_STR("issuer", settings->jwt_issuer), LOG_STR("audience", settings->jwt_audience));
+  buf_fini(&algorithms);
 }
 
 static void announce(const struct server *s) {
   log_event(LOG_INFO, "listening", LOG_STR("host", s->settings->listen.host),
             LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.shown),
             LOG_STR("version", STR(TASKYARD_VERSION)));
-  if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
+  if (settings_algorithms(s->settings)) {
+    tell_of_tokens(s->settings);
+  } else if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
     log_event(
         LOG_WARN,
         "no API key is configured: everyone who can connect may do everything; set API_KEY or "

@@ -5,6 +5,7 @@
 #include "app/sections.h"
 #include "app/value.h"
 #include "base/options.h"
+#include "base/sign.h"
 #include "client/client.h"
 #include "model/limits.h"
 
@@ -47,7 +48,8 @@ static enum err load_defaults(struct settings *s);
 static enum err load_file(struct settings *s, struct fault *why);
 static enum err load_env(struct settings *s, struct fault *why);
 static enum err load_flags(struct settings *s, struct fault *why);
-static enum err load_key_file(struct settings *s, struct fault *why);
+static enum err load_secret(struct settings *s, enum setting_index which, struct fault *why);
+static enum err check_tokens(const struct settings *s, struct fault *why);
 
 enum err settings_load(const struct settings_source *source, struct settings *out,
                        struct fault *why) {
@@ -57,7 +59,9 @@ enum err settings_load(const struct settings_source *source, struct settings *ou
   if (err == ERR_OK) err = load_file(&s, why);
   if (err == ERR_OK) err = load_env(&s, why);
   if (err == ERR_OK) err = load_flags(&s, why);
-  if (err == ERR_OK) err = load_key_file(&s, why);
+  if (err == ERR_OK) err = load_secret(&s, SETTING_INDEX_api_key, why);
+  if (err == ERR_OK) err = load_secret(&s, SETTING_INDEX_jwt_secret, why);
+  if (err == ERR_OK) err = check_tokens(&s, why);
   if (err == ERR_OK)
     *out = s;
   else
@@ -201,15 +205,17 @@ static enum err load_flags(struct settings *s, struct fault *why) {
   return ERR_OK;
 }
 
-static enum err load_key_file(struct settings *s, struct fault *why) {
-  if (str_is_none(s->api_key_file)) return ERR_OK;
-  if (!str_is_none(s->api_key))
-    return fault_set(
-        why, ERR_INVALID, "both api_key (%.*s) and api_key_file (%.*s) are set; keep one",
-        STR_FMT(s->origin[SETTING_INDEX_api_key]), STR_FMT(s->origin[SETTING_INDEX_api_key_file]));
-  struct str key;
-  TRY(client_key_read(s->api_key_file.at, &s->arena, &key, why));
-  return set(s, SETTING_INDEX_api_key, KIND_SECRET, key, s->api_key_file.at, s->api_key_file, why);
+// The setting that names its file follows each secret in settings.def.
+static enum err load_secret(struct settings *s, enum setting_index which, struct fault *why) {
+  enum setting_index in_file = (enum setting_index)(which + 1);
+  struct str path = *(struct str *)field_of(s, in_file), secret;
+  if (str_is_none(path)) return ERR_OK;
+  if (!str_is_none(*(struct str *)field_of(s, which)))
+    return fault_set(why, ERR_INVALID, "both %s (%.*s) and %s (%.*s) are set; keep one",
+                     SETTINGS[which].name, STR_FMT(s->origin[which]), SETTINGS[in_file].name,
+                     STR_FMT(s->origin[in_file]));
+  TRY(client_key_read(path.at, &s->arena, &secret, why));
+  return set(s, which, KIND_SECRET, secret, path.at, path, why);
 }
 
 // --- what follows from them ----------------------------------------------------------------------
@@ -222,6 +228,32 @@ bool settings_is_public(const struct settings *s) {
   return !str_eq(host, STR("localhost")) && !str_eq(host, STR("::1"));
 }
 
+enum {
+  WITH_SECRET = 1 << SIGN_HS256,
+  WITH_JWKS = 1 << SIGN_RS256 | 1 << SIGN_ES256 | 1 << SIGN_EDDSA
+};
+
+unsigned settings_algorithms(const struct settings *s) {
+  bool secret = !str_is_none(s->jwt_secret), jwks = !str_is_none(s->jwks);
+  unsigned usual = (secret ? WITH_SECRET : 0u) | (jwks ? WITH_JWKS : 0u);
+  return usual && s->jwt_algorithms ? s->jwt_algorithms : usual;
+}
+
+static enum err check_tokens(const struct settings *s, struct fault *why) {
+  bool secret = !str_is_none(s->jwt_secret), jwks = !str_is_none(s->jwks);
+  unsigned ways = settings_algorithms(s);
+  if (secret && s->jwt_secret.len < SIGN_SECRET_BYTES_MIN)
+    return fault_set(why, ERR_INVALID,
+                     "%.*s: jwt_secret must have at least %d bytes, as in `openssl rand -hex 32`",
+                     STR_FMT(s->origin[SETTING_INDEX_jwt_secret]), SIGN_SECRET_BYTES_MIN);
+  if (secret && !(ways & WITH_SECRET))
+    return fault_set(why, ERR_INVALID, "jwt_secret is set, but jwt_algorithms has no HS256");
+  if (secret && !jwks && ways & WITH_JWKS)
+    return fault_set(why, ERR_INVALID,
+                     "jwt_algorithms has more than HS256, but there is no jwks with keys for them");
+  return ERR_OK;
+}
+
 enum err settings_check_exposure(const struct settings *s, bool key_exists, struct fault *why) {
   if (!settings_is_public(s)) return ERR_OK;
   struct str host = s->listen.host;
@@ -231,7 +263,7 @@ enum err settings_check_exposure(const struct settings *s, bool key_exists, stru
         "listening on %.*s with the well-known key dev_api_key would let everyone in; set "
         "another API_KEY, or give --allow-default-key",
         STR_FMT(host));
-  if (!key_exists && str_is_none(s->api_key) && !s->allow_public)
+  if (!key_exists && str_is_none(s->api_key) && !settings_algorithms(s) && !s->allow_public)
     return fault_set(
         why, ERR_INVALID,
         "listening on %.*s without an API key would let everyone in; set API_KEY, listen "

@@ -40,6 +40,8 @@ enum setting_kind {
   KIND_BOOL,
   KIND_LOG_LEVEL,
   KIND_LOG_FORMAT,
+  KIND_ALGORITHMS,    // words, as bits of enum sign_way
+  KIND_ROLES,         // words, as bits of enum role
   KIND_NAME,          // of sections, see sections.def
   KIND_BACKOFF,       // the same
   KIND_BACKOFF_KIND,  // the same
@@ -57,6 +59,8 @@ enum setting_kind {
 #define SETTING_TYPE_BOOL bool
 #define SETTING_TYPE_LOG_LEVEL enum log_level
 #define SETTING_TYPE_LOG_FORMAT enum log_choice
+#define SETTING_TYPE_ALGORITHMS unsigned
+#define SETTING_TYPE_ROLES unsigned
 
 enum setting_index {
 #define SETTING(field, name, kind, ...) SETTING_INDEX_##field,
@@ -101,8 +105,12 @@ void settings_fini(struct settings *s);
 // True when `listen` is reachable from other machines.
 bool settings_is_public(const struct settings *s);
 
+// The algorithms of tokens that are taken, as bits of enum sign_way; 0: no tokens.
+unsigned settings_algorithms(const struct settings *s);
+
 // Refuses to serve other machines without a key (`key_exists`: the store has one that is not
-// revoked; api_key counts by itself), or with the well-known one, unless a setting allows it.
+// revoked; api_key and tokens count by themselves), or with the well-known one, unless a setting
+// allows it.
 MUST_USE enum err settings_check_exposure(const struct settings *s, bool key_exists,
                                           struct fault *why);
 

@@ -1,7 +1,9 @@
 // value.c: the kinds of settings: how each is read, shown and explained.
 #include "app/value.h"
 
+#include "base/sign.h"
 #include "model/limits.h"
+#include "model/words.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -264,6 +266,38 @@ static bool parse_share(const struct value_rule *rule, struct str text, struct a
   return true;
 }
 
+static bool parse_algorithms(const struct value_rule *rule, struct str text, struct arena *a,
+                             void *out) {
+  (void)rule, (void)a;
+  unsigned ways = 0;
+  while (!str_is_none(text)) {
+    enum sign_way way;
+    struct str word = str_cut(&text, ' ');
+    if (word.len == 0) continue;
+    if (!sign_parse(word, &way)) return false;
+    ways |= 1u << way;
+  }
+  *(unsigned *)out = ways;
+  return true;
+}
+
+static bool parse_roles(const struct value_rule *rule, struct str text, struct arena *a,
+                        void *out) {
+  (void)rule, (void)a;
+  unsigned roles = 0;
+  bool none = str_eq(text, STR("none"));
+  while (!none && !str_is_none(text)) {
+    enum role role;
+    struct str word = str_cut(&text, ' ');
+    if (word.len == 0) continue;
+    if (!role_parse(word, &role)) return false;
+    roles |= role;
+  }
+  if (roles == 0 && !none) return false;
+  *(unsigned *)out = roles;
+  return true;
+}
+
 // Takes the next word of `*rest` when it is `name`, and the one after it as its value.
 static bool parse_named(struct str *rest, struct str name, enum setting_kind kind, void *out,
                         bool *found) {
@@ -353,6 +387,28 @@ static void show_log_format(const void *value, struct buf *out) {
   buf_put(out, str_of(LOG_CHOICES[*(const enum log_choice *)value]));
 }
 
+static void show_words(unsigned bits, unsigned count, struct str (*word)(unsigned),
+                       struct buf *out) {
+  for (unsigned i = 0, shown = 0; i < count; i++) {
+    if (!(bits & 1u << i)) continue;
+    if (shown++) buf_char(out, ' ');
+    buf_put(out, word(i));
+  }
+}
+
+static struct str algorithm_at(unsigned i) { return sign_word((enum sign_way)i); }
+
+static struct str role_at(unsigned i) { return role_word((enum role_index)i); }
+
+static void show_algorithms(const void *value, struct buf *out) {
+  show_words(*(const unsigned *)value, SIGN_WAYS, algorithm_at, out);
+}
+
+static void show_roles(const void *value, struct buf *out) {
+  if (*(const unsigned *)value == 0) BUF_LIT(out, "none");
+  show_words(*(const unsigned *)value, ROLE_COUNT, role_at, out);
+}
+
 static void show_backoff(const void *value, struct buf *out) {
   const struct backoff *b = value;
   buf_put(out, b->kind == BACKOFF_FIXED ? STR("fixed ") : STR("exponential "));
@@ -388,6 +444,11 @@ static const struct kind {
     [KIND_BOOL] = {parse_bool, show_bool, NULL, "yes or no", NULL},
     [KIND_LOG_LEVEL] = {parse_log_level, show_log_level, NULL, "error, warn, info or debug", NULL},
     [KIND_LOG_FORMAT] = {parse_log_format, show_log_format, NULL, "auto, text or json", NULL},
+    [KIND_ALGORITHMS] = {parse_algorithms, show_algorithms, NULL,
+                         "some of HS256, RS256, ES256 and EdDSA with blanks between", NULL},
+    [KIND_ROLES] = {parse_roles, show_roles, NULL,
+                    "some of producer, worker, reader and admin with blanks between, or none",
+                    NULL},
     [KIND_NAME] = {parse_name, show_text, NULL, "1 to 128 letters, digits or . _ : / -", NULL},
     [KIND_BACKOFF] = {parse_backoff, show_backoff, NULL,
                       "exponential or fixed, a delay, and perhaps max and jitter",
