@@ -190,6 +190,7 @@ static enum err check_issuer(const struct jwt *jwt, const struct members *m, str
 // it is something else.
 static bool names(struct str claim, struct str wanted, struct arena *a, bool *good) {
   *good = json_kind(claim) == JSON_STRING || json_kind(claim) == JSON_ARRAY;
+  if (!*good) return false;
   if (json_kind(claim) == JSON_STRING) return str_eq(json_string(a, claim, NULL), wanted);
   bool found = false;
   struct json_walk walk = json_walk(claim);
