@@ -41,8 +41,8 @@ static void put_routes(struct buf *b) {
 
 static const char HEADERS[] =
     "\n## Headers\n\n| header | on | meaning |\n|---|---|---|\n"
-    "| `Authorization: Bearer KEY`, or `x-api-key: KEY` | all | the API key; one of the two, or "
-    "the same in both |\n"
+    "| `Authorization: Bearer KEY`, or `x-api-key: KEY` | all | the API key, or as Bearer a token "
+    "([who may see what](security.md)); one of the two, or the same in both |\n"
     "| `Idempotency-Key` | every POST but those of `/keys` | a repeat within 24 h gets the first "
     "answer "
     "again, byte for byte, with `Idempotent-Replayed: true`; another body: 422 |\n"

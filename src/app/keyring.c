@@ -145,6 +145,14 @@ void keyring_reload(struct keyring *k) { note(k, &k->reload); }
 
 // --- lifetime ------------------------------------------------------------------------------------
 
+// Whoever can change the keys on their way can sign tokens.
+static void tell_of_plain_http(struct str url) {
+  static const char *const LOCAL[] = {"https:", "http://127.", "http://localhost", "http://[::1]"};
+  for (size_t i = 0; i < 4; i++)
+    if (str_starts(url, str_of(LOCAL[i]))) return;
+  log_event(LOG_WARN, "the keys of tokens come over plain HTTP; use https", LOG_STR("jwks", url));
+}
+
 // The client wants the server's address; the rest of the URL goes with each call.
 static enum err open_client(struct keyring *k, struct fault *why) {
   struct str url = k->settings->jwks;
@@ -156,6 +164,7 @@ static enum err open_client(struct keyring *k, struct fault *why) {
                                            .timeout_ms = FETCH_MS,
                                            .reply_bytes_max = LIMIT_JWKS_BYTES,
                                            .advice = "check the setting jwks"};
+  tell_of_plain_http(url);
   if (client_open(&settings, &k->client, why) == ERR_OK) return ERR_OK;
   return fault_set(why, ERR_INVALID,
                    "jwks must be the path of a file or a URL, as in "

@@ -1,6 +1,8 @@
 // settings_test.c: where settings come from, which source wins, and what is refused.
 #include "app/settings.h"
 
+#include "base/sign.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -370,6 +372,57 @@ static void a_key_and_a_key_file_exclude_each_other(void **state) {
   assert_refused("both api_key (API_KEY) and api_key_file (--api-key-file) are set; keep one");
 }
 
+#define JWT_SECRET "0123456789abcdef0123456789abcdef"
+
+static unsigned algorithms(void) {
+  load();
+  unsigned ways = settings_algorithms(&settings);
+  settings_fini(&settings);
+  return ways;
+}
+
+static void a_secret_or_a_jwks_turns_tokens_on(void **state) {
+  (void)state;
+  enum { PUBLIC = 1 << SIGN_RS256 | 1 << SIGN_ES256 | 1 << SIGN_EDDSA };
+  source.flags[SETTING_INDEX_jwt_algorithms] = "ES256 HS256";
+  assert_int_equal(algorithms(), 0);
+  source.flags[SETTING_INDEX_jwt_algorithms] = NULL;
+  source.flags[SETTING_INDEX_jwks] = "keys.json";
+  assert_int_equal(algorithms(), PUBLIC);
+  set_env("TASKYARD_JWT_SECRET", JWT_SECRET);
+  assert_int_equal(algorithms(), PUBLIC | 1 << SIGN_HS256);
+  source.flags[SETTING_INDEX_jwt_algorithms] = "ES256 HS256";
+  assert_int_equal(algorithms(), 1 << SIGN_ES256 | 1 << SIGN_HS256);
+  source.flags[SETTING_INDEX_jwt_algorithms] = NULL;
+  source.flags[SETTING_INDEX_jwks] = NULL;
+  assert_int_equal(algorithms(), 1 << SIGN_HS256);
+}
+
+static void a_secret_of_tokens_may_stand_in_a_file(void **state) {
+  (void)state;
+  write_file(JWT_SECRET "\n");
+  source.config = NULL;
+  source.flags[SETTING_INDEX_jwt_secret_file] = file;
+  load();
+  assert_string_equal(settings.jwt_secret.at, JWT_SECRET);
+  settings_fini(&settings);
+  write_file("short\n");
+  assert_refused(": jwt_secret must have at least 32 bytes, as in `openssl rand -hex 32`");
+}
+
+static void tokens_that_cannot_be_meant_are_refused(void **state) {
+  (void)state;
+  set_env("TASKYARD_JWT_SECRET", JWT_SECRET);
+  source.flags[SETTING_INDEX_jwt_algorithms] = "ES256";
+  assert_refused("jwt_secret is set, but jwt_algorithms has no HS256");
+  source.flags[SETTING_INDEX_jwt_algorithms] = "ES256 HS256";
+  assert_refused("jwt_algorithms has more than HS256, but there is no jwks with keys for them");
+  source.flags[SETTING_INDEX_jwt_secret_file] = "missing";
+  assert_refused(
+      "both jwt_secret (TASKYARD_JWT_SECRET) and jwt_secret_file (--jwt-secret-file) "
+      "are set; keep one");
+}
+
 static void load_listening_on(const char *address) {
   source.flags[SETTING_INDEX_listen] = address;
   load();
@@ -396,6 +449,14 @@ static void a_public_address_needs_a_key(void **state) {
     assert_int_equal(settings_check_exposure(&settings, true, &why), ERR_OK);
     settings_fini(&settings);
   }
+}
+
+static void tokens_do_for_a_public_address(void **state) {
+  (void)state;
+  set_env("TASKYARD_JWT_SECRET", JWT_SECRET);
+  load_listening_on("0.0.0.0:1");
+  assert_int_equal(settings_check_exposure(&settings, false, &why), ERR_OK);
+  settings_fini(&settings);
 }
 
 static void a_public_address_can_be_allowed(void **state) {
@@ -468,6 +529,10 @@ int main(void) {
       EACH(an_empty_key_file_is_refused),
       EACH(a_key_and_a_key_file_exclude_each_other),
       EACH(loopback_addresses_are_not_public),
+      EACH(a_secret_or_a_jwks_turns_tokens_on),
+      EACH(a_secret_of_tokens_may_stand_in_a_file),
+      EACH(tokens_that_cannot_be_meant_are_refused),
+      EACH(tokens_do_for_a_public_address),
       EACH(a_public_address_needs_a_key),
       EACH(a_public_address_can_be_allowed),
       EACH(the_well_known_key_does_not_open_a_public_address),

@@ -229,6 +229,23 @@ static void log_words_are_read_and_shown(void **state) {
   assert_false(parse(KIND_LOG_FORMAT, 0, 0, "xml", &choice));
 }
 
+static void words_of_algorithms_and_roles_are_bits(void **state) {
+  (void)state;
+  unsigned bits = 99;
+  assert_true(parse(KIND_ALGORITHMS, 0, 0, "EdDSA  HS256", &bits));
+  assert_shown(KIND_ALGORITHMS, &bits, "HS256 EdDSA");
+  assert_true(parse(KIND_ALGORITHMS, 0, 0, "", &bits));
+  assert_shown(KIND_ALGORITHMS, &bits, "");
+  static const char *const algorithms[] = {"none", "hs256", "HS256,RS256", "HS512", "HS256 x"};
+  for (size_t i = 0; i < 5; i++) assert_false(parse(KIND_ALGORITHMS, 0, 0, algorithms[i], &bits));
+  assert_true(parse(KIND_ROLES, 0, 0, "reader producer", &bits));
+  assert_shown(KIND_ROLES, &bits, "producer reader");
+  assert_true(parse(KIND_ROLES, 0, 0, "none", &bits));
+  assert_shown(KIND_ROLES, &bits, "none");
+  static const char *const roles[] = {"", " ", "king", "reader,worker", "none reader", "Reader"};
+  for (size_t i = 0; i < 6; i++) assert_false(parse(KIND_ROLES, 0, 0, roles[i], &bits));
+}
+
 static void a_share_is_kept_as_a_percentage(void **state) {
   (void)state;
   static const struct {
@@ -309,6 +326,7 @@ int main(void) {
       cmocka_unit_test(a_backoff_longer_than_its_longest_wait_raises_it),
       cmocka_unit_test(a_broken_backoff_changes_nothing),
       cmocka_unit_test(names_have_few_characters),
+      cmocka_unit_test_setup_teardown(words_of_algorithms_and_roles_are_bits, start, stop),
   };
   return cmocka_run_group_tests(tests, start, stop);
 }

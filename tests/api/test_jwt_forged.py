@@ -282,7 +282,8 @@ FORGED = {  # at least 60, which is counted below
     "claims that are empty": lambda: raw_claims(b""),
     "no claim at all": lambda: raw_claims("{}"),
     "too many claims": lambda: ES.token(good(**many(130))),
-    "bad UTF-8 in the claims": lambda: raw_claims(json.dumps(good()).encode()[:-1] + b',"x":"\xff"}'),
+    "bad UTF-8 in the claims": lambda: raw_claims(
+        json.dumps(good()).encode()[:-1] + b',"x":"\xff"}'),
     "bytes behind the claims": lambda: raw_claims(json.dumps(good()) + "{}"),
     "a claim twice": lambda: doubled("sub", "canary-subject", "root"),
     "exp twice": lambda: doubled("exp", NOW + 60, NOW + 9999),
