@@ -164,8 +164,10 @@ static enum err open_client(struct keyring *k, struct fault *why) {
                                            .timeout_ms = FETCH_MS,
                                            .reply_bytes_max = LIMIT_JWKS_BYTES,
                                            .advice = "check the setting jwks"};
-  tell_of_plain_http(url);
-  if (client_open(&settings, &k->client, why) == ERR_OK) return ERR_OK;
+  if (client_open(&settings, &k->client, why) == ERR_OK) {
+    tell_of_plain_http(url);  // which has no password in it, or it would not have been taken
+    return ERR_OK;
+  }
   return fault_set(why, ERR_INVALID,
                    "jwks must be the path of a file or a URL, as in "
                    "https://login.example.com/jwks.json, without a user");

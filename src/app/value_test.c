@@ -326,7 +326,7 @@ int main(void) {
       cmocka_unit_test(a_backoff_longer_than_its_longest_wait_raises_it),
       cmocka_unit_test(a_broken_backoff_changes_nothing),
       cmocka_unit_test(names_have_few_characters),
-      cmocka_unit_test_setup_teardown(words_of_algorithms_and_roles_are_bits, start, stop),
+      cmocka_unit_test(words_of_algorithms_and_roles_are_bits),
   };
   return cmocka_run_group_tests(tests, start, stop);
 }
