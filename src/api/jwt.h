@@ -10,9 +10,12 @@
 #include "api/api.h"
 #include "api/jwks.h"
 
+struct jwt_proven;
+
 struct jwt {
   struct jwt_settings settings;
   struct jwks *keys;              // the loop's
+  struct jwt_proven *proven;      // the loop's: what those keys have signed
   _Atomic(struct jwks *) coming;  // handed over, not taken up yet; NULL: none
 };
 

@@ -252,6 +252,30 @@ static void a_broken_jwks_leaves_the_keys_that_are_there(void **state) {
   assert_refused(STR(ES_TOKEN), "key is not known");
 }
 
+static void what_was_proven_holds_for_its_keys_only(void **state) {
+  (void)state;
+  take(JWKS(ES_JWK("e")));
+  for (int i = 0; i < 3; i++) assert_int_equal(check(STR(ES_TOKEN)), ERR_OK);
+  char *changed = arena_cstr(&arena, STR(ES_TOKEN));
+  size_t len = strlen(changed), signature = len - 86;
+  for (size_t at = signature; at < len; at++) {
+    char old = changed[at];
+    changed[at] = old == 'A' ? 'Q' : 'A';
+    assert_int_equal(check((struct str){changed, len}), ERR_UNAUTHENTICATED);
+    changed[at] = old;
+  }
+  assert_int_equal(jwt_check(&jwt, STR(ES_TOKEN), 2000000030, &arena, &who, &why),
+                   ERR_UNAUTHENTICATED);
+  assert_non_null(strstr(why.detail, "has expired"));
+  take(
+      JWKS("{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"e\","
+           "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+           "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}"));
+  assert_refused(STR(ES_TOKEN), "signature is not that of its key");
+  take(JWKS(ES_JWK("e")));
+  assert_int_equal(check(STR(ES_TOKEN)), ERR_OK);
+}
+
 // Well signed, so that the reader of claims meets it.
 static void damage_never_disturbs_the_check(void **state) {
   (void)state;
@@ -323,6 +347,7 @@ int main(void) {
       JWT_TEST(subject_and_tenant_are_bounded_and_clean),
       JWT_TEST(an_unknown_key_is_asked_for_and_no_other_fault_is),
       JWT_TEST(a_broken_jwks_leaves_the_keys_that_are_there),
+      JWT_TEST(what_was_proven_holds_for_its_keys_only),
       JWT_TEST(damage_never_disturbs_the_check),
       JWT_TEST(keys_may_change_while_tokens_are_checked),
   };

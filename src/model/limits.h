@@ -40,8 +40,8 @@ enum limits {
   LIMIT_JWT_HEADER_BYTES = 4 << 10,  // as sent; room for a chain of certificates, which is not read
   LIMIT_JWT_MEMBERS = 128,           // of the header, the claims or a key: each is held against all
   LIMIT_JWT_KID_BYTES = 256,         // other words of a key are shorter
-  LIMIT_JWT_ROLES = 64,              // roles that one token names
   LIMIT_JWT_SECRET_BYTES = 512,      // the secret itself: past 64 bytes HMAC hashes it anyway
+  LIMIT_JWT_PROVEN = 1024,           // tokens whose signature is known to hold; 32 bytes each
   LIMIT_JWKS_BYTES = 256 << 10,      // a JWKS, file or answer
   LIMIT_JWKS_KEYS = 64,              // keys in one, looked through for each token
 
