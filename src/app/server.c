@@ -230,9 +230,9 @@ static void announce(const struct server *s) {
   log_event(LOG_INFO, "listening", LOG_STR("host", s->settings->listen.host),
             LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.shown),
             LOG_STR("version", STR(TASKYARD_VERSION)));
-  if (settings_algorithms(s->settings)) {
+  if (settings_algorithms(s->settings))
     tell_of_tokens(s->settings);
-  } else if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
+  else if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
     log_event(
         LOG_WARN,
         "no API key is configured: everyone who can connect may do everything; set API_KEY or "
