@@ -146,10 +146,8 @@ void keyring_reload(struct keyring *k) { note(k, &k->reload); }
 // --- lifetime ------------------------------------------------------------------------------------
 
 // Whoever can change the keys on their way can sign tokens.
-static void tell_of_plain_http(struct str url) {
-  static const char *const LOCAL[] = {"https:", "http://127.", "http://localhost", "http://[::1]"};
-  for (size_t i = 0; i < 4; i++)
-    if (str_starts(url, str_of(LOCAL[i]))) return;
+static void tell_of_plain_http(const struct client *client, struct str url) {
+  if (client_is_local(client) || str_starts(url, STR("https:"))) return;
   log_event(LOG_WARN, "the keys of tokens come over plain HTTP; use https", LOG_STR("jwks", url));
 }
 
@@ -165,7 +163,7 @@ static enum err open_client(struct keyring *k, struct fault *why) {
                                            .reply_bytes_max = LIMIT_JWKS_BYTES,
                                            .advice = "check the setting jwks"};
   if (client_open(&settings, &k->client, why) == ERR_OK) {
-    tell_of_plain_http(url);  // which has no password in it, or it would not have been taken
+    tell_of_plain_http(k->client, url);  // a URL with a password would not have been taken
     return ERR_OK;
   }
   return fault_set(why, ERR_INVALID,

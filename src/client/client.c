@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "client/problem.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
@@ -22,8 +23,9 @@ enum {
 struct client {
   CURL *easy;
   CURLM *multi;
-  char *url;   // without the slash at its end
-  char *auth;  // a whole header line; NULL: none
+  char *url;      // without the slash at its end
+  char *auth;     // a whole header line; NULL: none
+  bool is_local;  // the URL is of this machine
   int64_t timeout_ms;
   const char *advice;  // NULL: ours
   size_t reply_bytes_max;
@@ -31,9 +33,9 @@ struct client {
   atomic_bool interrupted;
 };
 
-static enum err url_check(const char *url, bool *loopback, struct fault *why);
+static enum err url_check(const char *url, bool *is_local, struct fault *why);
 static enum err auth_line(struct str key, char **out, struct fault *why);
-static void easy_prepare(struct client *c, bool loopback);
+static void easy_prepare(struct client *c);
 
 static void library_start(void) { (void)curl_global_init(CURL_GLOBAL_DEFAULT); }
 
@@ -51,8 +53,7 @@ enum err client_open(const struct client_settings *settings, struct client **out
   c->reply_bytes_max = settings->reply_bytes_max ? settings->reply_bytes_max : REPLY_BYTES_MAX;
   buf_init(&c->reply, c->reply_bytes_max);
 
-  bool loopback = false;
-  enum err err = url_check(c->url, &loopback, why);
+  enum err err = url_check(c->url, &c->is_local, why);
   if (err == ERR_OK) err = auth_line(settings->key, &c->auth, why);
   if (err == ERR_OK) {
     c->easy = curl_easy_init();
@@ -63,7 +64,7 @@ enum err client_open(const struct client_settings *settings, struct client **out
     client_close(c);
     return err;
   }
-  easy_prepare(c, loopback);
+  easy_prepare(c);
   *out = c;
   return ERR_OK;
 }
@@ -83,13 +84,17 @@ void client_interrupt(struct client *c) {
   (void)curl_multi_wakeup(c->multi);
 }
 
+bool client_is_local(const struct client *c) { return c->is_local; }
+
+// A name may begin with "127." and be of any machine.
 static bool host_is_loopback(const char *host) {
-  return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-         strcmp(host, "[::1]") == 0;
+  struct in_addr address;
+  if (inet_pton(AF_INET, host, &address) == 1) return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+  return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
 // A wrong URL is told at once, and not as a failure to connect later.
-static enum err url_check(const char *url, bool *loopback, struct fault *why) {
+static enum err url_check(const char *url, bool *is_local, struct fault *why) {
   CURLU *parts = curl_url();
   char *scheme = NULL, *host = NULL, *query = NULL, *user = NULL;
   bool good = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
@@ -98,7 +103,7 @@ static enum err url_check(const char *url, bool *loopback, struct fault *why) {
               curl_url_get(parts, CURLUPART_QUERY, &query, 0) == CURLUE_NO_QUERY &&
               curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER &&
               (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
-  if (good) *loopback = host_is_loopback(host);
+  if (good) *is_local = host_is_loopback(host);
   curl_free(user);
   curl_free(query);
   curl_free(host);
@@ -140,7 +145,7 @@ static curl_socket_t open_socket(void *self, curlsocktype purpose, struct curl_s
 
 // What all calls have in common. An option that this libcurl does not know would be a build fault,
 // so the results of setting these are not looked at.
-static void easy_prepare(struct client *c, bool loopback) {
+static void easy_prepare(struct client *c) {
   CURL *e = c->easy;
   (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
   (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -154,7 +159,7 @@ static void easy_prepare(struct client *c, bool loopback) {
       e, CURLOPT_CONNECTTIMEOUT_MS,
       (long)(c->timeout_ms < CONNECT_TIMEOUT_MS ? c->timeout_ms : CONNECT_TIMEOUT_MS));
   // A proxy of the environment cannot reach this machine's loopback.
-  if (loopback) (void)curl_easy_setopt(e, CURLOPT_PROXY, "");
+  if (c->is_local) (void)curl_easy_setopt(e, CURLOPT_PROXY, "");
 }
 
 static struct curl_slist *headers_of(const struct client *c, struct arena *a,

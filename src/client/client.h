@@ -26,7 +26,8 @@ enum err client_key_read(const char *path, struct arena *a, struct str *key, str
 
 enum err client_open(const struct client_settings *settings, struct client **out,
                      struct fault *why);
-void client_close(struct client *c);  // NULL is allowed
+void client_close(struct client *c);           // NULL is allowed
+bool client_is_local(const struct client *c);  // the URL names this machine's loopback
 
 struct client_call {
   const char *method;          // "GET", "POST", …

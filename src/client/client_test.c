@@ -220,6 +220,32 @@ static void settings_that_cannot_work_are_refused_at_once(void **state) {
   }
 }
 
+static void a_name_that_begins_like_a_loopback_address_is_not_local(void **state) {
+  (void)state;
+  static const struct {
+    const char *url;
+    bool is_local;
+  } rows[] = {
+      {"http://127.0.0.1:8503", true},
+      {"http://127.255.0.9", true},
+      {"http://localhost:8503", true},
+      {"http://[::1]:8503", true},
+      {"http://127.example.com", false},
+      {"http://127.0.0.1.example.com", false},
+      {"http://localhost.example.com", false},
+      {"http://128.0.0.1", false},
+      {"http://[::2]", false},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct client_settings settings = {.url = str_of(rows[i].url)};
+    struct client *c = NULL;
+    struct fault why;
+    assert_int_equal(client_open(&settings, &c, &why), ERR_OK);
+    assert_int_equal(client_is_local(c), rows[i].is_local);
+    client_close(c);
+  }
+}
+
 static void names_are_escaped_for_a_path(void **state) {
   (void)state;
   struct arena a;
@@ -259,6 +285,7 @@ int main(void) {
       WITH_SERVER(no_server_gives_a_sentence_with_the_url),
       WITH_SERVER(a_server_that_says_nothing_is_given_up),
       cmocka_unit_test(settings_that_cannot_work_are_refused_at_once),
+      cmocka_unit_test(a_name_that_begins_like_a_loopback_address_is_not_local),
       cmocka_unit_test(names_are_escaped_for_a_path),
       cmocka_unit_test(a_key_file_holds_the_key_in_its_first_line),
   };
