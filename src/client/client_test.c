@@ -255,6 +255,30 @@ static void names_are_escaped_for_a_path(void **state) {
   arena_fini(&a);
 }
 
+// A token may have 16 KiB; what is longer is not cut, but refused.
+static void a_key_file_may_hold_a_token(void **state) {
+  (void)state;
+  enum { MOST = 16 * 1024 };
+  char path[] = "/tmp/client_test.XXXXXX", token[MOST + 2];
+  int fd = mkstemp(path);
+  struct arena a;
+  struct str key;
+  struct fault why;
+  memset(token, 'k', sizeof token);
+  token[MOST] = '\n';
+  arena_init(&a, 1 << 10);
+  assert_int_equal(write(fd, token, MOST + 1), MOST + 1);
+  assert_int_equal(client_key_read(path, &a, &key, &why), ERR_OK);
+  assert_int_equal(key.len, MOST);
+  token[MOST] = 'k';
+  assert_int_equal(pwrite(fd, token, sizeof token, 0), sizeof token);
+  assert_int_equal(client_key_read(path, &a, &key, &why), ERR_INVALID);
+  assert_non_null(strstr(why.detail, "over 16384 bytes"));
+  unlink(path);
+  close(fd);
+  arena_fini(&a);
+}
+
 static void a_key_file_holds_the_key_in_its_first_line(void **state) {
   (void)state;
   char path[] = "/tmp/client_test.XXXXXX";
@@ -288,6 +312,7 @@ int main(void) {
       cmocka_unit_test(a_name_that_begins_like_a_loopback_address_is_not_local),
       cmocka_unit_test(names_are_escaped_for_a_path),
       cmocka_unit_test(a_key_file_holds_the_key_in_its_first_line),
+      cmocka_unit_test(a_key_file_may_hold_a_token),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
