@@ -70,18 +70,10 @@ static bool is_live(enum setting_index index) {
 }
 
 static void tell_what_waits(const struct settings *old, const struct settings *fresh) {
-  for (int i = 0; i < SETTINGS_COUNT; i++) {
-    struct buf before, after;
-    buf_init(&before, 1 << 16);
-    buf_init(&after, 1 << 16);
-    settings_show(old, (enum setting_index)i, &before);
-    settings_show(fresh, (enum setting_index)i, &after);
-    if (!is_live((enum setting_index)i) && !str_eq(buf_str(&before), buf_str(&after)))
+  for (int i = 0; i < SETTINGS_COUNT; i++)
+    if (!is_live((enum setting_index)i) && !settings_same(old, fresh, (enum setting_index)i))
       log_event(LOG_WARN, "a changed setting waits for the next start",
                 LOG_STR("setting", str_of(SETTINGS[i].name)));
-    buf_fini(&before);
-    buf_fini(&after);
-  }
 }
 
 static void on_reload(void *self, int signal) {

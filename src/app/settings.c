@@ -275,3 +275,8 @@ enum err settings_check_exposure(const struct settings *s, bool key_exists, stru
 void settings_show(const struct settings *s, enum setting_index which, struct buf *out) {
   value_show(SETTINGS[which].kind, (const char *)s + FIELD_OFFSETS[which], out);
 }
+
+bool settings_same(const struct settings *a, const struct settings *b, enum setting_index which) {
+  size_t at = FIELD_OFFSETS[which];
+  return value_same(SETTINGS[which].kind, (const char *)a + at, (const char *)b + at);
+}

@@ -138,4 +138,7 @@ extern const size_t SETTING_ALIAS_COUNT;
 // The present value as a person would write it; a secret is masked.
 void settings_show(const struct settings *s, enum setting_index which, struct buf *out);
 
+// Whether both have the same value; secrets and passwords count.
+bool settings_same(const struct settings *a, const struct settings *b, enum setting_index which);
+
 #endif

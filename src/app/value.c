@@ -16,7 +16,7 @@ struct unit {
 static const struct unit DURATION_UNITS[] = {
     {"d", 24 * 3600 * 1000}, {"h", 3600 * 1000}, {"m", 60 * 1000}, {"s", 1000}, {"ms", 1}};
 static const struct unit SIZE_UNITS[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}};
-enum { DURATION_UNIT_COUNT = 5, SIZE_UNIT_COUNT = 3 };
+enum { DURATION_UNIT_COUNT = 5, SIZE_UNIT_COUNT = 3, SHOWN_BYTES_MAX = 1 << 16 };
 
 static bool in_range(const struct value_rule *rule, int64_t value) {
   return (rule->min == 0 && rule->max == 0) || (value >= rule->min && value <= rule->max);
@@ -476,8 +476,15 @@ static void expect(const struct value_rule *rule, struct buf *out) {
 // A database address may hold a password, so it is kept out of messages like any secret.
 static bool is_private(enum setting_kind kind) { return kind == KIND_SECRET || kind == KIND_STORE; }
 
+static bool is_too_long(const struct value_rule *rule, struct str text) {
+  return KINDS[rule->kind].parse == parse_text && is_plain_text(text);
+}
+
 enum err value_refuse(const struct value_rule *rule, const char *where, const char *name,
                       struct str text, struct fault *why) {
+  if (is_too_long(rule, text))
+    return fault_set(why, ERR_INVALID, "%s: %s must have at most %lld bytes, not %zu", where, name,
+                     (long long)rule->max, text.len);
   enum { SENTENCE_BYTES = 160, SHOWN_BYTES = 48 };
   struct buf expected;
   buf_init(&expected, SENTENCE_BYTES);
@@ -494,4 +501,26 @@ enum err value_refuse(const struct value_rule *rule, const char *where, const ch
 
 void value_show(enum setting_kind kind, const void *value, struct buf *out) {
   KINDS[kind].show(value, out);
+}
+
+static bool is_shown_alike(enum setting_kind kind, const void *a, const void *b) {
+  struct buf one, other;
+  buf_init(&one, SHOWN_BYTES_MAX);
+  buf_init(&other, SHOWN_BYTES_MAX);
+  value_show(kind, a, &one);
+  value_show(kind, b, &other);
+  bool same = str_eq(buf_str(&one), buf_str(&other));
+  buf_fini(&one);
+  buf_fini(&other);
+  return same;
+}
+
+// What is masked is compared as it is.
+bool value_same(enum setting_kind kind, const void *a, const void *b) {
+  if (kind == KIND_SECRET) return str_eq(*(const struct str *)a, *(const struct str *)b);
+  if (!is_shown_alike(kind, a, b)) return false;
+  if (kind != KIND_STORE) return true;
+  const char *one = ((const struct store_url *)a)->address;
+  const char *other = ((const struct store_url *)b)->address;
+  return one == other || (one && other && strcmp(one, other) == 0);
 }

@@ -22,4 +22,7 @@ enum err value_refuse(const struct value_rule *rule, const char *where, const ch
 // The value as value_parse reads it. A secret is masked.
 void value_show(enum setting_kind kind, const void *value, struct buf *out);
 
+// Two values of a kind; secrets and passwords count.
+bool value_same(enum setting_kind kind, const void *a, const void *b);
+
 #endif

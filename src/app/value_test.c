@@ -208,6 +208,27 @@ static void a_secret_is_masked_and_never_repeated(void **state) {
   assert_shown(KIND_SECRET, &secret, "********");
   assert_refused(&(struct value_rule){KIND_SECRET, 0, 200}, "two\nlines",
                  "a.conf:3: it must be one line of text");
+  assert_refused(&(struct value_rule){KIND_SECRET, 0, 8}, "tk_very_secret",
+                 "a.conf:3: it must have at most 8 bytes, not 14");
+}
+
+static void what_is_masked_is_compared_as_it_is(void **state) {
+  (void)state;
+  struct str one = STR("tk_one"), two = STR("tk_two"), none = STR_NONE;
+  assert_true(value_same(KIND_SECRET, &one, &(struct str){"tk_one", 6}));
+  assert_false(value_same(KIND_SECRET, &one, &two));
+  assert_false(value_same(KIND_SECRET, &one, &none));
+  assert_true(value_same(KIND_SECRET, &none, &none));
+  struct store_url file, ann, bob;
+  assert_true(parse(KIND_STORE, 0, 0, "sqlite:a.db", &file));
+  assert_true(parse(KIND_STORE, 0, 0, "postgresql://u:ann@h/d", &ann));
+  assert_true(parse(KIND_STORE, 0, 0, "postgresql://u:bob@h/d", &bob));
+  assert_true(str_eq(ann.shown, bob.shown));
+  assert_true(value_same(KIND_STORE, &ann, &ann) && value_same(KIND_STORE, &file, &file));
+  assert_false(value_same(KIND_STORE, &ann, &bob) || value_same(KIND_STORE, &ann, &file));
+  int64_t count = 1;
+  assert_true(value_same(KIND_COUNT, &count, &(int64_t){1}));
+  assert_false(value_same(KIND_COUNT, &count, &(int64_t){2}));
 }
 
 static void an_empty_text_is_none(void **state) {
@@ -319,6 +340,7 @@ int main(void) {
       cmocka_unit_test(sizes_have_units_and_a_range),
       cmocka_unit_test(a_switch_is_yes_or_no_in_several_words),
       cmocka_unit_test(a_secret_is_masked_and_never_repeated),
+      cmocka_unit_test(what_is_masked_is_compared_as_it_is),
       cmocka_unit_test(an_empty_text_is_none),
       cmocka_unit_test(log_words_are_read_and_shown),
       cmocka_unit_test(a_share_is_kept_as_a_percentage),

@@ -1,6 +1,7 @@
 """What a restart keeps: everything. Waiting, leases, replays, pauses, defaults, keys."""
 
 import signal
+import threading
 import time
 
 import pytest
@@ -190,3 +191,17 @@ def test_hangup_applies_what_can_change_and_names_what_waits(make_server, make_a
     assert '"message":"request","method":"POST"' in server.log()
     waits = [line for line in server.log().splitlines() if "waits for the next start" in line]
     assert ['"setting":"lease"' in line for line in waits] == [True]
+
+
+def test_hangup_tells_that_a_changed_secret_waits_and_does_not_show_it(make_server, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("the-first-secret\n")
+    server = make_server(api_key_file=str(key))
+    key.write_text("the-other-secret\n")
+    server.signal(signal.SIGHUP)
+    deadline = time.monotonic() + 10
+    while "reloaded" not in server.log() and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    waits = [line for line in server.log().splitlines() if "waits for the next start" in line]
+    assert ['"setting":"api_key"' in line for line in waits] == [True]
+    assert "-secret" not in server.log()
