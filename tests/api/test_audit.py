@@ -5,13 +5,15 @@ import pytest
 from lib.client import fresh_name
 from lib.described import routes
 from lib.server import Server
+from lib.tokens import SECRET, Secret, claims
 
 ADMIN = "admin-key-of-the-tests"
 
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("audit"), store=store, key=ADMIN).start()
+    running = Server(tmp_path_factory.mktemp("audit"), store=store, key=ADMIN,
+                     env={"TASKYARD_JWT_SECRET": SECRET}).start()
     yield running
     running.stop()
 
@@ -21,13 +23,23 @@ def admin(keyed, make_api):
     return make_api(keyed)
 
 
-@pytest.fixture
-def api_as(keyed, admin, make_api):
-    """A client with a key of its own, that says which actor it is."""
+def by_key(admin, role):
+    made = admin.expect(admin.post("/keys", {"name": fresh_name("key"), "roles": [role]}), 201)
+    return made["secret"], f"key:{made['key']['id']}"
+
+
+def by_token(_, role):
+    subject = f"{fresh_name(role)}@example.com"
+    return Secret().token(claims(sub=subject, roles=[role])), f"jwt:{subject}"
+
+
+@pytest.fixture(params=[by_key, by_token])
+def api_as(request, keyed, admin, make_api):
+    """A client with a key or a token of its own, that says which actor it is."""
     def make(role):
-        made = admin.expect(admin.post("/keys", {"name": fresh_name("key"), "roles": [role]}), 201)
-        api = make_api(keyed, key=made["secret"], type_name=admin.type)
-        api.actor = f"key:{made['key']['id']}"
+        secret, actor = request.param(admin, role)
+        api = make_api(keyed, key=secret, type_name=admin.type)
+        api.actor = actor
         return api
     return make
 

@@ -7,12 +7,14 @@ name or an id in its path must be told in `Foreign`.
 
 import json
 import re
+import time
 
 import pytest
 
 from lib.client import fresh_name, problem
 from lib.described import ROLES, bodies, least_body, routes, sample
 from lib.server import Server
+from lib.tokens import SECRET, Secret, b64, claims
 
 ADMIN = "admin-key-of-the-tests"
 NO_ID = "01890000-0000-7000-8000-000000000000"
@@ -24,7 +26,7 @@ ALWAYS = {"X-Request-Id": "the-same-for-all"}
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
     running = Server(tmp_path_factory.mktemp("isolation"), store=store, key=ADMIN,
-                     auth_failures_max=0).start()
+                     auth_failures_max=0, env={"TASKYARD_JWT_SECRET": SECRET}).start()
     yield running
     running.stop()
 
@@ -44,11 +46,27 @@ def new_key(admin, roles, **fields):
                         201)
 
 
+@pytest.fixture(params=["key", "token"])
+def credential(request, admin):
+    """credential(roles, tenant=…): a key or a token with these roles, good for a while."""
+    def make(roles, **fields):
+        if request.param == "key":
+            return new_key(admin, roles, **fields)["secret"]
+        return Secret().token(claims(roles=roles, **fields))
+    return make
+
+
 @pytest.fixture
 def tenant(keyed, admin, make_api):
     """tenant(): an admin of a tenant that has nothing yet."""
     return lambda: make_api(
         keyed, key=new_key(admin, ["admin"], tenant=fresh_name("tenant"))["secret"])
+
+
+@pytest.fixture
+def stranger(keyed, credential, make_api):
+    """The same, by a key and by a token."""
+    return make_api(keyed, key=credential(["admin"], tenant=fresh_name("tenant")))
 
 
 def ask(api, route, path, body=None, **options):
@@ -107,9 +125,43 @@ def test_no_route_opens_without_a_valid_credential(keyed, admin, described, make
     assert len(unknown) == 1 and b"expired" not in unknown.pop()
 
 
+def swapped(part, value):
+    """A good token's signature under something else."""
+    pieces = Secret().token(claims(roles=["reader"])).split(".")
+    pieces[part] = b64(json.dumps(value).encode())
+    return ".".join(pieces)
+
+
+BOSS = {"roles": ["admin"]}
+WRONG_TOKENS = {
+    "expired": lambda: Secret().token(claims(exp=int(time.time()) - 3600, **BOSS)),
+    "not yet valid": lambda: Secret().token(claims(nbf=int(time.time()) + 3600, **BOSS)),
+    "without an end": lambda: Secret().token(claims(exp=..., **BOSS)),
+    "for somebody else": lambda: Secret().token(claims(aud="another", **BOSS)),
+    "signed with another secret": lambda: Secret("x" * 40).token(claims(**BOSS)),
+    "with claims of its holder's own": lambda: swapped(1, claims(**BOSS)),
+    "with a header of its holder's own": lambda: swapped(0, {"alg": "none"}),
+    "not signed": lambda: Secret().token(claims(**BOSS)).rpartition(".")[0] + ".",
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_TOKENS)
+def test_no_route_opens_to_a_token_that_is_not_good(keyed, described, make_api, kind):
+    """Nor does it say anything else than all the others do."""
+    api, seen = make_api(keyed, key=WRONG_TOKENS[kind]()), set()
+    for route in described:
+        if route.roles:
+            response = ask_anything(api, route)
+            problem(response, 401, "unauthenticated")
+            assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+            seen.add(response.content)
+    assert len(seen) == 1 and (kind != "expired" or b"expired" in seen.pop())
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_no_route_opens_to_a_role_that_it_does_not_name(keyed, admin, described, make_api, role):
-    api = make_api(keyed, key=new_key(admin, [role])["secret"])
+def test_no_route_opens_to_a_role_that_it_does_not_name(
+        keyed, credential, described, make_api, role):
+    api = make_api(keyed, key=credential([role]))
     for route in described:
         response = ask_anything(api, route)
         if route.roles and role not in route.roles:
@@ -179,8 +231,8 @@ def told(response, name):
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "completed"])
-def test_what_another_tenant_has_is_as_if_it_were_absent(tenant, described, status):
-    owner, stranger = Foreign(tenant(), status), tenant()
+def test_what_another_tenant_has_is_as_if_it_were_absent(tenant, stranger, described, status):
+    owner = Foreign(tenant(), status)
     before = owner.snapshot()
     for route in described:
         if route.parameter is None:
@@ -198,8 +250,8 @@ def test_what_another_tenant_has_is_as_if_it_were_absent(tenant, described, stat
     assert owner.snapshot() == before
 
 
-def test_no_filter_finds_what_another_tenant_has(tenant, described):
-    owner, stranger = Foreign(tenant(), "running"), tenant()
+def test_no_filter_finds_what_another_tenant_has(tenant, stranger, described):
+    owner = Foreign(tenant(), "running")
     asked = 0
     for route in described:
         for name in owner.filters.keys() & set(route.parameters):
