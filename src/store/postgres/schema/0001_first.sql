@@ -245,6 +245,43 @@ CREATE TYPE @schema@.event_row AS (
   actor text, worker text, note text, text text, queue text, type text
 );
 
+-- JSON as it was received, as jsonb; what jsonb cannot hold (U+0000, numbers past its range) as a
+-- string of its text, so that one such task does not spoil a whole query.
+CREATE FUNCTION @schema@.jsonb_or_text(body text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  RETURN body::jsonb;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+  RETURN to_jsonb(body);
+END $$;
+
+-- The table `tasks` of front door S1, for its callers' own queries: its columns and their types,
+-- its words of a status (api/doors/words.def), the tenant `default` alone. `id` is the number in
+-- the 60 upper bits of the task's id (base/id.h), the same that the embedded store has. Nothing of
+-- ours reads it; a step that changes a column named here has to drop it and make it again.
+CREATE VIEW @schema@.tasks AS
+SELECT ('x0' || left(replace(t.id::text, '-', ''), 12)
+    || substr(t.id::text, 16, 3))::bit(64)::bigint AS id,
+  c.type::varchar(255) AS type,
+  coalesce(@schema@.jsonb_or_text(t.payload), 'null') AS payload,
+  (CASE s.status WHEN 0 THEN 'pending' WHEN 1 THEN 'in_progress' WHEN 2 THEN 'completed'
+    WHEN 3 THEN 'failed' WHEN 4 THEN 'cancelled' WHEN 5 THEN 'abandoned' END)::varchar(50)
+    AS status,
+  @schema@.jsonb_or_text(s.result) AS result,
+  coalesce(s.error_message, s.error_code) AS error,
+  to_timestamp(t.created_at / 1000.0) AS created_at,
+  to_timestamp(s.updated_at / 1000.0) AS updated_at
+FROM @schema@.task AS t
+  JOIN @schema@.channel AS c ON c.tenant = t.tenant AND c.number = t.channel
+  JOIN (
+    SELECT tenant, id, status, updated_at, error_code, error_message, NULL::text AS result
+    FROM @schema@.live
+    UNION ALL
+    SELECT tenant, id, status, updated_at, error_code, error_message, result
+    FROM @schema@.done
+  ) AS s ON s.tenant = t.tenant AND s.id = t.id
+WHERE t.tenant = 1;
+
 INSERT INTO @schema@.tenant (number, name) VALUES (1, 'default');
 -- Names of `meta`. catalogue: its version; its row is the lock of whoever changes it. identity: by
 -- which a move to another store knows it again; random.

@@ -179,6 +179,19 @@ CREATE TABLE replay (             -- kept answers to requests with an Idempotenc
   UNIQUE (tenant, key)
 ) STRICT;
 
+-- The table `tasks` of front door S1, for its callers' own queries: its columns, its words of a
+-- status (api/doors/words.def), the tenant `default` alone. Nothing of ours reads it.
+CREATE VIEW tasks AS
+SELECT t.key AS id, c.type AS type, coalesce(p.body, 'null') AS payload,
+  CASE t.status WHEN 0 THEN 'pending' WHEN 1 THEN 'in_progress' WHEN 2 THEN 'completed'
+    WHEN 3 THEN 'failed' WHEN 4 THEN 'cancelled' WHEN 5 THEN 'abandoned' END AS status,
+  coalesce(t.result, r.body) AS result, coalesce(t.error_message, t.error_code) AS error,
+  strftime('%Y-%m-%dT%H:%M:%fZ', t.created_at / 1000.0, 'unixepoch') AS created_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', t.updated_at / 1000.0, 'unixepoch') AS updated_at
+FROM task AS t JOIN channel AS c ON c.number = t.channel
+  LEFT JOIN payload AS p ON p.task = t.key LEFT JOIN result AS r ON r.task = t.key
+WHERE t.tenant = 1;
+
 INSERT INTO tenant(number, name) VALUES (1, 'default');
 -- identity: by which a move to another store knows it again.
 INSERT INTO meta(name, value) VALUES ('probe', 0), ('identity', random());
