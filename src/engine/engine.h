@@ -21,6 +21,9 @@ struct engine_settings {
   void *self;
   void (*wake)(void *self);  // from any thread: answers wait for engine_collect
   void (*broken)(void *self, const struct fault *why);  // the store is broken: end the process now
+  // Each event, once it is committed and before anybody is answered. From the threads of the lanes,
+  // whom it holds up, with no lock held. NULL: nobody listens.
+  void (*happened)(void *self, const struct event *event);
 };
 
 MUST_USE enum err engine_open(struct store *store, const struct engine_settings *settings,

@@ -72,6 +72,14 @@ static enum err commit(struct unit *u, struct fault *why) {
   return ERR_OK;
 }
 
+// Without a lock, since whoever listens may take a while.
+static void tell_listener(const struct unit *u) {
+  const struct engine_settings *settings = &u->e->settings;
+  if (settings->happened == NULL) return;
+  for (size_t i = 0; i < u->events.count; i++)
+    settings->happened(settings->self, &LIST_AT(u->events, struct change_event, i)->event);
+}
+
 // What others have to look at again. Only hints: it may be gone already.
 static void tell_others(struct unit *u) {
   struct engine *e = u->e;
@@ -184,6 +192,7 @@ enum err run_unit(struct unit *u, bool sweep) {
     decide(u);
     engine_pause(e);
     err = commit(u, &why);
+    if (err == ERR_OK) tell_listener(u);
     engine_enter(e);
   }
   lane_ends(u->lane);

@@ -31,6 +31,7 @@ struct yard {
   struct ask *asks;  // all that were ever made
   size_t answered;   // how many answers there were
   size_t broken;     // how often the engine asked for the process to end
+  void (*happened)(void *yard, const struct event *event);  // NULL: nobody listens
 };
 
 // One request and, once it is there, its answer.
@@ -72,7 +73,8 @@ static inline void yard_open_engine(struct yard *y) {
       .attempts_max = 3,
       .backoff = {.kind = BACKOFF_FIXED, .delay_ms = 1000, .delay_max_ms = 1000},
       .self = y,
-      .broken = yard_broken};
+      .broken = yard_broken,
+      .happened = y->happened};
   struct fault why = {0};
   struct store *store = y->host ? &y->head.store : &y->store.head.store;
   assert_int_equal(engine_open(store, &settings, &y->e, &why), ERR_OK);
