@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,11 +21,18 @@ enum {
 
 static _Atomic int log_level = LOG_INFO;
 static _Atomic int log_format = LOG_TEXT;
-static _Atomic int log_fd = STDERR_FILENO;
+static _Atomic int dir_format = LOG_JSON;
 
-static pthread_mutex_t file_lock = PTHREAD_MUTEX_INITIALIZER;  // guards these, and log_fd's changes
-static char *file_path;                                        // NULL: standard error
-static int file_fd = -1;                                       // kept from the first log file on
+// Where lines go. A sink keeps its descriptor for ever: a new file is put under the old number, so
+// that a thread in the middle of a write never meets a closed one.
+static struct sink {
+  _Atomic int fd;  // -1: nowhere
+  char *path;      // NULL: no file
+  int kept;        // from its first file on; -1: it had none
+} sinks[] = {{STDERR_FILENO, NULL, -1}, {-1, NULL, -1}, {-1, NULL, -1}};
+enum { SINK_MAIN, SINK_COMBINED, SINK_ERROR, SINK_COUNT };
+
+static pthread_mutex_t file_lock = PTHREAD_MUTEX_INITIALIZER;  // guards all changes of sinks
 
 static const struct str level_names[] = {[LOG_ERROR] = {"error", 5},
                                          [LOG_WARN] = {"warn", 4},
@@ -51,35 +59,83 @@ bool log_level_parse(struct str name, enum log_level *out) {
   return false;
 }
 
-// The log file keeps its descriptor for ever: a new file is put under the old number, so that a
-// thread in the middle of a write never meets a closed one.
-static bool file_use(const char *path) {
-  int opened = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-  if (opened < 0) return false;
-  if (file_fd < 0) {
-    file_fd = opened;
-    return true;
+static int file_open(const char *path) {
+  return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+}
+
+// Takes over `opened`, and a copy of the path.
+static bool sink_use(struct sink *s, const char *path, int opened) {
+  if (s->kept < 0) {
+    s->kept = opened;
+  } else {
+    bool moved = dup3(opened, s->kept, O_CLOEXEC) >= 0;
+    close(opened);
+    if (!moved) return false;
   }
-  bool moved = dup3(opened, file_fd, O_CLOEXEC) >= 0;
-  close(opened);
-  return moved;
+  char *copy = mem_copy(path, strlen(path));
+  mem_free(s->path);
+  s->path = copy;
+  atomic_store(&s->fd, s->kept);
+  return true;
+}
+
+static void sink_leave(struct sink *s, int fd) {
+  mem_free(s->path);
+  s->path = NULL;
+  atomic_store(&s->fd, fd);
+}
+
+static bool sink_open(struct sink *s, const char *path) {
+  int opened = file_open(path);
+  return opened >= 0 && sink_use(s, path, opened);
 }
 
 bool log_open(const char *path) {
+  bool opened = true;
   pthread_mutex_lock(&file_lock);
-  bool opened = !path || file_use(path);
-  if (opened) {
-    mem_free(file_path);
-    file_path = path ? mem_copy(path, strlen(path)) : NULL;
-    atomic_store(&log_fd, path ? file_fd : STDERR_FILENO);
+  if (path)
+    opened = sink_open(&sinks[SINK_MAIN], path);
+  else
+    sink_leave(&sinks[SINK_MAIN], STDERR_FILENO);
+  pthread_mutex_unlock(&file_lock);
+  return opened;
+}
+
+// Both are opened before either is used.
+static bool dir_use(const char *dir) {
+  char paths[2][PATH_MAX];
+  snprintf(paths[0], sizeof paths[0], "%s/combined.log", dir);
+  snprintf(paths[1], sizeof paths[1], "%s/error.log", dir);
+  int combined = file_open(paths[0]);
+  if (combined < 0) return false;
+  int error = file_open(paths[1]);
+  if (error < 0) {
+    close(combined);
+    return false;
   }
+  bool used = sink_use(&sinks[SINK_ERROR], paths[1], error);
+  return sink_use(&sinks[SINK_COMBINED], paths[0], combined) && used;
+}
+
+bool log_open_dir(const char *dir, enum log_format format) {
+  bool opened = true;
+  pthread_mutex_lock(&file_lock);
+  if (dir) {
+    opened = dir_use(dir);
+  } else {
+    sink_leave(&sinks[SINK_COMBINED], -1);
+    sink_leave(&sinks[SINK_ERROR], -1);
+  }
+  if (opened) atomic_store(&dir_format, (int)format);
   pthread_mutex_unlock(&file_lock);
   return opened;
 }
 
 void log_reopen(void) {
+  bool failed = false;
   pthread_mutex_lock(&file_lock);
-  bool failed = file_path && !file_use(file_path);
+  for (size_t i = 0; i < SINK_COUNT; i++)
+    if (sinks[i].path && !sink_open(&sinks[i], sinks[i].path)) failed = true;
   pthread_mutex_unlock(&file_lock);
   if (failed) log_event(LOG_ERROR, "cannot reopen the log file; the old one stays in use");
 }
@@ -239,23 +295,33 @@ static void end(struct line *l) {
 }
 
 // A log that cannot be written (a full disk, a closed pipe) must not stop the work it tells of.
-static void line_write(const struct line *l) {
+static void line_write(const struct line *l, int fd) {
   int saved = errno;
-  int fd = atomic_load(&log_fd);
   ssize_t written;
   do written = write(fd, l->text, l->len);
   while (written < 0 && errno == EINTR);
   errno = saved;
 }
 
+static void compose(struct line *l, enum log_format format, enum log_level level,
+                    const char *message, const struct log_field *fields) {
+  l->format = format;
+  l->cut = false;
+  l->len = 0;
+  begin(l, level, message);
+  for (; fields && fields->name && !l->cut; fields++) put_field(l, fields);
+  end(l);
+}
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields) {
   assert(level < LEVEL_COUNT);
   struct line line;
-  line.format = (enum log_format)atomic_load(&log_format);
-  line.cut = false;
-  line.len = 0;
-  begin(&line, level, message);
-  for (; fields && fields->name && !line.cut; fields++) put_field(&line, fields);
-  end(&line);
-  line_write(&line);
+  compose(&line, (enum log_format)atomic_load(&log_format), level, message, fields);
+  line_write(&line, atomic_load(&sinks[SINK_MAIN].fd));
+  int combined = atomic_load(&sinks[SINK_COMBINED].fd);
+  if (combined < 0) return;
+  enum log_format format = (enum log_format)atomic_load(&dir_format);
+  if (format != line.format) compose(&line, format, level, message, fields);
+  line_write(&line, combined);
+  if (level == LOG_ERROR) line_write(&line, atomic_load(&sinks[SINK_ERROR].fd));
 }

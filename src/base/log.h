@@ -25,7 +25,11 @@ struct log_field {
 void log_setup(enum log_level level, enum log_format format);
 // NULL: standard error. False: it cannot be opened, and the old one stays.
 bool log_open(const char *path);
-void log_reopen(void);  // after log rotation
+// Besides, every line also goes to DIR/combined.log and errors also to DIR/error.log, in that
+// format. The directory must be there. NULL: no longer. False: one of them cannot be opened, and
+// nothing changes.
+bool log_open_dir(const char *dir, enum log_format format);
+void log_reopen(void);  // all files, after log rotation
 bool log_enabled(enum log_level level);
 bool log_level_parse(struct str name, enum log_level *out);
 

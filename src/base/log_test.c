@@ -16,7 +16,7 @@
 enum { READ_BYTES = 1 << 20 };
 
 static char directory[] = "/tmp/log-test-XXXXXX";
-static char path[64], rotated[64];
+static char path[64], rotated[64], combined[64], errors[64];
 static char content[READ_BYTES];
 
 static int make_directory(void **state) {
@@ -24,6 +24,8 @@ static int make_directory(void **state) {
   if (!mkdtemp(directory)) return -1;
   snprintf(path, sizeof path, "%s/log", directory);
   snprintf(rotated, sizeof rotated, "%s/log.1", directory);
+  snprintf(combined, sizeof combined, "%s/combined.log", directory);
+  snprintf(errors, sizeof errors, "%s/error.log", directory);
   return 0;
 }
 
@@ -32,6 +34,8 @@ static int remove_directory(void **state) {
   log_open(NULL);
   unlink(path);
   unlink(rotated);
+  unlink(combined);
+  unlink(errors);
   return rmdir(directory);
 }
 
@@ -39,6 +43,9 @@ static int open_empty(void **state) {
   (void)state;
   unlink(path);
   unlink(rotated);
+  unlink(combined);
+  unlink(errors);
+  (void)log_open_dir(NULL, LOG_JSON);
   return log_open(path) ? 0 : -1;
 }
 
@@ -220,11 +227,92 @@ static void a_log_that_cannot_be_opened_leaves_the_old_one(void **state) {
   assert_str(one_text(), "info: here");
 }
 
+// --- a directory beside it -----------------------------------------------------------------------
+
+static bool file_holds(const char *name, const char *text) {
+  struct str all = read_file(name);
+  return memmem(all.at, all.len, text, strlen(text)) != NULL;
+}
+
+static size_t lines_in(const char *name) {
+  struct str rest = read_file(name);
+  size_t count = 0;
+  for (size_t i = 0; i < rest.len; i++) count += rest.at[i] == '\n';
+  return count;
+}
+
+static void a_directory_gets_every_line_and_the_errors_apart(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  assert_true(log_open_dir(directory, LOG_TEXT));
+  log_event(LOG_INFO, "all is well");
+  log_event(LOG_WARN, "hm");
+  log_event(LOG_ERROR, "ouch");
+  log_event(LOG_DEBUG, "unheard");
+  assert_int_equal(lines_in(path), 3);
+  assert_int_equal(lines_in(combined), 3);
+  assert_int_equal(lines_in(errors), 1);
+  assert_true(file_holds(errors, "error: ouch"));
+}
+
+static void a_directory_has_a_form_of_its_own(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  assert_true(log_open_dir(directory, LOG_JSON));
+  log_event(LOG_ERROR, "ouch", LOG_I64("n", 7));
+  assert_str(one_text(), "error: ouch n=7");
+  assert_true(file_holds(combined, "\"message\":\"ouch\",\"n\":7}\n"));
+  assert_true(file_holds(errors, "\"message\":\"ouch\",\"n\":7}\n"));
+}
+
+static void a_directory_that_cannot_be_used_changes_nothing(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  assert_false(log_open_dir("/nonexistent/directory", LOG_TEXT));
+  assert_true(log_open_dir(directory, LOG_TEXT));
+  assert_false(log_open_dir("/nonexistent/directory", LOG_JSON));
+  log_event(LOG_INFO, "here");
+  assert_true(file_holds(combined, "info: here"));
+  assert_true(log_open_dir(NULL, LOG_TEXT));
+  log_event(LOG_INFO, "only there");
+  assert_int_equal(lines_in(combined), 1);
+  assert_int_equal(lines_in(path), 2);
+}
+
+static void a_rotated_directory_goes_on_in_new_files(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  assert_true(log_open_dir(directory, LOG_TEXT));
+  log_event(LOG_ERROR, "old");
+  assert_int_equal(rename(combined, rotated), 0);
+  assert_int_equal(unlink(errors), 0);
+  log_reopen();
+  log_event(LOG_ERROR, "new");
+  assert_int_equal(lines_in(combined), 1);
+  assert_int_equal(lines_in(errors), 1);
+  assert_true(file_holds(rotated, "old"));
+}
+
 enum { THREADS = 4, LINES = 500 };
 
 static void *write_lines(void *name) {
   for (int i = 0; i < LINES; i++) log_event(LOG_INFO, "line", LOG_STR("by", str_of(name)));
   return NULL;
+}
+
+static void files_are_changed_while_threads_write(void **state) {
+  (void)state;
+  pthread_t threads[THREADS];
+  char name[] = "thread";
+  log_setup(LOG_INFO, LOG_TEXT);
+  for (int i = 0; i < THREADS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, write_lines, name), 0);
+  for (int i = 0; i < 50; i++) {
+    assert_true(log_open_dir(i % 5 ? directory : NULL, i % 2 ? LOG_JSON : LOG_TEXT));
+    log_reopen();
+  }
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  assert_int_equal(lines_in(path), THREADS * LINES);
 }
 
 static void lines_of_threads_are_never_mixed(void **state) {
@@ -262,6 +350,11 @@ int main(void) {
       LOG_TEST(level_names_are_parsed),
       LOG_TEST(a_rotated_log_goes_on_in_a_new_file),
       LOG_TEST(a_log_that_cannot_be_opened_leaves_the_old_one),
+      LOG_TEST(a_directory_gets_every_line_and_the_errors_apart),
+      LOG_TEST(a_directory_has_a_form_of_its_own),
+      LOG_TEST(a_directory_that_cannot_be_used_changes_nothing),
+      LOG_TEST(a_rotated_directory_goes_on_in_new_files),
+      LOG_TEST(files_are_changed_while_threads_write),
       LOG_TEST(lines_of_threads_are_never_mixed),
   };
   return cmocka_run_group_tests(tests, make_directory, remove_directory);
