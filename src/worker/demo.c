@@ -1,4 +1,4 @@
-// demo.c: four kinds of task that only pretend to work, for trying things out.
+// demo.c: kinds of task that only pretend to work, for trying things out.
 #include "worker/demo.h"
 
 #include "base/buf.h"
@@ -7,9 +7,15 @@
 
 #include <stdio.h>
 
-enum { FILE_SIZE_DEFAULT = 1 << 20 };
+enum {
+  FILE_SIZE_DEFAULT = 1 << 20,
+  DELAY_MS_DEFAULT = 5000,
+  // Whoever creates a task at front door S1 waits for its end, some 5 s at most.
+  DELAY_MS_BRIEF = 200,
+};
 
-const char *const demo_types[] = {"sample", "file-processing", "api-call", "batch", NULL};
+const char *const demo_types[] = {"sample",      "file-processing", "api-call", "batch",
+                                  "sendMessage", "processVoice",    NULL};
 
 // A step: where the progress stands when it begins, and what it is called.
 struct step {
@@ -32,6 +38,16 @@ static const struct step api_steps[] = {
     {20, "Sending", "Sending the request"},
     {40, "Waiting", "Waiting for the answer"},
     {80, "Reading", "Reading the answer"},
+};
+
+static const struct step message_steps[] = {
+    {0, "Sending", "Handing over the message"},
+    {80, "Confirming", "Waiting for the receipt"},
+};
+static const struct step voice_steps[] = {
+    {0, "Listening", "Reading the recording"},
+    {40, "Transcribing", "Turning speech into text"},
+    {90, "Saving", "Writing the transcript"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -158,20 +174,58 @@ static struct outcome run_batch(const struct attempt *at, const struct demo_payl
   return finish(at, &b, p);
 }
 
+static struct outcome run_message(const struct attempt *at, const struct demo_payload *p) {
+  log_about(at, "pretending to send", p->message);
+  if (!take_steps(at, message_steps, COUNT(message_steps), p->delay_ms))
+    return attempt_halted(at, attempt_halt(at));
+  struct buf b;
+  buf_init(&b, OUTCOME_RESULT_BYTES_MAX + 1);
+  BUF_LIT(&b, "{\"message\":\"Message sent\",\"sent\":");
+  buf_put(&b, p->message);
+  buf_char(&b, ',');
+  return finish(at, &b, p);
+}
+
+static struct outcome run_voice(const struct attempt *at, const struct demo_payload *p) {
+  log_about(at, "pretending to transcribe",
+            str_is_none(p->file_path) ? STR("a recording") : p->file_path);
+  if (!take_steps(at, voice_steps, COUNT(voice_steps), p->delay_ms))
+    return attempt_halted(at, attempt_halt(at));
+  struct buf b;
+  buf_init(&b, OUTCOME_RESULT_BYTES_MAX + 1);
+  BUF_LIT(&b, "{\"message\":\"Voice processed\",");
+  put_text(&b, "filePath", p->file_path);
+  BUF_LIT(&b, "\"transcript\":\"This is where the words would be.\",");
+  return finish(at, &b, p);
+}
+
+static const struct demo {
+  struct str type;
+  struct outcome (*run)(const struct attempt *, const struct demo_payload *);
+  int64_t delay_ms;  // when the payload names none
+} demos[] = {{{"sample", 6}, run_sample, DELAY_MS_DEFAULT},
+             {{"file-processing", 15}, run_file, DELAY_MS_DEFAULT},
+             {{"api-call", 8}, run_api, DELAY_MS_DEFAULT},
+             {{"batch", 5}, run_batch, DELAY_MS_DEFAULT},
+             {{"sendMessage", 11}, run_message, DELAY_MS_BRIEF},
+             {{"processVoice", 12}, run_voice, DELAY_MS_BRIEF}};
+
+static const struct demo *demo_find(struct str type) {
+  for (size_t i = 0; i < COUNT(demos); i++)
+    if (str_eq(type, demos[i].type)) return &demos[i];
+  return NULL;
+}
+
 struct outcome demo_run(const void *self, const struct attempt *at) {
-  static const struct {
-    struct str type;
-    struct outcome (*run)(const struct attempt *, const struct demo_payload *);
-  } demos[] = {{{"sample", 6}, run_sample},
-               {{"file-processing", 15}, run_file},
-               {{"api-call", 8}, run_api},
-               {{"batch", 5}, run_batch}};
   (void)self;
+  const struct demo *demo = demo_find(at->claim->type);
+  if (!demo)
+    return outcome_fail(at->arena, "unknown_task_type", "Unknown task type: %.*s",
+                        STR_FMT(at->claim->type));
   struct demo_payload payload;
   const char *why = NULL;
   if (!demo_payload_read(at->arena, at->claim->payload, &payload, &why))
     return bad_payload(at, why);
-  for (size_t i = 0; i < COUNT(demos); i++)
-    if (str_eq(at->claim->type, demos[i].type)) return demos[i].run(at, &payload);
-  return outcome_fail(at->arena, "unknown_type", "the demo worker knows no type of this name");
+  if (payload.delay_ms < 0) payload.delay_ms = demo->delay_ms;
+  return demo->run(at, &payload);
 }

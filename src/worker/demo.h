@@ -1,13 +1,15 @@
-// demo.h: four kinds of task that only pretend to work, for trying things out. Private to worker/.
+// demo.h: kinds of task that only pretend to work, for trying things out. Private to worker/.
 #ifndef WORKER_DEMO_H
 #define WORKER_DEMO_H
 
 #include "worker/attempt.h"
 
-// The types, ended by NULL: "sample", "file-processing", "api-call", "batch".
+// The types, ended by NULL: "sample", "file-processing", "api-call", "batch", and those of front
+// door S1: "sendMessage", "processVoice".
 extern const char *const demo_types[];
 
-// An attempt_handler; `self` is not used.
+// An attempt_handler; `self` is not used. A task of any other type fails for good with
+// `unknown_task_type`.
 struct outcome demo_run(const void *self, const struct attempt *at);
 
 #endif

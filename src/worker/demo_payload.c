@@ -24,6 +24,7 @@ static const struct member {
            "fileSize must be a whole number of bytes"),
     MEMBER("endpoint", MEMBER_TEXT, endpoint, 0, "endpoint must be a string that is not empty"),
     MEMBER("data", MEMBER_JSON, data, 0, ""),
+    MEMBER("message", MEMBER_JSON, message, 0, ""),
     MEMBER("items", MEMBER_ITEMS, items, 0, "items must be an array of at most 1000 elements"),
 #undef MEMBER
 };
@@ -61,7 +62,7 @@ static bool take(struct arena *a, const struct member *m, struct str value,
   case MEMBER_TEXT: return take_text(a, value, may_be_empty, field);
   case MEMBER_NUMBER: return take_number(value, m->max, field);
   case MEMBER_ITEMS: return take_items(value, out);
-  case MEMBER_JSON: out->data = value; return true;
+  case MEMBER_JSON: *(struct str *)field = value; return true;
   }
   return false;
 }
@@ -77,7 +78,7 @@ bool demo_payload_read(struct arena *a, struct str payload, struct demo_payload 
   struct str document, key, value;
   struct json_error error;
   *out = (struct demo_payload){
-      .delay_ms = DEMO_DELAY_MS_DEFAULT, .file_size = -1, .data = STR("null")};
+      .delay_ms = -1, .file_size = -1, .data = STR("null"), .message = STR("null")};
   if (!json_check(payload, &document, &error) || json_kind(document) == JSON_NULL) return true;
   *why = "the payload must be an object";
   if (json_kind(document) != JSON_OBJECT) return false;

@@ -6,7 +6,6 @@
 #include "base/str.h"
 
 enum {
-  DEMO_DELAY_MS_DEFAULT = 5000,
   DEMO_DELAY_MS_MAX = 10 * 60 * 1000,
   DEMO_ITEMS_MAX = 1000,
 };
@@ -14,12 +13,13 @@ enum {
 // A member that is absent or null keeps what stands behind it; members that no demo knows are
 // passed over.
 struct demo_payload {
-  int64_t delay_ms;        // how long it all takes: DEMO_DELAY_MS_DEFAULT
+  int64_t delay_ms;        // how long it all takes: -1
   struct str description;  // as text: STR_NONE
   struct str file_path;    // as text: STR_NONE
   int64_t file_size;       // bytes: -1
   struct str endpoint;     // as text: STR_NONE
   struct str data;         // JSON: "null"
+  struct str message;      // JSON: "null"
   struct str items;        // a JSON array: STR_NONE
   int64_t item_count;      // 0
 };

@@ -28,11 +28,12 @@ static void what_is_absent_or_null_keeps_its_default(void **state) {
     struct demo_payload p;
     const char *why = NULL;
     assert_true(demo_payload_read(&a, str_of(payloads[i]), &p, &why));
-    assert_int_equal(p.delay_ms, DEMO_DELAY_MS_DEFAULT);
+    assert_int_equal(p.delay_ms, -1);
     assert_int_equal(p.file_size, -1);
     assert_null(p.file_path.at);
     assert_null(p.items.at);
     assert_string_equal(p.data.at, "null");
+    assert_string_equal(p.message.at, "null");
   }
 }
 
@@ -40,7 +41,7 @@ static void every_member_is_taken(void **state) {
   (void)state;
   struct str payload =
       STR("{\"delayMs\":7,\"description\":\"\",\"filePath\":\"/a\\tb\",\"fileSize\":0,"
-          "\"endpoint\":\"e\",\"data\":{\"k\": 1},\"items\":[1,[2],\"3\"]}");
+          "\"endpoint\":\"e\",\"data\":{\"k\": 1},\"message\":[1],\"items\":[1,[2],\"3\"]}");
   struct demo_payload p;
   const char *why = NULL;
   assert_true(demo_payload_read(&a, payload, &p, &why));
@@ -51,6 +52,7 @@ static void every_member_is_taken(void **state) {
   assert_int_equal(p.file_size, 0);
   assert_true(str_eq(p.endpoint, STR("e")));
   assert_true(str_eq(p.data, STR("{\"k\": 1}")));
+  assert_true(str_eq(p.message, STR("[1]")));
   assert_true(str_eq(p.items, STR("[1,[2],\"3\"]")));
   assert_int_equal(p.item_count, 3);
 }

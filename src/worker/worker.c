@@ -26,7 +26,7 @@ enum {
 static const struct option_spec worker_options[] = {
     {"exec", 'e', "COMMAND", "the program to run for each task, with its arguments"},
     {"text", 0, NULL, "a payload that is a JSON string arrives as its text, without quotes"},
-    {"demo", 0, NULL, "run the demo types instead: sample, file-processing, api-call, batch"},
+    {"demo", 0, NULL, "run the demo types instead; with --queue and no --type, all of that queue"},
     {"type", 't', "TYPE", "take tasks of this type; may be repeated"},
     {"queue", 'q', "QUEUE", "take tasks of this queue only; may be repeated"},
     {"concurrency", 'c', "N", "run up to N tasks at a time (1; with --demo 4)"},
@@ -48,6 +48,7 @@ static const char *const worker_examples[] = {
     "taskyard worker --type thumbnail --exec './thumbnail.sh --size 200' --concurrency 4",
     "taskyard worker --type sync --exec \"sh -c './sync.sh || exit 75'\"",
     "taskyard worker --demo",
+    "taskyard worker --demo --queue task-queue --concurrency 5",
     NULL,
 };
 
@@ -193,7 +194,9 @@ static enum err setup_read(const struct options *given, struct arena *a, struct 
   TRY(server_read(given, a, &out->crew.slot.server, why));
   out->crew.slot.once = options_has(given, "once");
   out->crew.slot.until_empty = options_has(given, "until-empty");
-  bool all_demos = options_has(given, "demo") && options_count(given, "type") == 0;
+  // A queue without types is taken whole: whoever waits there should hear that nobody knows his.
+  bool all_demos = options_has(given, "demo") && options_count(given, "type") == 0 &&
+                   options_count(given, "queue") == 0;
   struct wish_parts parts = {
       .types = all_demos ? demo_types : list_of(given, "type", a),
       .queues = list_of(given, "queue", a),

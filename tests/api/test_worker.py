@@ -477,6 +477,10 @@ def demo(worker, api):
                                              {"item": {"b": 2}, "status": "done"},
                                              {"item": 3, "status": "done"}]}),
     ("batch", {"items": [], "delayMs": 50}, {"processed": 0}),
+    ("sendMessage", {"message": {"text": "Hello"}}, {"message": "Message sent",
+                                                     "sent": {"text": "Hello"}}),
+    ("processVoice", {"filePath": "/a.wav", "description": "d"},
+     {"message": "Voice processed", "filePath": "/a.wav"}),
 ])
 def test_a_demo_task_completes_with_a_sensible_result(demo, api, kind, payload, part):
     task = api.final(demo(kind, payload))
@@ -498,6 +502,36 @@ def test_a_demo_refuses_a_bad_payload_for_good(demo, api, kind, payload, word):
     task = api.final(demo(kind, payload))
     assert task["status"] == "failed" and task["attempt"] == 1
     assert task["error"]["code"] == "bad_payload" and word in task["error"]["message"]
+
+
+def test_a_demo_fails_a_type_that_it_does_not_know_for_good(demo, api):
+    task = api.final(demo("fly.to/the-moon", [1]))
+    assert task["status"] == "failed" and task["attempt"] == 1
+    assert task["error"] == {"code": "unknown_task_type", "detail": None,
+                             "message": "Unknown task type: fly.to/the-moon"}
+
+
+def test_a_demo_without_a_queue_takes_only_what_it_knows(worker, api):
+    unknown = api.create()
+    known = api.create(type="sample", payload={"delayMs": 0}, subject=api.type)
+    worker("--demo")
+    assert api.final(known)["status"] == "completed"
+    assert api.task(unknown)["status"] == "pending"
+
+
+def test_no_more_than_the_concurrency_run_at_once_and_so_many_do(worker, api):
+    tasks = [api.create(type="sample", queue=api.type, payload={"delayMs": 600000})
+             for _ in range(7)]
+    worker("--demo", "--queue", api.type, "--concurrency", "5", "--drain", "0s")
+
+    def running():
+        return api.expect(api.get(f"/queues/{api.type}"))["queue"]["running"]
+
+    until(lambda: running() == 5)
+    assert len([task for task in tasks if api.task(task)["status"] == "pending"]) == 2
+    api.cancel(next(task for task in tasks if api.task(task)["status"] == "running"))
+    until(lambda: len([task for task in tasks if api.task(task)["status"] == "pending"]) == 1)
+    assert running() == 5
 
 
 def test_the_batch_demo_reports_item_by_item(demo, api):
