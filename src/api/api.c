@@ -28,17 +28,27 @@ static void put_field_faults(struct buf *b, const struct fault *fault) {
   buf_char(b, ']');
 }
 
-void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id) {
+static int failure_status(const struct door *door, enum err err) {
+  return door ? door->status(err) : err_http_status(err);
+}
+
+static void put_problem(struct buf *b, const struct fault *fault, enum err err,
+                        struct str request_id, const struct door *door) {
   struct str detail = str_of(fault->detail[0] ? fault->detail : err_title(err));
   buf_printf(b, "{\"type\":\"/docs/errors#%s\",\"title\":\"%s\",\"status\":%d,\"detail\":",
-             err_code(err), err_title(err), err_http_status(err));
+             err_code(err), err_title(err), failure_status(door, err));
   buf_json_str(b, detail);
   buf_printf(b, ",\"success\":false,\"code\":\"%s\",\"error\":", err_code(err));
   buf_json_str(b, detail);
   BUF_LIT(b, ",\"requestId\":");
   buf_json_str(b, request_id);
   put_field_faults(b, fault);
+  if (door) door->put_failure(b, err, detail);
   buf_char(b, '}');
+}
+
+void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id) {
+  put_problem(b, fault, err, request_id, NULL);
 }
 
 static void access_log(const struct call *c, int status) {
@@ -94,8 +104,8 @@ static void log_failure(const struct call *c, enum err err) {
 void call_fail(struct call *c, enum err err) {
   struct buf *b = &c->api->scratch;
   buf_clear(b);
-  call_problem(b, &c->fault, err, c->http->id);
-  int status = err_http_status(err);
+  put_problem(b, &c->fault, err, c->http->id, c->door);
+  int status = failure_status(c->door, err);
   struct http_answer answer = {
       .status = status, .content_type = STR("application/problem+json"), .body = buf_str(b)};
   if (status == 401) answer.extra[0] = challenge(c);

@@ -45,6 +45,9 @@ void api_log_access(struct api *api, bool on);  // loop thread
 MUST_USE enum err api_take_jwks(struct api *api, struct str text, size_t *count, struct fault *why);
 void api_attach(struct api *api, struct http_server *server);  // for /health's connection counts
 
+// Whether a front door puts the tasks that it takes in there.
+bool api_is_door_queue(struct str queue);
+
 // Writes docs/api.md, made from the route table, the body tables and base/err.def.
 void api_docs(struct buf *out);
 void api_openapi(struct str version, struct buf *out);  // what GET /openapi.json answers

@@ -182,6 +182,11 @@ static const struct field ROTATE[] = {
         "the same, from now; excludes expiresAt"),
 };
 
+static const struct field BULL[] = {
+    ROW("type", NAME, true, 1, LIMIT_NAME_BYTES, bull_body, type, "what kind of work it is"),
+    ROW("payload", JSON, true, 0, 0, bull_body, payload, "the worker's input, kept byte for byte"),
+};
+
 #define BODY_TABLE(name, table) const struct body BODY_##name = {#name, FIELDS(table)};
 BODY_TABLE(create, CREATE)
 BODY_TABLE(edit, EDIT)
@@ -201,4 +206,5 @@ BODY_TABLE(backoff, BACKOFF)
 BODY_TABLE(type, TYPE)
 BODY_TABLE(key, KEY)
 BODY_TABLE(rotate, ROTATE)
+BODY_TABLE(bull, BULL)
 const struct body BODY_empty = {"empty", {NULL, 0}};

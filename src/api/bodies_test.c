@@ -29,6 +29,7 @@ static const struct table {
     {&BODY_type, sizeof(struct type_body)},
     {&BODY_key, sizeof(struct key_body)},
     {&BODY_rotate, sizeof(struct rotate_body)},
+    {&BODY_bull, sizeof(struct bull_body)},
     {&BODY_empty, 0},
 };
 enum { TABLE_COUNT = sizeof TABLES / sizeof *TABLES };

@@ -17,6 +17,12 @@ enum { READ_ARENA_BYTES = 16 * 1024 };  // blocks of an arena that a query fills
 
 struct call;
 
+// How a front door tells of failures: with the problem's members and some of its own.
+struct door {
+  int (*status)(enum err err);
+  void (*put_failure)(struct buf *b, enum err err, struct str detail);  // `,"key":value` …
+};
+
 struct route {
   enum http_method method;
   const char *path;
@@ -26,6 +32,7 @@ struct route {
   const char *roles_word;
   const char *query;  // names of its parameters, separated by blanks
   const char *meaning;
+  const struct door *door;  // NULL: the API's own
 };
 extern const struct route ROUTES[];
 extern const size_t ROUTE_COUNT;
@@ -59,8 +66,9 @@ struct call {
   struct http_request *http;
   struct arena *arena;  // the request's
   const struct route *route;
-  struct str allow;  // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
-  struct str param;  // what stood for {id} or {name}
+  const struct door *door;  // that the path belongs to; NULL: none
+  struct str allow;         // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
+  struct str param;         // what stood for {id} or {name}
   struct id id;
   struct principal who;
   bool has_token;          // a token (JWT) came
@@ -141,8 +149,14 @@ MUST_USE enum err route_find(struct call *c);
 const char *method_word(enum http_method method);
 
 #define ROUTE(method, path, handler, roles, body, query, meaning) enum err handler(struct call *c);
+#define DOOR_ROUTE(door, method, path, handler, roles, body, query, meaning)                       \
+  enum err handler(struct call *c);
 #include "api/routes.def"
+#undef DOOR_ROUTE
 #undef ROUTE
+
+// doors/
+extern const struct door DOOR_bull;
 
 // keys.c: a key is "tk_" + an id + "_" + a secret.
 enum { KEY_ID_BYTES = 8, KEY_SECRET_BYTES = 43 };
@@ -153,5 +167,6 @@ extern const struct body BODY_claim, BODY_claim_one, BODY_heartbeat, BODY_progre
 extern const struct body BODY_complete, BODY_fail, BODY_error, BODY_release;
 extern const struct body BODY_completions, BODY_completion_item;
 extern const struct body BODY_type, BODY_key, BODY_rotate;
+extern const struct body BODY_bull;
 
 #endif

@@ -65,6 +65,10 @@ struct key_body {
   int64_t expires_at, lifetime_ms;
 };
 
+struct bull_body {
+  struct str type, payload;
+};
+
 struct rotate_body {
   int64_t overlap_ms, expires_at, lifetime_ms;
 };

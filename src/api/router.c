@@ -22,13 +22,17 @@
 #define BODY_OF_release &BODY_release
 #define BODY_OF_completions &BODY_completions
 #define BODY_OF_type &BODY_type
+#define BODY_OF_bull &BODY_bull
 #define BODY_OF_key &BODY_key
 #define BODY_OF_rotate &BODY_rotate
 
 const struct route ROUTES[] = {
-#define ROUTE(method, path, handler, roles, body, query, meaning)                                  \
-  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), #roles, query, meaning},
+#define ROW(door, method, path, handler, roles, body, query, meaning)                              \
+  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), #roles, query, meaning, door},
+#define ROUTE(...) ROW(NULL, __VA_ARGS__)
+#define DOOR_ROUTE(door, ...) ROW(&DOOR_##door, __VA_ARGS__)
 #include "api/routes.def"
+#undef DOOR_ROUTE
 #undef ROUTE
 };
 const size_t ROUTE_COUNT = sizeof ROUTES / sizeof *ROUTES;
@@ -98,6 +102,7 @@ enum err route_find(struct call *c) {
     // A literal word is never an id: once /tasks/stats fits, /tasks/{id} does not.
     if (literal && !str_is_none(param)) continue;
     literal = literal || str_is_none(param);
+    c->door = ROUTES[i].door;
     methods |= 1u << ROUTES[i].method;
     if (ROUTES[i].method == HTTP_METHOD_GET) methods |= 1u << HTTP_METHOD_HEAD;
     if (ROUTES[i].method != effective(c->http->method)) continue;

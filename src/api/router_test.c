@@ -70,6 +70,16 @@ static void every_row_is_complete(void **state) {
   }
 }
 
+static void a_path_of_a_front_door_names_it_whatever_the_method(void **state) {
+  (void)state;
+  assert_int_equal(find(HTTP_METHOD_POST, "/api/tasks"), ERR_OK);
+  assert_ptr_equal(call.door, &DOOR_bull);
+  assert_allowed("/api/tasks", "POST");
+  assert_ptr_equal(call.door, &DOOR_bull);
+  assert_int_equal(find(HTTP_METHOD_POST, "/api/v1/tasks"), ERR_OK);
+  assert_null(call.door);
+}
+
 static void an_id_is_read_from_the_path(void **state) {
   (void)state;
   assert_int_equal(find(HTTP_METHOD_GET, "/api/v1/tasks/" ID), ERR_OK);
@@ -163,6 +173,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       ROUTER_TEST(every_row_is_found_by_its_method_and_path),
       ROUTER_TEST(every_row_is_complete),
+      ROUTER_TEST(a_path_of_a_front_door_names_it_whatever_the_method),
       ROUTER_TEST(an_id_is_read_from_the_path),
       ROUTER_TEST(a_path_without_a_row_is_absent),
       ROUTER_TEST(what_is_no_id_is_no_task),

@@ -93,6 +93,9 @@ DEEDS = {
     "POST /completions": (
         lambda api, at: api.post("/completions", {"items": [item(at.running)]}),
         ["task.completed"]),
+    "POST /api/tasks": (
+        lambda api, at: api.post("//api/tasks", {"type": api.type, "payload": 1}),
+        ["task.created"]),
     "POST /queues/{name}/pause": (lambda api, at: api.post(f"/queues/{at.name}/pause"),
                                   ["queue.paused"]),
     "POST /queues/{name}/resume": (lambda api, at: api.post(f"/queues/{at.paused}/resume"),
