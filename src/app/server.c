@@ -6,12 +6,14 @@
 #include "app/server.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "app/keyring.h"
+#include "app/job_log.h"
 #include "app/stores.h"
 #include "app/value.h"
 #include "base/log.h"
@@ -29,6 +31,7 @@ struct server {
   struct keyring *keyring;  // NULL: there is no JWKS
   struct http_server *http;
   bool draining;
+  _Atomic int log_jobs;  // enum log_jobs; lanes read it
 };
 
 // --- hooks ---------------------------------------------------------------------------------------
@@ -36,6 +39,11 @@ struct server {
 static void on_answers(void *self) {
   struct server *s = self;
   if (s->http) http_wake(s->http);
+}
+
+static void on_event(void *self, const struct event *event) {
+  struct server *s = self;
+  job_log((enum log_jobs)atomic_load_explicit(&s->log_jobs, memory_order_relaxed), event);
 }
 
 static void on_broken(void *self, const struct fault *why) {
@@ -66,7 +74,8 @@ static void on_stop(void *self, int signal) {
 // What takes effect at once; all else holds until the next start.
 static bool is_live(enum setting_index index) {
   return index == SETTING_INDEX_log_level || index == SETTING_INDEX_log_format ||
-         index == SETTING_INDEX_log_file || index == SETTING_INDEX_access_log;
+         index == SETTING_INDEX_log_file || index == SETTING_INDEX_log_dir ||
+         index == SETTING_INDEX_log_jobs || index == SETTING_INDEX_access_log;
 }
 
 static void tell_what_waits(const struct settings *old, const struct settings *fresh) {
@@ -90,6 +99,7 @@ static void on_reload(void *self, int signal) {
     log_event(LOG_ERROR, "the log stays where it is", LOG_STR("reason", str_of(why.detail)));
   api_log_access(s->api, fresh.access_log);
   if (s->keyring) keyring_reload(s->keyring);
+  atomic_store(&s->log_jobs, (int)fresh.log_jobs);
   server_declare(s->engine, &fresh);
   tell_what_waits(s->settings, &fresh);
   log_event(LOG_INFO, "reloaded");
@@ -104,9 +114,14 @@ static enum log_format log_format_of(enum log_choice choice, bool is_terminal) {
 enum err server_log_start(const struct settings *s, struct fault *why) {
   bool has_file = !str_is_none(s->log_file);
   log_setup(s->log_level, log_format_of(s->log_format, !has_file && isatty(STDERR_FILENO) == 1));
-  if (!has_file || log_open(s->log_file.at)) return ERR_OK;
-  return fault_set(why, ERR_INVALID, "the log file %s cannot be opened for writing",
-                   s->log_file.at);
+  if (has_file && !log_open(s->log_file.at))
+    return fault_set(why, ERR_INVALID, "the log file %s cannot be opened for writing",
+                     s->log_file.at);
+  if (log_open_dir(s->log_dir.at, log_format_of(s->log_format, false))) return ERR_OK;
+  return fault_set(why, ERR_INVALID,
+                   "combined.log and error.log cannot be opened for writing in the log directory "
+                   "%s; make the directory, and let the server write to it",
+                   s->log_dir.at);
 }
 
 // --- building ------------------------------------------------------------------------------------
@@ -126,7 +141,8 @@ static enum err open_engine(struct server *s, struct fault *why) {
                                            .readers = (size_t)s->settings->readers,
                                            .self = s,
                                            .wake = on_answers,
-                                           .broken = on_broken};
+                                           .broken = on_broken,
+                                           .happened = on_event};
   return engine_open(s->store, &settings, &s->engine, why);
 }
 
@@ -232,7 +248,7 @@ static void announce(const struct server *s) {
 }
 
 enum err server_run(const struct settings *settings, struct fault *why) {
-  struct server server = {.settings = settings};
+  struct server server = {.settings = settings, .log_jobs = (int)settings->log_jobs};
   signal(SIGPIPE, SIG_IGN);
   enum err err = build(&server, why);
   if (err == ERR_OK) {

@@ -23,6 +23,9 @@ struct store_url {
 
 enum log_choice { LOG_CHOICE_AUTO, LOG_CHOICE_TEXT, LOG_CHOICE_JSON };
 
+// Of which tasks job_log.h writes.
+enum log_jobs { LOG_JOBS_NO, LOG_JOBS_DOOR, LOG_JOBS_ALL };
+
 // The kinds of settings.def. Texts are NUL-terminated; an empty TEXT, SECRET or PATH is STR_NONE.
 // Durations are milliseconds, sizes bytes.
 enum setting_kind {
@@ -42,6 +45,7 @@ enum setting_kind {
   KIND_LOG_FORMAT,
   KIND_ALGORITHMS,    // words, as bits of enum sign_way
   KIND_ROLES,         // words, as bits of enum role
+  KIND_LOG_JOBS,
   KIND_NAME,          // of sections, see sections.def
   KIND_BACKOFF,       // the same
   KIND_BACKOFF_KIND,  // the same
@@ -61,6 +65,7 @@ enum setting_kind {
 #define SETTING_TYPE_LOG_FORMAT enum log_choice
 #define SETTING_TYPE_ALGORITHMS unsigned
 #define SETTING_TYPE_ROLES unsigned
+#define SETTING_TYPE_LOG_JOBS enum log_jobs
 
 enum setting_index {
 #define SETTING(field, name, kind, ...) SETTING_INDEX_##field,

@@ -18,6 +18,7 @@
 #define OPTION_LOG_FORMAT(flag, meaning) {flag, 0, "FORMAT", meaning},
 #define OPTION_ALGORITHMS(flag, meaning) {flag, 0, "WORDS", meaning},
 #define OPTION_ROLES(flag, meaning) {flag, 0, "WORDS", meaning},
+#define OPTION_LOG_JOBS(flag, meaning) {flag, 0, "WHICH", meaning},
 
 const struct option_spec SETTINGS_OPTIONS[] = {
     {"config", 0, "FILE", "settings file, instead of taskyard.conf here or in /etc/taskyard"},

@@ -229,15 +229,30 @@ static bool parse_log_level(const struct value_rule *rule, struct str text, stru
 static const char *const LOG_CHOICES[] = {
     [LOG_CHOICE_AUTO] = "auto", [LOG_CHOICE_TEXT] = "text", [LOG_CHOICE_JSON] = "json"};
 
+static const char *const LOG_JOBS_WORDS[] = {
+    [LOG_JOBS_NO] = "no", [LOG_JOBS_DOOR] = "door", [LOG_JOBS_ALL] = "all"};
+
+// The number of the word among three; -1: it is none of them.
+static int one_of_three(const char *const words[3], struct str text) {
+  for (int i = 0; i < 3; i++)
+    if (str_eq(text, str_of(words[i]))) return i;
+  return -1;
+}
+
 static bool parse_log_format(const struct value_rule *rule, struct str text, struct arena *a,
                              void *out) {
   (void)rule, (void)a;
-  for (size_t i = 0; i < 3; i++) {
-    if (!str_eq(text, str_of(LOG_CHOICES[i]))) continue;
-    *(enum log_choice *)out = (enum log_choice)i;
-    return true;
-  }
-  return false;
+  int choice = one_of_three(LOG_CHOICES, text);
+  if (choice >= 0) *(enum log_choice *)out = (enum log_choice)choice;
+  return choice >= 0;
+}
+
+static bool parse_log_jobs(const struct value_rule *rule, struct str text, struct arena *a,
+                           void *out) {
+  (void)rule, (void)a;
+  int which = one_of_three(LOG_JOBS_WORDS, text);
+  if (which >= 0) *(enum log_jobs *)out = (enum log_jobs)which;
+  return which >= 0;
 }
 
 static bool parse_backoff_kind(const struct value_rule *rule, struct str text, struct arena *a,
@@ -409,6 +424,10 @@ static void show_roles(const void *value, struct buf *out) {
   show_words(*(const unsigned *)value, ROLE_COUNT, role_at, out);
 }
 
+static void show_log_jobs(const void *value, struct buf *out) {
+  buf_put(out, str_of(LOG_JOBS_WORDS[*(const enum log_jobs *)value]));
+}
+
 static void show_backoff(const void *value, struct buf *out) {
   const struct backoff *b = value;
   buf_put(out, b->kind == BACKOFF_FIXED ? STR("fixed ") : STR("exponential "));
@@ -449,6 +468,7 @@ static const struct kind {
     [KIND_ROLES] = {parse_roles, show_roles, NULL,
                     "some of producer, worker, reader and admin with blanks between, or none",
                     NULL},
+    [KIND_LOG_JOBS] = {parse_log_jobs, show_log_jobs, NULL, "no, door or all", NULL},
     [KIND_NAME] = {parse_name, show_text, NULL, "1 to 128 letters, digits or . _ : / -", NULL},
     [KIND_BACKOFF] = {parse_backoff, show_backoff, NULL,
                       "exponential or fixed, a delay, and perhaps max and jitter",

@@ -246,6 +246,10 @@ static void log_words_are_read_and_shown(void **state) {
   assert_shown(KIND_LOG_LEVEL, &level, "debug");
   assert_true(parse(KIND_LOG_FORMAT, 0, 0, "json", &choice));
   assert_shown(KIND_LOG_FORMAT, &choice, "json");
+  enum log_jobs jobs;
+  assert_true(parse(KIND_LOG_JOBS, 0, 0, "all", &jobs));
+  assert_shown(KIND_LOG_JOBS, &jobs, "all");
+  assert_false(parse(KIND_LOG_JOBS, 0, 0, "some", &jobs));
   assert_false(parse(KIND_LOG_LEVEL, 0, 0, "loud", &level));
   assert_false(parse(KIND_LOG_FORMAT, 0, 0, "xml", &choice));
 }
