@@ -12,7 +12,7 @@ all: ## build/taskyard: install what is missing, build
 	@tools/build release
 	@[ "$(MAKECMDGOALS)" ] || echo "build/taskyard is ready. Next: make run, or build/taskyard help"
 
-run: all ## build, then run a server on 127.0.0.1:8503 and the demo worker; Ctrl-C stops both
+run: all ## build, then run a server on 127.0.0.1:8503 and demo workers; Ctrl-C stops them
 	@tools/run
 
 test: ## everything that must hold; `make test ONLY=claim` runs the tests with that in their name

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -71,6 +72,39 @@ def test_which_tasks_are_logged_is_a_setting(make_server, make_api, which, logge
     assert {name for name in ids if ids[name] in job_lines(api.server)} == logged
 
 
+def reload(server):
+    """SIGHUP, and waits until the log says that it is done."""
+    server.signal(signal.SIGHUP)
+    deadline = time.monotonic() + WAIT_S
+    while "reloaded" not in server.log():
+        assert time.monotonic() < deadline, server.log_tail()
+        threading.Event().wait(0.02)
+
+
+def test_which_tasks_are_logged_may_change_while_it_serves(make_server, make_api, tmp_path):
+    config = tmp_path / "taskyard.conf"
+    config.write_text("log_jobs = no\n")
+    api = make_api(make_server(config=config))
+    before, after = api.create(), api.create()
+    api.complete(api.claim_one())
+    config.write_text("log_jobs = all\n")
+    reload(api.server)
+    api.complete(api.claim_one())
+    assert set(job_lines(api.server)) == {after["id"]}, before["id"]
+    assert "waits for the next start" not in api.server.log()
+
+
+def test_the_level_is_info_when_nobody_says_otherwise(yard, tmp_path):
+    created(yard)
+    yard.complete(yard.claim_one())
+    levels = {json.loads(line)["level"] for line in yard.server.log().splitlines()}
+    assert "info" in levels and "debug" not in levels
+    shown = subprocess.run([str(BINARY), "config", "--json"], capture_output=True, text=True,
+                           env=clean_environment(tmp_path), cwd=tmp_path, timeout=WAIT_S)
+    assert json.loads(shown.stdout)["settings"]["log_level"] == \
+        {"value": "info", "from": "default"}
+
+
 # --- log_dir --------------------------------------------------------------------------------------
 
 def messages(path):
@@ -97,10 +131,7 @@ def test_a_rotated_log_directory_is_opened_again(make_server, make_api, tmp_path
     api = make_api(server)
     for name in ("combined.log", "error.log"):
         (logs / name).rename(logs / f"{name}.1")
-    server.signal(signal.SIGHUP)
-    deadline = time.monotonic() + WAIT_S
-    while not (logs / "combined.log").exists() or "reloaded" not in server.log():
-        assert time.monotonic() < deadline, server.log_tail()
+    reload(server)
     created(api)
     api.fail(api.claim_one(), "broken")
     assert any(line.startswith("Job failed") for line in messages(logs / "error.log"))
