@@ -29,8 +29,7 @@ struct route {
   enum err (*handle)(struct call *c);
   unsigned roles;           // any of these; 0: open
   const struct body *body;  // NULL: none
-  const char *roles_word;
-  const char *query;  // names of its parameters, separated by blanks
+  const char *query;        // names of its parameters, separated by blanks
   const char *meaning;
   const struct door *door;  // NULL: the API's own
 };

@@ -20,18 +20,19 @@ static const char *field_word(enum field_kind kind) {
   return WORDS[kind];
 }
 
-static const char *roles_word(const struct route *route) {
-  if (strcmp(route->roles_word, "OPEN") == 0) return "none needed";
-  if (strcmp(route->roles_word, "READ") == 0) return "any";
-  if (strcmp(route->roles_word, "PRODUCE") == 0) return "producer";
-  if (strcmp(route->roles_word, "WORK") == 0) return "worker";
+// Whom the router lets in; admin is let in everywhere, so it is named where it stands alone.
+static const char *roles_word(unsigned roles) {
+  if (roles == 0) return "none needed";
+  if (roles == ROLE_ALL) return "any";
+  if (roles & ROLE_PRODUCER) return "producer";
+  if (roles & ROLE_WORKER) return "worker";
   return "admin";
 }
 
 static void put_routes(struct buf *b) {
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct route *r = &ROUTES[i];
-    buf_printf(b, "| `%s %s` | %s | %s", method_word(r->method), r->path, roles_word(r),
+    buf_printf(b, "| `%s %s` | %s | %s", method_word(r->method), r->path, roles_word(r->roles),
                r->meaning);
     if (r->query[0]) buf_printf(b, "; query: `%s`", r->query);
     if (r->body && r->body->fields.count) buf_printf(b, " ([body](#body-of-%s))", r->body->name);

@@ -104,6 +104,36 @@ static void the_reference_names_every_route(void **state) {
   }
 }
 
+static void the_reference_tells_who_may_use_a_route(void **state) {
+  (void)state;
+  api_docs(&buf);
+  end_text();
+  assert_named("| `GET /health` | ", "none needed", " | ");
+  assert_named("| `GET /api/v1/tasks` | ", "any", " | ");
+  assert_named("| `POST /api/v1/tasks` | ", "producer", " | ");
+  assert_named("| `POST /api/v1/claims` | ", "worker", " | ");
+  assert_named("| `POST /api/v1/keys` | ", "admin", " | ");
+  assert_named("| `POST /api/tasks` | ", "producer", " | ");
+}
+
+// The roles that the router checks, all of them and no other.
+static void openapi_tells_who_may_use_a_route(void **state) {
+  (void)state;
+  api_openapi(STR("1"), &buf);
+  struct str paths = member(parsed(), STR("paths"));
+  struct str health = member(member(paths, STR("/health")), STR("get"));
+  struct str list = member(member(paths, STR("/api/v1/tasks")), STR("get"));
+  struct str create = member(member(paths, STR("/api/v1/tasks")), STR("post"));
+  struct str claim = member(member(paths, STR("/api/v1/claims")), STR("post"));
+  struct str keys = member(member(paths, STR("/api/v1/keys")), STR("post"));
+  struct str roles = STR("x-roles");
+  assert_true(str_eq(member(health, roles), STR("[]")));
+  assert_true(str_eq(member(list, roles), STR("[\"producer\",\"worker\",\"reader\",\"admin\"]")));
+  assert_true(str_eq(member(create, roles), STR("[\"producer\",\"admin\"]")));
+  assert_true(str_eq(member(claim, roles), STR("[\"worker\",\"admin\"]")));
+  assert_true(str_eq(member(keys, roles), STR("[\"admin\"]")));
+}
+
 static void the_reference_names_every_error_status_event_and_field(void **state) {
   (void)state;
   api_docs(&buf);
@@ -161,6 +191,8 @@ int main(void) {
       DOCS_TEST(openapi_describes_every_route),
       DOCS_TEST(openapi_names_every_path_and_operation_once),
       DOCS_TEST(the_reference_names_every_route),
+      DOCS_TEST(the_reference_tells_who_may_use_a_route),
+      DOCS_TEST(openapi_tells_who_may_use_a_route),
       DOCS_TEST(the_reference_names_every_error_status_event_and_field),
       DOCS_TEST(a_problem_document_tells_code_sentence_and_fields),
       DOCS_TEST(a_problem_without_a_sentence_has_its_title),

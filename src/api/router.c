@@ -28,7 +28,7 @@
 
 const struct route ROUTES[] = {
 #define ROW(door, method, path, handler, roles, body, query, meaning)                              \
-  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), #roles, query, meaning, door},
+  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), query, meaning, door},
 #define ROUTE(...) ROW(NULL, __VA_ARGS__)
 #define DOOR_ROUTE(door, ...) ROW(&DOOR_##door, __VA_ARGS__)
 #include "api/routes.def"
