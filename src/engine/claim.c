@@ -97,10 +97,15 @@ static int64_t new_lease(void) {
   return lease;
 }
 
+static int64_t lease_length(const struct task *task, const struct claim_filter *f) {
+  if (f->lease_ms) return f->lease_ms;
+  return task->lease_ms < f->lease_least_ms ? f->lease_least_ms : task->lease_ms;
+}
+
 static void start_attempt(struct unit *u, struct task *task, const struct claim_filter *f) {
   task->attempt++;
   task->lease = new_lease();
-  task->lease_length_ms = f->lease_ms ? f->lease_ms : task->lease_ms;
+  task->lease_length_ms = lease_length(task, f);
   task->claimed_at = u->now;
   if (task->started_at == 0) task->started_at = u->now;
   task->lease_expires_at = task_lease_end(task, u->now);

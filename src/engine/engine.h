@@ -73,6 +73,12 @@ bool engine_type(struct engine *e, int64_t tenant, struct str name, struct arena
                  struct type *out);
 size_t engine_keys(struct engine *e, int64_t tenant, struct arena *a, struct api_key **out);
 
+// Whose moves need no lease token: the workerId of such a claim begins with the claim's actor,
+// under a prefix that no caller may give itself, so api/ refuses workers that are reserved.
+bool engine_can_hold(struct str actor);
+bool engine_worker_reserved(struct str worker);
+struct str engine_holder(struct arena *a, struct str actor, struct str worker);  // NONE: no name
+
 struct worker_info {
   struct str worker;
   int64_t seen_at;    // latest call

@@ -310,6 +310,12 @@ void settle_back_to_pending(struct unit *u, struct row *row, enum move move, int
 void settle_failed(struct unit *u, struct order *order, struct row *row,
                    const struct settle_item *item);
 
+// holder.c: whether the claim of a running task stands and is the one that `lease` names, or, with
+// lease 0, was made by the order's actor for `worker` (NONE: for any); and what to say if not.
+bool holder_is(const struct order *order, const struct task *task, int64_t lease,
+               struct str worker);
+struct str holder_refusal(int64_t lease);
+
 // moves.c: the row that an order is about, or its ERR_NOT_FOUND.
 struct row *order_row(struct unit *u, struct order *order);
 void order_answer_row(struct unit *u, struct order *order, struct row *row);

@@ -31,9 +31,10 @@ struct claim_filter {
   size_t type_count;
   const struct str *queues;  // none: any
   size_t queue_count;
-  struct str worker;  // workerId; STR_NONE: absent
-  size_t limit;       // 0: no claim wanted
-  int64_t lease_ms;   // 0: the task's own
+  struct str worker;       // workerId; STR_NONE: absent
+  size_t limit;            // 0: no claim wanted
+  int64_t lease_ms;        // 0: the task's own,
+  int64_t lease_least_ms;  // or this if that is shorter
 };
 
 enum settle_verb { SETTLE_COMPLETE, SETTLE_FAIL, SETTLE_RELEASE };
@@ -41,7 +42,8 @@ enum settle_verb { SETTLE_COMPLETE, SETTLE_FAIL, SETTLE_RELEASE };
 // One attempt to be ended.
 struct settle_item {
   struct id id;
-  int64_t lease;
+  int64_t lease;      // 0: the order's actor made the claim itself (engine_holder),
+  struct str worker;  // for this worker; STR_NONE: for any
   enum settle_verb verb;
   struct str result;  // of complete: JSON; STR_NONE: null
   struct str error_code, error_message, error_detail;
@@ -53,7 +55,8 @@ struct settle_item {
 };
 
 struct report_input {
-  int64_t lease;
+  int64_t lease;  // as in settle_item
+  struct str worker;
   int64_t progress;  // ABSENT: not reported
   struct str step, step_description;
   const struct str *lines;

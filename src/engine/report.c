@@ -55,12 +55,13 @@ enum verdict report_decide(struct unit *u, struct order *order) {
   struct row *row = order_row(u, order);
   if (row == NULL) return ANSWERED;
   struct task *task = &row->task;
-  if (task->status != TASK_RUNNING || task->lease != order->in.report.lease) {
-    order->err = fault_set(&order->fault, ERR_LEASE_LOST,
-                           "the lease token does not hold this task any more; stop working on it");
+  const struct report_input *in = &order->in.report;
+  if (!holder_is(order, task, in->lease, in->worker)) {
+    struct str sentence = holder_refusal(in->lease);
+    order->err = fault_set(&order->fault, ERR_LEASE_LOST, "%.*s", STR_FMT(sentence));
     return ANSWERED;
   }
-  if (!may_be_left_out(&order->in.report, task, u->now)) {
+  if (!may_be_left_out(in, task, u->now)) {
     unit_touch(u, row);
     task->lease_expires_at = task_lease_end(task, u->now);
     unit_reschedule(u, row);

@@ -86,19 +86,22 @@ static void end_attempt(struct unit *u, struct order *order, struct row *row,
 }
 
 // A worker that lost the answer to its completion asks again with the same token: same answer.
+// Without a token a repeat cannot be told from another completion.
 static bool is_repeat(const struct task *task, const struct settle_item *item) {
   enum task_status ended = item->verb == SETTLE_COMPLETE ? TASK_COMPLETED : TASK_FAILED;
-  return task->status == ended && task->lease == item->lease && item->verb != SETTLE_RELEASE;
+  return item->lease != 0 && task->status == ended && task->lease == item->lease &&
+         item->verb != SETTLE_RELEASE;
 }
 
-static enum err check(struct row *row, const struct settle_item *item, struct str *why) {
+static enum err check(const struct order *order, const struct row *row,
+                      const struct settle_item *item, struct str *why) {
   if (row == NULL) {
     *why = STR("there is no such task");
     return ERR_NOT_FOUND;
   }
-  bool holds = row->task.status == TASK_RUNNING && row->task.lease == item->lease;
-  if (holds || is_repeat(&row->task, item)) return ERR_OK;
-  *why = STR("the lease token does not hold this task any more; stop working on it");
+  if (holder_is(order, &row->task, item->lease, item->worker)) return ERR_OK;
+  if (is_repeat(&row->task, item)) return ERR_OK;
+  *why = holder_refusal(item->lease);
   return ERR_LEASE_LOST;
 }
 
@@ -106,7 +109,7 @@ static void settle_one(struct unit *u, struct order *order, struct settle_item *
   struct row *row = unit_find(u, order->tenant, item->id);
   item->task = NULL;
   item->why = STR_NONE;
-  item->err = check(row, item, &item->why);
+  item->err = check(order, row, item, &item->why);
   if (item->err != ERR_OK) return;
   if (row->task.status == TASK_RUNNING) {
     workers_seen(u->e, order->tenant, row->task.worker, u->now);
