@@ -71,12 +71,21 @@ static const struct field CLAIM[] = {
 static const struct field CLAIM_ONE[] = {
     ROW("workerId", TEXT, false, 1, LIMIT_NAME_BYTES, claim_body, worker, "who claims"),
     ROW("leaseMs", INT, false, LIMIT_LEASE_MS_MIN, LIMIT_LEASE_MS, claim_body, lease_ms,
-        "default: the task's own"),
+        "default: the task's own; for a service's key at least 30 minutes"),
+    ROW("service_id", TEXT, false, 1, LIMIT_NAME_BYTES, claim_body, service,
+        "the same as workerId, in the words of the task repository service"),
 };
 
 #define W(name, kind, min, max, member, meaning)                                                   \
   ROW(name, kind, false, min, max, worker_body, member, meaning)
 #define LEASE_ROW W("leaseToken", TOKEN, 0, 0, lease, "from the claim; or as header Lease-Token")
+
+static const struct field STATUS[] = {
+    LEASE_ROW,
+    ROW("status", TEXT, true, 1, 16, worker_body, text,
+        "processing claims the task, completed and failed end it, pending gives it back, cancelled "
+        "stops it"),
+};
 
 static const struct field HEARTBEAT[] = {LEASE_ROW};
 
@@ -187,6 +196,37 @@ static const struct field BULL[] = {
     ROW("payload", JSON, true, 0, 0, bull_body, payload, "the worker's input, kept byte for byte"),
 };
 
+static const struct field REPOSITORY[] = {
+#define F(name, kind, min, max, member, meaning)                                                   \
+  ROW(name, kind, false, min, max, repository_body, member, meaning)
+    ROW("task_type", NAME, true, 1, LIMIT_NAME_BYTES, repository_body, type, "the same as type"),
+    F("request", JSON, 0, 0, request, "what is to be done: content, metadata"),
+    F("template", JSON, 0, 0, template, "how: service_type, parameters"),
+    F("tags", OBJECT, 0, LIMIT_BODY_BYTES_CEILING, tags,
+      "service, source; strings among them become tags, others stay in the payload"),
+    F("priority", INT, 1, 10, priority, "lower first; default 5, which is 0 of ours"),
+    F("metadata", OBJECT, 0, LIMIT_METADATA_BYTES, metadata, "an object of your own"),
+    F("task_id", TEXT, 1, LIMIT_REFERENCE_BYTES, id, "an id of your own; becomes uniqueKey"),
+    F("tenant_id", TEXT, 1, LIMIT_REFERENCE_BYTES, tenant, "becomes projectId"),
+    F("batch_id", TEXT, 1, LIMIT_REFERENCE_BYTES, batch, "becomes subject"),
+    F("status", TEXT, 0, 16, status, "pending, if it comes at all"),
+#undef F
+};
+
+static const struct field REPOSITORY_FAILURE[] = {
+#define F(name, kind, min, max, member, meaning)                                                   \
+  ROW(name, kind, false, min, max, repository_failure, member, meaning)
+    F("message", TEXT, 0, LIMIT_TEXT_BYTES, message, "for people"),
+    F("error", JSON, 0, 0, error, "instead: a text, or an object with a message"),
+    F("retry", BOOL, 0, 0, retry, "true: try again, if attempts are left; default false"),
+    F("retryDelayMs", INT, 0, LIMIT_DELAY_MS, retry_delay_ms, "instead of the task's backoff"),
+#undef F
+};
+
+static const struct field REPOSITORY_ERROR[] = {
+    ROW("message", TEXT, false, 0, LIMIT_TEXT_BYTES, repository_failure, message, "for people"),
+};
+
 #define BODY_TABLE(name, table) const struct body BODY_##name = {#name, FIELDS(table)};
 BODY_TABLE(create, CREATE)
 BODY_TABLE(edit, EDIT)
@@ -207,4 +247,10 @@ BODY_TABLE(type, TYPE)
 BODY_TABLE(key, KEY)
 BODY_TABLE(rotate, ROTATE)
 BODY_TABLE(bull, BULL)
-const struct body BODY_empty = {"empty", {NULL, 0}};
+BODY_TABLE(status, STATUS)
+#define OPEN_TABLE(name, table)                                                                    \
+  const struct body BODY_##name = {#name, {table, sizeof(table) / sizeof *(table), true}};
+OPEN_TABLE(repository, REPOSITORY)
+OPEN_TABLE(repository_failure, REPOSITORY_FAILURE)
+OPEN_TABLE(repository_error, REPOSITORY_ERROR)
+const struct body BODY_empty = {"empty", {NULL, 0, false}};

@@ -30,6 +30,10 @@ static const struct table {
     {&BODY_key, sizeof(struct key_body)},
     {&BODY_rotate, sizeof(struct rotate_body)},
     {&BODY_bull, sizeof(struct bull_body)},
+    {&BODY_status, sizeof(struct worker_body)},
+    {&BODY_repository, sizeof(struct repository_body)},
+    {&BODY_repository_failure, sizeof(struct repository_failure)},
+    {&BODY_repository_error, sizeof(struct repository_failure)},
     {&BODY_empty, 0},
 };
 enum { TABLE_COUNT = sizeof TABLES / sizeof *TABLES };
@@ -75,15 +79,22 @@ static void every_field_lies_in_its_struct_and_on_no_other(void **state) {
   }
 }
 
+// The words of the documents that the front doors serve are as they wrote them.
+static bool may_be_theirs(const struct body *body) {
+  return body->fields.open || body == &BODY_claim_one;
+}
+
 static void every_name_stands_once_in_camel_case(void **state) {
   (void)state;
   for (size_t t = 0; t < TABLE_COUNT; t++) {
     const struct fields fields = TABLES[t].body->fields;
+    bool theirs = may_be_theirs(TABLES[t].body);
     for (size_t i = 0; i < fields.count; i++) {
       const char *name = fields.at[i].name;
       assert_true(name[0] >= 'a' && name[0] <= 'z');
       for (const char *at = name; *at; at++)
-        assert_true((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z'));
+        assert_true((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                    (theirs && *at == '_'));
       for (size_t k = 0; k < i; k++) assert_string_not_equal(name, fields.at[k].name);
     }
   }

@@ -165,7 +165,9 @@ extern const struct body BODY_empty, BODY_create, BODY_edit, BODY_cancel, BODY_b
 extern const struct body BODY_claim, BODY_claim_one, BODY_heartbeat, BODY_progress, BODY_logs;
 extern const struct body BODY_complete, BODY_fail, BODY_error, BODY_release;
 extern const struct body BODY_completions, BODY_completion_item;
-extern const struct body BODY_type, BODY_key, BODY_rotate;
+extern const struct body BODY_type, BODY_key, BODY_rotate, BODY_status;
 extern const struct body BODY_bull;
+// Of the task repository service: a task, and a failure with what stands in its error. Open tables.
+extern const struct body BODY_repository, BODY_repository_failure, BODY_repository_error;
 
 #endif

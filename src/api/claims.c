@@ -1,6 +1,7 @@
 // claims.c: tasks as workers see them: claims, reports, and the ends of attempts.
-#include "api/call.h"
-#include "api/inputs.h"
+#include "api/claims.h"
+
+#include "api/doors/repository.h"
 
 // --- claims --------------------------------------------------------------------------------------
 
@@ -25,6 +26,7 @@ static int render_claimed_one(struct call *c, struct buf *b) {
   struct encode_context x = call_encoding(c);
   BUF_LIT(b, "{\"success\":true,\"task\":");
   encode_task(b, &x, &c->order.claimed[0], ENCODE_PAYLOAD | ENCODE_RESULT | ENCODE_LEASE);
+  if (repository_is_service(c)) repository_put_members(b, &c->order.claimed[0]);
   buf_char(b, '}');
   return 200;
 }
@@ -40,7 +42,7 @@ static enum err decode_claim(struct call *c, struct str json, const struct where
                                          .limit = (size_t)in.limit,
                                          .lease_ms = in.lease_ms};
   c->order.wait_ms = in.wait_ms;
-  return ERR_OK;
+  return repository_claim(c, where, &c->order.claim);
 }
 
 enum err claim_many(struct call *c) {
@@ -49,11 +51,18 @@ enum err claim_many(struct call *c) {
   return call_order(c, ORDER_CLAIM, render_claimed);
 }
 
+enum err claims_one(struct call *c, struct str worker, int64_t lease_ms) {
+  c->order.claim = (struct claim_filter){.worker = worker, .lease_ms = lease_ms, .limit = 1};
+  // The document's worker knows no heartbeat.
+  if (repository_is_service(c)) c->order.claim.lease_least_ms = LIMIT_LEASE_SILENT_MS;
+  TRY(repository_claim(c, NULL, &c->order.claim));
+  return call_order(c, ORDER_CLAIM_ONE, render_claimed_one);
+}
+
 enum err claim_one(struct call *c) {
   struct claim_body in = {0};
   TRY(call_body(c, &BODY_claim_one, &in, NULL, NULL));
-  c->order.claim = (struct claim_filter){.worker = in.worker, .lease_ms = in.lease_ms, .limit = 1};
-  return call_order(c, ORDER_CLAIM_ONE, render_claimed_one);
+  return claims_one(c, str_is_none(in.worker) ? in.service : in.worker, in.lease_ms);
 }
 
 // --- reports -------------------------------------------------------------------------------------
@@ -67,9 +76,11 @@ static int render_report(struct call *c, struct buf *b) {
   return 200;
 }
 
-static enum err take_token(struct call *c, struct worker_body *in) {
+// The key of a service needs none: then the lease stays 0.
+enum err claims_token(struct call *c, struct worker_body *in) {
   if (in->lease != 0) return ERR_OK;
   struct str header = str_trim(http_header(c->http, STR("lease-token")));
+  if (str_is_none(header) && repository_is_service(c)) return repository_processor(c, &in->worker);
   if (str_is_none(header))
     return fault_field(&c->fault, "/leaseToken",
                        "leaseToken is missing: send it in the body or as header Lease-Token");
@@ -81,11 +92,12 @@ static enum err decode_move(struct call *c, const struct body *body, struct work
   *in = (struct worker_body){
       .progress = ABSENT, .retry = true, .retry_delay_ms = ABSENT, .delay_ms = ABSENT};
   TRY(call_body(c, body, in, NULL, NULL));
-  return take_token(c, in);
+  return claims_token(c, in);
 }
 
 static enum err send_report(struct call *c, const struct worker_body *in) {
   c->order.in.report = (struct report_input){.lease = in->lease,
+                                             .worker = in->worker,
                                              .progress = in->progress,
                                              .step = in->step,
                                              .step_description = in->step_description,
@@ -144,8 +156,22 @@ enum err report_logs(struct call *c) {
 
 // --- ends of attempts ----------------------------------------------------------------------------
 
-static enum err decode_error(struct call *c, struct str json, const struct where *where,
-                             struct settle_item *item) {
+enum err claims_failure(struct call *c, struct str message, struct str detail,
+                        const struct where *where, struct settle_item *item) {
+  if (str_is_none(message))
+    return fault_field(&c->fault, where_pointer(c->arena, where, "message"),
+                       "message is missing: say what went wrong");
+  if (detail.len > LIMIT_ERROR_DETAIL_BYTES)
+    return fault_field(&c->fault, where_pointer(c->arena, where, NULL),
+                       "an error must have at most %d bytes", LIMIT_ERROR_DETAIL_BYTES);
+  item->error_code = STR("failed");
+  item->error_message = message;
+  item->error_detail = detail;
+  return ERR_OK;
+}
+
+enum err claims_error(struct call *c, struct str json, const struct where *where,
+                      struct settle_item *item) {
   item->error_code = STR("failed");
   if (str_is_none(json) || json_kind(json) == JSON_NULL)
     return fault_field(
@@ -170,11 +196,12 @@ static enum err decode_error(struct call *c, struct str json, const struct where
   return ERR_OK;
 }
 
-static struct settle_item *one_item(struct call *c, const struct worker_body *in,
-                                    enum settle_verb verb) {
+struct settle_item *claims_item(struct call *c, const struct worker_body *in,
+                                enum settle_verb verb) {
   struct settle_item *item = ARENA_NEW(c->arena, struct settle_item);
   *item = (struct settle_item){.id = c->id,
                                .lease = in->lease,
+                               .worker = in->worker,
                                .verb = verb,
                                .result = in->result,
                                .no_retry = !in->retry,
@@ -197,7 +224,7 @@ static int render_settled(struct call *c, struct buf *b) {
   return 200;
 }
 
-static enum err send_settle(struct call *c) {
+enum err claims_settle(struct call *c) {
   c->order.in.settle.single = true;
   return call_order(c, ORDER_SETTLE, render_settled);
 }
@@ -208,27 +235,41 @@ static enum err decode_next_claim(struct call *c, struct str json) {
   return decode_claim(c, json, &where);
 }
 
+static enum err take_result(struct call *c, struct worker_body *in) {
+  if (!repository_is_result(c)) return decode_move(c, &BODY_complete, in);
+  *in = (struct worker_body){.result = c->body};
+  return claims_token(c, in);
+}
+
 enum err settle_complete(struct call *c) {
   struct worker_body in;
-  TRY(decode_move(c, &BODY_complete, &in));
+  TRY(take_result(c, &in));
   TRY(decode_next_claim(c, in.claim));
-  one_item(c, &in, SETTLE_COMPLETE);
-  return send_settle(c);
+  claims_item(c, &in, SETTLE_COMPLETE);
+  return claims_settle(c);
+}
+
+static enum err fail_as_service(struct call *c) {
+  struct worker_body in = {0};
+  TRY(claims_token(c, &in));
+  TRY(repository_failure(c, claims_item(c, &in, SETTLE_FAIL)));
+  return claims_settle(c);
 }
 
 enum err settle_fail(struct call *c) {
   struct worker_body in;
   const struct where where = {.key = "error"};
+  if (repository_is_failure(c)) return fail_as_service(c);
   TRY(decode_move(c, &BODY_fail, &in));
-  TRY(decode_error(c, in.error, &where, one_item(c, &in, SETTLE_FAIL)));
-  return send_settle(c);
+  TRY(claims_error(c, in.error, &where, claims_item(c, &in, SETTLE_FAIL)));
+  return claims_settle(c);
 }
 
 enum err settle_release(struct call *c) {
   struct worker_body in;
   TRY(decode_move(c, &BODY_release, &in));
-  one_item(c, &in, SETTLE_RELEASE)->delay_ms = in.delay_ms;
-  return send_settle(c);
+  claims_item(c, &in, SETTLE_RELEASE)->delay_ms = in.delay_ms;
+  return claims_settle(c);
 }
 
 // --- many at once --------------------------------------------------------------------------------
@@ -280,7 +321,7 @@ static enum err decode_completion(struct call *c, struct str json, const struct 
     return fault_field(&c->fault, where_pointer(c->arena, where, "error"),
                        "send result or error, not both");
   const struct where at = {.up = where, .key = "error"};
-  return decode_error(c, in.error, &at, item);
+  return claims_error(c, in.error, &at, item);
 }
 
 static enum err decode_completions(struct call *c, struct str array) {

@@ -321,6 +321,7 @@ enum err decode_object(struct arena *a, struct str json, struct fields fields,
   while (why->field_count < FAULT_FIELDS_MAX && json_next(&w, &raw, &value)) {
     struct str key = name_text(a, raw, NULL);
     const struct field *f = find(fields, key, hint);
+    if (!f && fields.open) continue;
     enum err one = f ? decode_member(&d, f, value) : unknown(&d, key);
     if (one != ERR_OK) err = one;
     if (f) hint = (size_t)(f - fields.at) + 1;

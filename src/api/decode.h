@@ -42,8 +42,9 @@ struct field {
 struct fields {
   const struct field *at;
   size_t count;
+  bool open;  // others may come too, and are passed over
 };
-#define FIELDS(array) ((struct fields){(array), sizeof(array) / sizeof *(array)})
+#define FIELDS(array) ((struct fields){(array), sizeof(array) / sizeof *(array), false})
 
 // Where in the body a value stands; rendered as a JSON Pointer only when something is wrong.
 struct where {

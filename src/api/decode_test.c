@@ -312,7 +312,7 @@ static void an_unknown_field_is_named_with_the_nearest_known(void **state) {
   wrong("{\"x\":1}", "/x", "x is not a field of this request");
   wrong("{\"\":1}", "/", " is not a field of this request");
   wrong("{\"a/b~c\":1}", "/a~1b~0c", "a/b~c is not a field of this request");
-  assert_int_equal(decode((struct fields){NULL, 0}, NULL, "{\"a\":1}"), ERR_INVALID);
+  assert_int_equal(decode((struct fields){NULL, 0, false}, NULL, "{\"a\":1}"), ERR_INVALID);
   assert_fault(0, "/a", "a is not a field of this request");
 }
 
@@ -368,11 +368,23 @@ static void what_is_no_object_is_named_by_its_place(void **state) {
   assert_fault(0, "/2", "element 2 must be an object");
 }
 
+static void an_open_table_passes_over_what_it_does_not_name(void **state) {
+  (void)state;
+  struct fields open = FIELDS(SAMPLE);
+  open.open = true;
+  assert_int_equal(decode(open, NULL, "{\"numbers\":[],\"number\":3,\"\":{\"flag\":1}}"), ERR_OK);
+  assert_int_equal(out.number, 3);
+  assert_int_equal(decode(open, NULL, "{\"other\":1,\"number\":99}"), ERR_INVALID);
+  assert_fault(0, "/number", "number must be from -10 to 10");
+  assert_int_equal(decode(open, NULL, "{\"flag\":true,\"other\":1,\"flag\":true}"), ERR_INVALID);
+}
+
 #define DECODE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       DECODE_TEST(an_empty_object_leaves_every_default),
+      DECODE_TEST(an_open_table_passes_over_what_it_does_not_name),
       DECODE_TEST(a_text_is_measured_in_bytes),
       DECODE_TEST(a_name_is_of_a_few_characters_only),
       DECODE_TEST(a_name_ends_at_128_bytes),

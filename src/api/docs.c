@@ -76,15 +76,19 @@ static void put_body(struct buf *b, const struct body *body) {
 }
 
 static void put_bodies(struct buf *b) {
-  BUF_LIT(b,
-          "\n## Bodies\n\nA *name* has 1 to 128 characters of `A-Z a-z 0-9 . _ : / -`. "
-          "Unknown fields are refused by name.\n");
+  BUF_LIT(
+      b,
+      "\n## Bodies\n\nA *name* has 1 to 128 characters of `A-Z a-z 0-9 . _ : / -`. "
+      "Unknown fields are refused by name; in the bodies of repository and repository_failure, "
+      "which are those of the [task repository service](doors/repository.md), they are kept.\n");
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct body *body = ROUTES[i].body;
     bool first = body != NULL;
     for (size_t k = 0; first && k < i; k++) first = ROUTES[k].body != body;
     if (first) put_body(b, body);
   }
+  put_body(b, &BODY_repository);
+  put_body(b, &BODY_repository_failure);
   put_body(b, &BODY_completion_item);
   put_body(b, &BODY_error);
   put_body(b, &BODY_backoff);

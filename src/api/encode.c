@@ -152,7 +152,7 @@ void encode_task(struct buf *b, const struct encode_context *x, const struct tas
     BUF_LIT(b, ",\"leaseToken\":");
     put_token(b, task->lease);
   }
-  buf_char(b, '}');
+  if (!(parts & ENCODE_OPEN)) buf_char(b, '}');
 }
 
 void encode_event(struct buf *b, const struct event *event) {

@@ -10,6 +10,7 @@ enum encode_parts {
   ENCODE_RESULT = PART_RESULT,
   ENCODE_LEASE = 4,    // with leaseToken
   ENCODE_MINIMAL = 8,  // id and status only
+  ENCODE_OPEN = 16,    // without the last brace: more members follow
 };
 
 struct encode_context {

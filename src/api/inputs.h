@@ -34,7 +34,7 @@ struct cancel_body {
 
 struct claim_body {
   struct names types, queues;
-  struct str worker;
+  struct str worker, service;
   int64_t limit, lease_ms, wait_ms;
 };
 
@@ -47,11 +47,24 @@ struct worker_body {  // all of a worker's moves share it
   struct str result, error, claim, items;
   bool retry;
   int64_t retry_delay_ms, delay_ms;
-  struct id id;  // of an item of /completions
+  struct id id;       // of an item of /completions
+  struct str worker;  // of a move without a lease token: see claims_token
 };
 
 struct error_body {
   struct str code, message, detail;
+};
+
+struct repository_body {  // of the task repository service: see doors/repository.h
+  struct str type, id, status, tenant, batch;
+  int64_t priority;
+  struct str request, template, tags, metadata;
+};
+
+struct repository_failure {
+  struct str error, message;
+  bool retry;
+  int64_t retry_delay_ms;
 };
 
 struct type_body {

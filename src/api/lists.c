@@ -1,5 +1,7 @@
 // lists.c: lists of tasks: filters from the query, pages by an opaque cursor.
 #include "api/call.h"
+#include "api/doors/repository.h"
+#include "api/doors/words.h"
 #include "base/hash.h"
 
 struct list_call {
@@ -92,17 +94,57 @@ static enum err take_names(struct call *c, const char *param, const struct str *
   return ERR_OK;
 }
 
+// To a service its own words come first: one of them stands for two of ours.
+static unsigned word_statuses(const struct call *c, struct str word) {
+  unsigned bits = repository_is_service(c) ? door_statuses(DIALECT_REPOSITORY, word) : 0;
+  enum task_status status;
+  if (bits == 0 && task_status_parse(word, &status)) bits = 1u << status;
+  return bits;
+}
+
 static enum err take_statuses(struct call *c, unsigned *out) {
   struct str all = STR_NONE;
   TRY(call_query_text(c, "status", 200, &all));
+  if (str_eq(all, STR("all"))) return ERR_OK;
   while (!str_is_none(all)) {
-    struct str word = str_cut(&all, ',');
-    enum task_status status;
-    if (!task_status_parse(word, &status))
-      return call_query_fault(
-          c, "status", "must be pending, running, completed, failed, cancelled or abandoned");
-    *out |= 1u << status;
+    unsigned bits = word_statuses(c, str_cut(&all, ','));
+    if (bits == 0)
+      return call_query_fault(c, "status",
+                              "must be pending, running, completed, failed, cancelled or "
+                              "abandoned, or all");
+    *out |= bits;
   }
+  return ERR_OK;
+}
+
+static bool has_query(const struct call *c, const char *name) {
+  return !str_is_none(http_query(c->http, str_of(name), NULL));
+}
+
+// Two names of one parameter.
+static enum err exclude(struct call *c, const char *theirs, const char *ours) {
+  if (!has_query(c, theirs) || !has_query(c, ours)) return ERR_OK;
+  struct str sentence = arena_printf(c->arena, "is the same as %s; send one of them", ours);
+  return call_query_fault(c, theirs, sentence.at);
+}
+
+static enum err take_types(struct call *c, struct task_filter *f) {
+  bool theirs = has_query(c, "task_type");
+  TRY(exclude(c, "task_type", "type"));
+  return take_names(c, theirs ? "task_type" : "type", &f->types, &f->type_count);
+}
+
+// What the clients of the task repository service narrow a list by.
+static enum err take_repository(struct call *c, struct task_filter *f) {
+  struct str service = STR_NONE;
+  TRY(exclude(c, "tenant_id", "projectId"));
+  TRY(call_query_text(c, "tenant_id", LIMIT_REFERENCE_BYTES, &f->project));
+  TRY(call_query_text(c, "service_tag", LIMIT_REFERENCE_BYTES, &service));
+  if (str_is_none(service)) return ERR_OK;
+  if (!str_is_none(f->tag_name))
+    return call_query_fault(c, "service_tag", "is the same as tag.service; one tag is taken");
+  f->tag_name = STR("service");
+  f->tag_value = service;
   return ERR_OK;
 }
 
@@ -135,8 +177,9 @@ static enum err take_include(struct call *c, unsigned *parts) {
 }
 
 static enum err take_page(struct call *c, struct list_call *list) {
-  int64_t limit = LIMIT_PAGE_DEFAULT;
-  TRY(call_query_int(c, "limit", 1, LIMIT_PAGE_ITEMS, &limit));
+  bool work = list->filter.ready_only && repository_is_service(c);
+  int64_t limit = work ? LIMIT_WORK_DEFAULT : LIMIT_PAGE_DEFAULT;
+  TRY(call_query_int(c, "limit", 1, work ? LIMIT_WORK_ITEMS : LIMIT_PAGE_ITEMS, &limit));
   list->filter.limit = (size_t)limit;
   list->filter.tenant = c->who.tenant;
   list->fingerprint = filter_fingerprint(c);
@@ -146,11 +189,12 @@ static enum err take_page(struct call *c, struct list_call *list) {
 static enum err take_filter(struct call *c, struct task_filter *f) {
   static const int64_t TIME_MAX = (1LL << 47) - 1;  // what an id's 48 bits of milliseconds hold
   TRY(take_statuses(c, &f->statuses));
-  TRY(take_names(c, "type", &f->types, &f->type_count));
+  TRY(take_types(c, f));
   TRY(take_names(c, "queue", &f->queues, &f->queue_count));
   TRY(take_tag(c, f));
   TRY(take_include(c, &f->parts));
   TRY(call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &f->project));
+  TRY(take_repository(c, f));
   TRY(call_query_text(c, "subject", LIMIT_REFERENCE_BYTES, &f->subject));
   TRY(call_query_text(c, "worker", LIMIT_NAME_BYTES, &f->worker));
   TRY(call_query_text(c, "uniqueKey", LIMIT_REFERENCE_BYTES, &f->unique_key));
@@ -164,7 +208,18 @@ static enum err take_filter(struct call *c, struct task_filter *f) {
 static void run_list(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
   struct call *c = q->context;
   struct list_call *list = c->input;
-  q->err = ops->read_tasks(reader, &c->read, &list->filter, &list->page, &q->fault);
+  struct task_filter filter = list->filter;
+  if (repository_is_service(c)) filter.parts |= PART_PAYLOAD;  // its members stand in the list
+  q->err = ops->read_tasks(reader, &c->read, &filter, &list->page, &q->fault);
+}
+
+static void put_listed(struct call *c, struct buf *b, const struct encode_context *x,
+                       const struct task *task) {
+  const struct list_call *list = c->input;
+  if (repository_is_service(c))
+    repository_put_listed(b, x, task, list->filter.parts);
+  else
+    encode_task(b, x, task, list->filter.parts);
 }
 
 static int render_list(struct call *c, struct buf *b) {
@@ -173,7 +228,7 @@ static int render_list(struct call *c, struct buf *b) {
   BUF_LIT(b, "{\"success\":true,\"tasks\":[");
   for (size_t i = 0; i < list->page.count; i++) {
     if (i) buf_char(b, ',');
-    encode_task(b, &x, list->page.tasks[i], list->filter.parts);
+    put_listed(c, b, &x, list->page.tasks[i]);
   }
   buf_printf(b, "],\"count\":%zu,\"nextCursor\":", list->page.count);
   put_cursor(b, list);
@@ -185,6 +240,8 @@ enum err task_list(struct call *c) {
   struct list_call *list = ARENA_NEW(c->arena, struct list_call);
   c->input = list;
   TRY(take_filter(c, &list->filter));
+  // A service that names no status asks for work.
+  list->filter.ready_only = repository_is_service(c) && !has_query(c, "status");
   TRY(take_page(c, list));
   return call_query(c, run_list, render_list);
 }
@@ -193,7 +250,8 @@ enum err task_pending(struct call *c) {
   struct list_call *list = ARENA_NEW(c->arena, struct list_call);
   c->input = list;
   list->filter.ready_only = true;
-  TRY(take_names(c, "type", &list->filter.types, &list->filter.type_count));
+  TRY(take_types(c, &list->filter));
+  TRY(take_repository(c, &list->filter));
   TRY(take_names(c, "queue", &list->filter.queues, &list->filter.queue_count));
   TRY(take_include(c, &list->filter.parts));
   TRY(take_page(c, list));

@@ -45,7 +45,8 @@ static void put_field(struct buf *b, const struct field *f) {
 }
 
 static void put_schema(struct buf *b, const struct body *body) {
-  BUF_LIT(b, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+  buf_printf(b, "{\"type\":\"object\",\"additionalProperties\":%s,\"properties\":{",
+             body->fields.open ? "true" : "false");
   for (size_t i = 0; i < body->fields.count; i++) {
     if (i) buf_char(b, ',');
     put_field(b, &body->fields.at[i]);
@@ -68,7 +69,9 @@ static void put_body(struct buf *b, const struct body *body) {
     put_schema(b, body);
     BUF_LIT(b, ",{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":");
     put_schema(b, body);
-    BUF_LIT(b, "}]}");
+    BUF_LIT(b, "},");
+    put_schema(b, &BODY_repository);
+    BUF_LIT(b, "]}");
   } else {
     put_schema(b, body);
   }

@@ -20,6 +20,7 @@
 #define BODY_OF_complete &BODY_complete
 #define BODY_OF_fail &BODY_fail
 #define BODY_OF_release &BODY_release
+#define BODY_OF_status &BODY_status
 #define BODY_OF_completions &BODY_completions
 #define BODY_OF_type &BODY_type
 #define BODY_OF_bull &BODY_bull

@@ -1,5 +1,6 @@
 // tasks.c: tasks as their producers see them: create, read, change, remove, start, cancel, retry.
 #include "api/call.h"
+#include "api/doors/repository.h"
 #include "api/inputs.h"
 
 struct encode_context call_encoding(const struct call *c) {
@@ -15,18 +16,21 @@ unsigned call_parts(struct call *c, unsigned parts) {
   return ENCODE_MINIMAL;
 }
 
-static int render_one(struct call *c, struct buf *b, int status, unsigned parts) {
+int render_task(struct call *c, struct buf *b) {
   struct encode_context x = call_encoding(c);
   BUF_LIT(b, "{\"success\":true,\"task\":");
-  encode_task(b, &x, &c->order.tasks[0], call_parts(c, parts));
+  encode_task(b, &x, &c->order.tasks[0], call_parts(c, 0));
   buf_char(b, '}');
-  return status;
+  return 200;
 }
 
-int render_task(struct call *c, struct buf *b) { return render_one(c, b, 200, 0); }
-
 static int render_whole(struct call *c, struct buf *b) {
-  return render_one(c, b, 200, ENCODE_PAYLOAD | ENCODE_RESULT);
+  struct encode_context x = call_encoding(c);
+  BUF_LIT(b, "{\"success\":true,\"task\":");
+  encode_task(b, &x, &c->order.tasks[0], call_parts(c, ENCODE_PAYLOAD | ENCODE_RESULT));
+  if (repository_is_service(c) && !c->wants_minimal) repository_put_members(b, &c->order.tasks[0]);
+  buf_char(b, '}');
+  return 200;
 }
 
 static int render_created(struct call *c, struct buf *b) {
@@ -37,6 +41,7 @@ static int render_created(struct call *c, struct buf *b) {
   BUF_LIT(b, "{\"success\":true,\"task\":");
   encode_task(b, &x, &c->order.tasks[0], call_parts(c, parts));
   if (dup) BUF_LIT(b, ",\"deduplicated\":true");
+  if (repository_is_task(c->body)) repository_put_created(b, &c->order.tasks[0]);
   buf_char(b, '}');
   return dup ? 200 : 201;
 }
@@ -100,7 +105,10 @@ static enum err decode_item(struct call *c, struct str json, const struct where 
                             struct create_item *item) {
   struct create_input in = {
       .priority = ABSENT, .timeout_ms = ABSENT, .version = VERSION_NONE, .auto_start = true};
-  TRY(decode_object(c->arena, json, BODY_create.fields, where, &in, NULL, NULL, &c->fault));
+  if (repository_is_task(json))
+    TRY(repository_task(c, json, where, &in));
+  else
+    TRY(decode_object(c->arena, json, BODY_create.fields, where, &in, NULL, NULL, &c->fault));
   if (in.run_at && in.delay_ms)
     return fault_field(&c->fault, where_pointer(c->arena, where, "delayMs"),
                        "delayMs and runAt exclude each other");

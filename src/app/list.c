@@ -49,6 +49,11 @@ static void put_parameter(struct listing *l, const char *name, struct str value)
   buf_put(&l->query, escaped);
 }
 
+// The key of a service is shown ready work only, unless it asks for all.
+static void put_status(struct listing *l) {
+  if (!options_has(&l->c->given, "status")) put_parameter(l, "status", STR("all"));
+}
+
 static void put_option(struct listing *l, const char *option, const char *name) {
   const char *value = options_value(&l->c->given, option);
   if (value) put_parameter(l, name, str_of(value));
@@ -73,6 +78,7 @@ static enum err read_options(struct listing *l, struct fault *why) {
                {"search", "q"}};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     put_option(l, names[i].option, names[i].name);
+  put_status(l);
   l->left = options_has(&l->c->given, "all") ? INT64_MAX : LIMIT_PAGE_DEFAULT;
   enum err err = options_i64(&l->c->given, "limit", 1, INT64_MAX, &l->left, why);
   if (err != ERR_OK) l->c->exit_code = EXIT_USAGE;

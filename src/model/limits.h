@@ -19,6 +19,8 @@ enum limits {
   LIMIT_BATCH_ITEMS = 1000,             // tasks in one create, claim or completion
   LIMIT_PAGE_DEFAULT = 50,
   LIMIT_PAGE_ITEMS = 1000,
+  LIMIT_WORK_DEFAULT = 10,  // of a service's list of work, as its document has it
+  LIMIT_WORK_ITEMS = 100,
   LIMIT_WAIT_MS = 60000,         // long polls end before the idle time of common proxies
   LIMIT_CLAIM_BYTES = 32 << 20,  // payload bytes in one claim's answer; the rest stays ready
   LIMIT_FILTER_NAMES = 32,       // types or queues named by one claim or list
@@ -33,6 +35,7 @@ enum limits {
   LIMIT_LOG_LINES_REQUEST = 100,
   LIMIT_LEASE_MS_MIN = 1000,
   LIMIT_LEASE_MS = 24 * 3600 * 1000,
+  LIMIT_LEASE_SILENT_MS = 30 * 60 * 1000,  // at least, of a worker that knows no heartbeat
 
   // One token (JWT), and the keys that tokens are signed with. What is signed is read after the
   // check of its signature, the header before: it is what a stranger can make us read.

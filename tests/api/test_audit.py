@@ -90,6 +90,9 @@ DEEDS = {
     "POST /tasks/{id}/complete": (lambda api, at: api.complete(at.running), ["task.completed"]),
     "POST /tasks/{id}/fail": (lambda api, at: api.fail(at.running), ["task.attempt_failed"]),
     "POST /tasks/{id}/release": (lambda api, at: api.release(at.running), ["task.released"]),
+    "PATCH /tasks/{id}/status": (
+        lambda api, at: api.patch(f"/tasks/{at.ready['id']}/status", {"status": "processing"}),
+        ["task.claimed"]),
     "POST /completions": (
         lambda api, at: api.post("/completions", {"items": [item(at.running)]}),
         ["task.completed"]),

@@ -62,7 +62,7 @@ def test_an_unknown_route_is_absent(server, path):
     ("PUT", "/tasks/pending", {"GET"}),
     ("POST", f"/tasks/{GOOD_ID}", {"GET", "PUT", "PATCH", "DELETE"}),
     ("GET", f"/tasks/{GOOD_ID}/cancel", {"POST"}),
-    ("PUT", f"/tasks/{GOOD_ID}/status", {"GET"}),
+    ("PUT", f"/tasks/{GOOD_ID}/status", {"GET", "PATCH"}),
     ("DELETE", f"/tasks/{GOOD_ID}/logs", {"GET", "POST"}),
     ("GET", f"/tasks/{GOOD_ID}/complete", {"POST"}),
     ("GET", "/claims", {"POST"}),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 
@@ -18,8 +19,8 @@ WAIT_S = 10.0
 def words():
     """The rows of words.def: status -> its word at S1."""
     text = (ROOT / "src/api/doors/words.def").read_text()
-    rows = [line for line in text.splitlines() if line.startswith("WORDS(")]
-    return {row[6:].split(",")[0].lower(): row.split('"')[1] for row in rows}
+    rows = re.findall(r'^STATUS_WORD\(BULL, (\w+), "(\w+)"', text, re.MULTILINE)
+    return {status.lower(): word for status, word in rows}
 
 
 def created(api, task_type=None, payload=None, **options):

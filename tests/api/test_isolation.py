@@ -191,7 +191,8 @@ class Foreign:
         self.api = api
         self.queue, self.project, self.worker = (fresh_name(stem) for stem in "qpw")
         fields = {"queue": self.queue, "projectId": self.project, "subject": self.project,
-                  "uniqueKey": self.project, "name": self.project, "tags": {"a": self.project}}
+                  "uniqueKey": self.project, "name": self.project,
+                  "tags": {"a": self.project, "service": self.project}}
         api.expect(api.put(f"/types/{api.type}", {"description": "of another"}))
         if status == "pending":
             self.task = api.create(**fields)
@@ -207,7 +208,9 @@ class Foreign:
                       "keys": self.key}
         self.filters = {"taskId": self.task["id"], "type": api.type, "queue": self.queue,
                         "projectId": self.project, "subject": self.project, "q": self.project,
-                        "worker": self.worker, "uniqueKey": self.project, "tag.*": self.project}
+                        "worker": self.worker, "uniqueKey": self.project, "tag.*": self.project,
+                        "task_type": api.type, "tenant_id": self.project,
+                        "service_tag": self.project}
 
     def snapshot(self):
         """All of it, as its owner sees it."""
@@ -240,7 +243,7 @@ def test_what_another_tenant_has_is_as_if_it_were_absent(tenant, stranger, descr
             continue
         assert route.noun in owner.names, f"{route}: Foreign does not say what is foreign here"
         foreign, seen = owner.names[route.noun], set()
-        for body in bodies(route, leaseToken=owner.token, workerId="w"):
+        for body in bodies(route, leaseToken=owner.token, workerId="w", status="completed"):
             one = ask(stranger, route, route.at(foreign), body)
             other = ask(stranger, route, route.at(absent(foreign)), body)
             assert told(one, foreign) == told(other, absent(foreign)), f"{route} {body}"

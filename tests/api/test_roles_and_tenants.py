@@ -48,6 +48,7 @@ MATRIX = [
     ("POST", "/tasks/{id}/complete", WORKERS),
     ("POST", "/tasks/{id}/fail", WORKERS),
     ("POST", "/tasks/{id}/release", WORKERS),
+    ("PATCH", "/tasks/{id}/status", WORKERS),
     ("POST", "/queues/{name}/pause", ADMINS),
     ("POST", "/queues/{name}/resume", ADMINS),
     ("PUT", "/types/{name}", ADMINS),
@@ -137,6 +138,8 @@ BODIES = {
 
 def body_for(method, path, token):
     verb = path.rsplit("/", 1)[-1]
+    if verb == "status" and method == "PATCH":
+        return {"status": "completed", "leaseToken": token}
     if method in ("PUT", "PATCH"):
         return {"priority": 1}
     if method == "POST" and verb == "logs":

@@ -7,9 +7,11 @@
 enum { ROW_BYTES = 4096 };
 
 static const struct str STATUS_WORDS[TASK_STATUS_COUNT] = {
-#define WORDS(status, bull, why) [TASK_##status] = {bull, sizeof bull - 1},
+#define STATUS_WORD(door, status, word, why) STATUS_WORD_OF_##door(status, word)
+#define STATUS_WORD_OF_BULL(status, word) [TASK_##status] = {word, sizeof(word) - 1},
+#define STATUS_WORD_OF_REPOSITORY(status, word)
 #include "api/doors/words.def"
-#undef WORDS
+#undef STATUS_WORD
 };
 
 // --- asking --------------------------------------------------------------------------------------

@@ -3,20 +3,12 @@
 // It translates names and shapes. Attempts, backoff and priority are left to the type's defaults
 // and the server's, which are those of the document unless somebody changed them.
 #include "api/call.h"
+#include "api/doors/words.h"
 #include "api/inputs.h"
 
 #define QUEUE STR("task-queue")
 
 bool api_is_door_queue(struct str queue) { return str_eq(queue, QUEUE); }
-
-static struct str status_word(enum task_status status) {
-  static const char *const words[TASK_STATUS_COUNT] = {
-#define WORDS(status, bull, why) [TASK_##status] = bull,
-#include "api/doors/words.def"
-#undef WORDS
-  };
-  return str_of(words[status]);
-}
 
 // --- failures ------------------------------------------------------------------------------------
 
@@ -42,7 +34,7 @@ static int render_created(struct call *c, struct buf *b) {
   BUF_LIT(b, ",\"rowId\":");
   buf_i64(b, id_key(task->id));
   BUF_LIT(b, ",\"status\":");
-  buf_json_str(b, status_word(task->status));
+  buf_json_str(b, door_word(DIALECT_BULL, task->status));
   buf_char(b, '}');
   return 200;
 }
