@@ -3,6 +3,7 @@
 
 #include "app/sections.h"
 #include "app/settings.h"
+#include "app/settings_typos.h"
 #include "app/value.h"
 
 #include <ctype.h>
@@ -83,6 +84,7 @@ static void put_settings(struct buf *out) {
     put_sentence(SETTING_ALIASES[i].meaning, out);
     BUF_LIT(out, " |\n");
   }
+  settings_typos_docs(out);
 }
 
 static void put_section(enum section_kind section, const char *heading, struct buf *out) {
