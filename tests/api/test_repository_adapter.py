@@ -1,0 +1,294 @@
+"""examples/repository_adapter: two stores written as one, compared, and put right."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.client import fresh_name
+from lib.server import Server
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository_adapter"
+sys.path.insert(0, str(EXAMPLE))
+
+import task_client  # noqa: E402
+from dual_writer import DualWriter, Flags, Journal  # noqa: E402
+from task_repository import (OldRepository, StoreError, TaskRepositoryAdapter,  # noqa: E402
+                             TaskyardRepository)
+
+ADMIN = "admin-key-of-the-tests"
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory, store):
+    running = Server(tmp_path_factory.mktemp("adapter"), store=store, key=ADMIN).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def kind():
+    return fresh_name("GENERATIVE")
+
+
+@pytest.fixture
+def key(keyed, make_api):
+    admin = make_api(keyed)
+    return admin.expect(admin.post("/keys", {
+        "name": "content", "roles": ["producer", "worker"], "service": "content",
+        "tenant": fresh_name("tenant")}), 201)["secret"]
+
+
+@pytest.fixture
+def new(keyed, key):
+    return TaskyardRepository(keyed.url, key, "content")
+
+
+@pytest.fixture
+def old(tmp_path):
+    return OldRepository(str(tmp_path / "content.db"))
+
+
+@pytest.fixture(params=["old", "new"])
+def either(request, old, new):
+    return old if request.param == "old" else new
+
+
+@pytest.fixture
+def mode(tmp_path):
+    """mode("dual", rollback=True) sets the flags of the service."""
+    def set_mode(name, **more):
+        (tmp_path / "services.json").write_text(
+            json.dumps({"content": {"mode": name, **more}}))
+    return set_mode
+
+
+@pytest.fixture
+def both(old, new, mode, tmp_path):
+    mode("dual")
+    return DualWriter("content", old, new, Flags(tmp_path / "services.json"), tmp_path)
+
+
+def task_of(kind, **fields):
+    return {"task_type": kind, "request": {"content": {"prompt": "p"}, "metadata": {}},
+            "template": {"service_type": "GENERATIVE", "parameters": {"max_tokens": 5}},
+            "tags": {"service": "content", "source": "test"}, **fields}
+
+
+# --- one interface, two stores --------------------------------------------------------------------
+
+def test_both_stores_keep_the_interface(either, kind):
+    assert isinstance(either, TaskRepositoryAdapter)
+    first, second = (either.create_task(task_of(kind, priority=p)) for p in (5, 1))
+    assert [one["task_id"] for one in either.get_pending_tasks(kind)] == [second, first]
+    assert len(either.get_pending_tasks(kind, limit=1)) == 1
+    task = either.claim_task(first)
+    assert (task["task_id"], task["status"]) == (first, "processing")
+    assert task["request"] == task_of(kind)["request"]
+    assert either.claim_task(first) is None
+    assert either.complete_task(first, {"text": "x", "metadata": {"tokens_used": 3}})
+    assert not either.complete_task(first, {})
+    either.claim_task(second)
+    assert either.fail_task(second, "no")
+    seen = either.get_task(first)
+    assert (seen["status"], seen["results"]["metadata"]) == ("completed", {"tokens_used": 3})
+    assert (either.get_task(second)["status"], either.get_task(second)["error"]) == ("failed", "no")
+
+
+def test_both_stores_keep_an_id_that_they_are_given(either, kind):
+    own = fresh_name("task")
+    assert either.create_task(task_of(kind, task_id=own)) == own
+    assert either.create_task(task_of(kind, task_id=own)) == own
+    assert [one["task_id"] for one in either.get_pending_tasks(kind)] == [own]
+    assert either.get_task(own)["task_id"] == own
+
+
+def test_what_is_not_there_is_none_or_false(either):
+    absent = fresh_name("task")
+    assert either.get_task(absent) is None and either.claim_task(absent) is None
+    assert not either.complete_task(absent, {}) and not either.fail_task(absent, "m")
+
+
+def test_a_store_that_cannot_be_reached_says_so(key):
+    with pytest.raises(StoreError, match="taskyard"):
+        TaskyardRepository(NOWHERE, key).create_task(task_of("t"))
+
+
+# --- both at once ---------------------------------------------------------------------------------
+
+def live(both, kind):
+    """The life of two tasks; their ids."""
+    done, broken = both.create_task(task_of(kind)), both.create_task(task_of(kind))
+    both.claim_task(done)
+    both.complete_task(done, {"text": "x"})
+    both.claim_task(broken)
+    both.fail_task(broken, "no")
+    return done, broken
+
+
+def test_a_task_lives_in_both_stores_and_they_are_compared(both, old, new, kind):
+    for task_id in live(both, kind):
+        one, other = old.get_task(task_id), new.get_task(task_id)
+        assert one["status"] == other["status"] in ("completed", "failed")
+    rows = both.counters.rows
+    assert {name: row["calls"] for name, row in rows.items()} == {
+        "create": 2, "claim": 2, "complete": 1, "fail": 1}
+    for row in rows.values():
+        assert row["matches"] == row["calls"]
+        assert row["mismatches"] == row["old_failures"] == row["new_failures"] == 0
+        assert row["old_seconds"] > 0 and row["new_seconds"] > 0
+    assert both.journal.open_ids() == []
+
+
+def test_a_difference_is_counted_recorded_and_put_right(both, old, kind):
+    task_id = both.create_task(task_of(kind))
+    both.stores["new"].claim_task(task_id)  # past the writer
+    both.stores["new"].complete_task(task_id, {"by": "somebody else"})
+    both.claim_task(task_id)
+    assert both.counters.rows["claim"]["mismatches"] == 1
+    assert both.journal.open_ids() == [task_id]
+    both.flags.path.write_text(json.dumps({"content": {"mode": "dual-new"}}))
+    assert both.repair() == []
+    assert old.get_task(task_id)["results"] == {"by": "somebody else"}
+
+
+@pytest.mark.parametrize("broken", ["new", "old"])
+def test_what_one_store_missed_is_recorded_and_put_right(both, old, new, kind, mode, broken):
+    mode("dual" if broken == "new" else "dual-new")
+    before = both.create_task(task_of(kind))
+    works = both.stores[broken]
+    both.stores[broken] = Broken()
+    both.claim_task(before)
+    both.complete_task(before, {"text": "x"})
+    ids = [before, *live(both, kind)]
+    assert both.counters.rows["create"][f"{broken}_failures"] == 2
+    assert both.journal.open_ids() == ids
+    both.stores[broken] = works
+    assert both.repair() == []
+    assert both.journal.open_ids() == []
+    for task_id in ids:
+        one, other = old.get_task(task_id), new.get_task(task_id)
+        assert (one["status"], one["results"], one["error"]) == (
+            other["status"], other["results"], other["error"])
+
+
+class Broken(TaskRepositoryAdapter):
+    """A store that answers nothing."""
+
+    def _no(self, *_):
+        raise StoreError("out of reach")
+
+    create_task = get_task = get_pending_tasks = claim_task = complete_task = fail_task = _no
+
+
+def test_a_failure_of_the_store_that_counts_is_the_callers(both, old, kind):
+    both.stores["old"] = Broken()
+    with pytest.raises(StoreError):
+        both.create_task(task_of(kind))
+    assert both.counters.rows["create"]["old_failures"] == 1
+    assert both.stores["new"].get_pending_tasks(kind) == []
+    both.stores["old"] = old
+    assert both.repair() == []
+
+
+def test_a_server_that_is_down_stops_no_service_and_is_caught_up(both, old, new, keyed, kind):
+    url, new.url = new.url, NOWHERE
+    ids = live(both, kind)
+    assert both.journal.open_ids() == list(ids)
+    new.url = url
+    assert both.repair() == []
+    assert [new.get_task(one)["status"] for one in ids] == ["completed", "failed"]
+
+
+def test_a_claim_that_the_first_store_refuses_is_not_made_in_the_second(both, old, new, kind):
+    task_id = both.create_task(task_of(kind))
+    both.claim_task(task_id)
+    assert both.claim_task(task_id) is None
+    assert both.counters.rows["claim"]["matches"] == 2
+    assert new.get_task(task_id)["status"] == "processing"
+
+
+# --- flags ----------------------------------------------------------------------------------------
+
+def test_reading_moves_to_the_new_store_and_back_by_a_flag_of_the_service(
+        both, old, new, mode, kind, monkeypatch):
+    both.create_task(task_of(kind))
+    only_new = new.create_task(task_of(kind))
+    seen = {}
+    for name in ("old", "dual", "dual-new", "new"):
+        mode(name)
+        seen[name] = len(both.get_pending_tasks(kind))
+    assert seen == {"old": 1, "dual": 1, "dual-new": 2, "new": 2}
+    for name in ("dual-new", "new"):
+        mode(name, rollback=True)
+        assert len(both.get_pending_tasks(kind)) == 1
+        assert both.flags.sides("content") == ["old", "new"]
+    assert both.flags.sides("another-service") == ["old"]
+    monkeypatch.setenv("TASK_MODE_CONTENT", "new")
+    mode("old")
+    assert both.get_task(only_new) is not None
+
+
+def test_a_service_can_use_the_new_store_alone(both, new, mode, kind):
+    mode("new")
+    both.stores["old"] = Broken()
+    assert [new.get_task(one)["status"] for one in live(both, kind)] == ["completed", "failed"]
+    assert both.journal.open_ids() == []
+
+
+def test_a_crash_between_the_two_writes_is_found_again(both, old, new, kind, tmp_path):
+    task_id = old.create_task(task_of(kind))
+    Journal(tmp_path / "content.journal").begin(task_id)
+    assert new.get_task(task_id) is None
+    assert both.repair() == []
+    assert new.get_task(task_id)["status"] == "pending"
+
+
+def run(arguments, tmp_path, url, key):
+    return subprocess.run(
+        [sys.executable, str(EXAMPLE / "dual_writer.py"), *arguments], capture_output=True,
+        text=True, timeout=30, env={"TASK_MIGRATION": str(tmp_path), "TASK_SERVICE_URL": url,
+                                    "TASK_SERVICE_API_KEY": key})
+
+
+def test_status_lists_what_is_done_and_open_and_repair_puts_it_right(
+        both, old, new, keyed, key, kind, tmp_path):
+    both.stores["new"] = Broken()
+    live(both, kind)
+    (tmp_path / "services.json").write_text(
+        json.dumps({"content": {"mode": "dual"}, "moved": {"mode": "new"}}))
+    told = run(["status"], tmp_path, keyed.url, key).stdout
+    assert "content: open, mode dual, reads old, writes old and new, 2 to repair" in told
+    assert "moved: done, mode new, reads new, writes new, 0 to repair" in told
+    assert "new_failures 2" in told
+    repaired = run(["repair", "content"], tmp_path, keyed.url, key)
+    assert repaired.returncode == 0, repaired.stderr
+    assert "0 to repair" in run(["status"], tmp_path, keyed.url, key).stdout
+    assert new.get_pending_tasks(kind) == []
+
+
+# --- the module of the document -------------------------------------------------------------------
+
+def test_the_functions_of_the_client_module_need_no_object(keyed, key, kind, monkeypatch):
+    monkeypatch.setenv("TASK_SERVICE_URL", keyed.url)
+    monkeypatch.setenv("TASK_SERVICE_API_KEY", key)
+    monkeypatch.setenv("SERVICE_ID", "content")
+
+    async def flow():
+        ids = [await task_client.create_task(task_of(kind)) for _ in range(7)]
+        found = await task_client.get_pending_tasks(kind)
+        task = await task_client.claim_task(ids[0])
+        done = await task_client.complete_task(ids[0], {"a": 1})
+        await task_client.claim_task(ids[1])
+        failed = await task_client.fail_task(ids[1], "no")
+        return ids, found, task, done, failed, await task_client.get_task(ids[0])
+
+    ids, found, task, done, failed, seen = asyncio.run(flow())
+    assert [one["task_id"] for one in found] == ids[:5]
+    assert (task["task_id"], task["status"]) == (ids[0], "processing")
+    assert done and failed
+    assert (seen["status"], seen["results"]) == ("completed", {"a": 1})
