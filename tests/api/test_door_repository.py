@@ -4,6 +4,7 @@ import pytest
 
 from lib.client import fresh_name, problem
 from lib.server import Server
+from lib.tokens import SECRET, Secret, claims
 
 ADMIN = "admin-key-of-the-tests"
 NO_ID = "01890000-0000-7000-8000-000000000000"
@@ -12,7 +13,7 @@ NO_ID = "01890000-0000-7000-8000-000000000000"
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
     running = Server(tmp_path_factory.mktemp("repository"), store=store, key=ADMIN,
-                     auth_failures_max=0).start()
+                     auth_failures_max=0, env={"TASKYARD_JWT_SECRET": SECRET}).start()
     yield running
     running.stop()
 
@@ -400,6 +401,37 @@ def test_a_key_of_no_service_needs_the_token(service, verb):
     response = plain.post(f"/tasks/{task_id}/{verb}", MOVES[verb])
     assert response.status_code == 422, response.text
     assert mine.task(task_id)["status"] == "running"
+
+
+def token_of(keyed, make_api, api, subject, roles=("producer", "worker")):
+    """A client with a token of the tenant of `api`."""
+    tenant = create(api)["task"]["tenantId"]
+    token = Secret().token(claims(sub=subject, roles=list(roles), tenant=tenant))
+    return make_api(keyed, key=token, type_name=api.type)
+
+
+@pytest.mark.parametrize("verb", MOVES)
+def test_a_token_is_no_service_whatever_its_subject(keyed, make_api, api, verb):
+    task_id = claimed(api)
+    for subject in (f"key:{api.id}", api.id, f"x/key:{api.id}"):
+        other = token_of(keyed, make_api, api, subject)
+        response = other.post(f"/tasks/{task_id}/{verb}", MOVES[verb])
+        assert response.status_code == 422, response.text
+        assert api.task(task_id)["status"] == "running"
+
+
+def test_a_token_knows_the_words_and_has_the_canonical_answers(keyed, make_api, api):
+    mine = token_of(keyed, make_api, api, "ann")
+    task_id = create(mine)["task_id"]
+    task = mine.expect(set_status(mine, task_id, "processing"))["task"]
+    assert (task["status"], task["workerId"]) == ("running", None)
+    assert task_id in [one["id"] for one in work(mine)]  # newest first, whatever the status
+    body = {"status": "completed", "leaseToken": task["leaseToken"]}
+    done = mine.expect(mine.patch(f"/tasks/{task_id}/status", body))
+    assert done["task"]["status"] == "completed" and "results" not in done
+    worker = token_of(keyed, make_api, api, "bob", roles=["worker"])
+    refused = problem(set_status(worker, create(api)["task_id"], "cancelled"), 403, "forbidden")
+    assert "token" in refused["detail"]
 
 
 def test_a_name_that_holds_the_id_of_a_key_does_not_make_its_claim(service):
