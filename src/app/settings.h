@@ -43,8 +43,8 @@ enum setting_kind {
   KIND_BOOL,
   KIND_LOG_LEVEL,
   KIND_LOG_FORMAT,
-  KIND_ALGORITHMS,    // words, as bits of enum sign_way
-  KIND_ROLES,         // words, as bits of enum role
+  KIND_ALGORITHMS,  // words, as bits of enum sign_way
+  KIND_ROLES,       // words, as bits of enum role
   KIND_LOG_JOBS,
   KIND_NAME,          // of sections, see sections.def
   KIND_BACKOFF,       // the same
