@@ -18,8 +18,7 @@ static int64_t sooner(int64_t a, int64_t b) {
 // --- whether the store works ---------------------------------------------------------------------
 
 // The others may not have been used for long: they are asked whether they work.
-static void ask_the_others(struct lane *lane) {
-  struct engine *e = lane->e;
+static void ask_the_others(struct engine *e) {
   pthread_mutex_lock(&e->queue_lock);
   for (struct lane *other = e->idle; other; other = other->idle_next) {
     other->tend_at = 1;
@@ -34,7 +33,7 @@ void lane_note(struct lane *lane, enum err err) {
   if (err == ERR_OK) atomic_store(&lane->worked_at, stamp);
   if (err != ERR_OK && before == ERR_OK) atomic_store(&lane->failing_since, stamp);
   atomic_store(&lane->err, (int)err);
-  if (err != ERR_OK && before == ERR_OK) ask_the_others(lane);
+  if (err != ERR_OK && before == ERR_OK) ask_the_others(lane->e);
 }
 
 void lane_begins(struct lane *lane) {
@@ -60,8 +59,10 @@ void lanes_news_begin(struct engine *e) { atomic_store(&e->news_began_us, clock_
 void lanes_news_end(struct engine *e, enum err err) {
   atomic_store(&e->news_began_us, 0);
   if (err == ERR_OK) atomic_store(&e->news_failing_since, 0);
-  if (err != ERR_OK && atomic_load(&e->news_failing_since) == 0)
+  if (err == ERR_OK) return;
+  if (atomic_load(&e->news_failing_since) == 0)
     atomic_store(&e->news_failing_since, atomic_fetch_add(&e->attempts, 1) + 1);
+  ask_the_others(e);  // perhaps it is the way of the news alone
 }
 
 // Since when they fail; 0: they do not.

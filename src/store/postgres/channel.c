@@ -127,6 +127,7 @@ static void add(struct channels *cs, int64_t number, int64_t tenant, struct str 
   struct node *node = ARENA_NEW(&cs->arena, struct node);
   struct channel *c = &node->channel;
   c->number = number;
+  c->frontier.rank = RANK_FRONT;
   c->tenant = tenant;
   c->queue = arena_dup(&cs->arena, queue);
   c->type = arena_dup(&cs->arena, type);
@@ -266,9 +267,10 @@ void pg_channels_raise(struct channels *cs, struct channel *c, const struct fron
   pthread_rwlock_unlock(&cs->lock);
 }
 
-void pg_channels_walked(struct channels *cs, struct channel *c, int64_t walked_at,
-                        int64_t walk_us) {
+void pg_channels_walked(struct channels *cs, struct channel *c, const struct frontier *seen,
+                        int64_t walked_at, int64_t walk_us) {
   pthread_rwlock_wrlock(&cs->lock);
+  if (seen) frontier_drained(&c->frontier, seen);
   c->frontier.walked_at = walked_at;
   c->frontier.walk_us = walk_us;
   pthread_rwlock_unlock(&cs->lock);

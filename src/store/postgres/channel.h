@@ -41,8 +41,9 @@ void pg_channels_lower(struct channels *cs, struct channel *c, int64_t rank, str
 // frontier_raise of the channel's. walked_at 0: the walk had not begun at the front.
 void pg_channels_raise(struct channels *cs, struct channel *c, const struct frontier *seen,
                        int64_t rank, struct id id, int64_t walked_at, int64_t walk_us);
-// A walk from the front was made that gave no claim anything.
-void pg_channels_walked(struct channels *cs, struct channel *c, int64_t walked_at, int64_t walk_us);
+// A walk from the front was made for no claim; or met nothing, and had begun at `seen`.
+void pg_channels_walked(struct channels *cs, struct channel *c, const struct frontier *seen,
+                        int64_t walked_at, int64_t walk_us);
 // Those from whose front it is dear to walk; in the arena.
 size_t pg_channels_dear(struct channels *cs, struct arena *a, struct channel ***out);
 

@@ -127,6 +127,7 @@ void pg_nodes_leave(struct news_desk *d);  // a clean goodbye
 MUST_USE enum err pg_upkeep_start(struct postgres_store *s, struct upkeep **out, struct fault *why);
 void pg_upkeep_stop(struct upkeep *u);                // NULL is allowed
 void pg_upkeep_wrote(struct upkeep *u, size_t rows);  // any thread; after a commit
+void pg_upkeep_front_wanted(struct upkeep *u);        // any thread
 
 // vacuum.c: tables whose rows die fast.
 enum { VACUUM_TABLES = 3 };

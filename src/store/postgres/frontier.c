@@ -22,11 +22,12 @@ static const struct level *level_of(const struct frontier *f, int64_t rank) {
 }
 
 void frontier_lower(struct frontier *f, int64_t rank, struct id id, struct id oldest) {
-  if (is_before(rank, id, f)) {
+  bool lowers = is_before(rank, id, f);
+  if (lowers) {
     f->rank = rank;
     f->id = id;
-    f->lowered++;
   }
+  f->lowered += lowers || f->rank == RANK_FRONT;  // then a walk under way does not know of it
   for (size_t i = level_place(f, rank); i < f->level_count; i++) {
     struct level *level = &f->levels[i];
     struct id earliest = level->rank == rank ? id : oldest;
@@ -60,6 +61,12 @@ void frontier_raise(struct frontier *f, const struct frontier *seen, int64_t ran
   if (f->lowered != seen->lowered) return;
   f->rank = rank;
   f->id = id;
+}
+
+void frontier_drained(struct frontier *f, const struct frontier *seen) {
+  if (f->lowered != seen->lowered || f->rank != RANK_FRONT) return;
+  f->rank = RANK_END;
+  f->id = (struct id){0};
 }
 
 // --- walks ---------------------------------------------------------------------------------------

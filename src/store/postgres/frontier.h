@@ -22,7 +22,9 @@ enum {
   FRONTIER_DEAR_US = 1500,  // a walk from the front that takes longer is over much that is dead
 };
 struct frontier {
-  int64_t rank;  // no task before this rank and id was ready …
+  // No task before this rank and id was ready; RANK_FRONT: nothing is known, RANK_END: there was
+  // none at all …
+  int64_t rank;
   struct id id;
   int64_t walked_at;  // … when the index was walked from its front the last time, µs of the
                       // monotonic clock; 0: begin at the front
@@ -42,6 +44,8 @@ void frontier_lower(struct frontier *f, int64_t rank, struct id id, struct id ol
 // A claim was given this task, and none before it; its walk began at `seen`. What was lowered since
 // is left. Of all that a claim was given the last is told first.
 void frontier_raise(struct frontier *f, const struct frontier *seen, int64_t rank, struct id id);
+// A walk from the front, begun at `seen`, met nothing to its end.
+void frontier_drained(struct frontier *f, const struct frontier *seen);
 
 // A part of a walk: in one channel from a rank and id to the end of a rank.
 struct stretch {

@@ -107,6 +107,34 @@ static void of_several_tasks_that_a_claim_was_given_the_first_counts(void **stat
   assert_int_equal(f.levels[0].id.hi, 20);
 }
 
+// Before the first walk nothing is known; what becomes ready meanwhile must not hide what is
+// better.
+static void a_first_walk_is_not_disturbed_but_told(void **state) {
+  (void)state;
+  struct frontier f = {.rank = RANK_FRONT}, seen = f;
+  lower(&f, -5, 60, 60);
+  assert_int_equal(f.rank, RANK_FRONT);
+  frontier_raise(&f, &seen, -3, id_of(40));
+  assert_int_equal(f.rank, RANK_FRONT);
+  frontier_raise(&f, &(const struct frontier){.lowered = f.lowered}, -3, id_of(40));
+  assert_int_equal(f.rank, -3);
+}
+
+static void what_is_drained_begins_with_what_becomes_ready(void **state) {
+  (void)state;
+  struct frontier f = {.rank = RANK_FRONT, .walked_at = 1}, seen = f;
+  frontier_drained(&f, &seen);
+  assert_int_equal(plan(&f, 1, true), 1);
+  check(0, 0, RANK_END, 0, RANK_END);
+  lower(&f, -5, 60, 60);
+  assert_int_equal(plan(&f, 1, true), 1);
+  check(0, 0, -5, 60, RANK_END);
+  seen = f = (struct frontier){.rank = RANK_FRONT};
+  lower(&f, -5, 60, 60);  // while it was walked
+  frontier_drained(&f, &seen);
+  assert_int_equal(f.rank, RANK_FRONT);
+}
+
 // A better one, as in a queue with many priorities all the time, sets the beginning back alone.
 static void a_better_task_does_not_keep_levels_from_rising(void **state) {
   (void)state;
@@ -234,6 +262,8 @@ int main(void) {
       CASE(what_becomes_ready_before_it_lowers_a_frontier),
       CASE(what_was_lowered_meanwhile_is_not_raised),
       CASE(of_several_tasks_that_a_claim_was_given_the_first_counts),
+      CASE(a_first_walk_is_not_disturbed_but_told),
+      CASE(what_is_drained_begins_with_what_becomes_ready),
       CASE(a_better_task_does_not_keep_levels_from_rising),
       CASE(each_priority_has_a_level_of_its_own),
       CASE(levels_are_left_aside_unless_they_are_asked_for),

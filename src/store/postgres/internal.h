@@ -91,6 +91,8 @@ void pg_news_stop(struct store *s);
 MUST_USE enum err pg_desk_open(struct postgres_store *s, struct fault *why);
 void pg_desk_close(struct postgres_store *s);
 void pg_desk_tell(struct postgres_store *s, const struct change *change);  // after its commit
+// A claim leaves it to the upkeep to look at the front of its channels. Without a desk, nothing.
+void pg_desk_front_wanted(struct postgres_store *s);
 int64_t pg_id_share(struct store *s);
 enum err pg_nodes(struct store *s, struct arena *a, struct node **out, size_t *count,
                   struct fault *why);

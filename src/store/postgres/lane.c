@@ -66,7 +66,7 @@ enum err pg_lane_make(struct postgres_store *s, struct store_lane **out, struct 
 
 void pg_lane_close(struct store_lane *lane) {
   if (!lane) return;
-  lane->picked_count = 0;  // the unit's arena may be gone
+  lane->picked_count = lane->picked_cap = 0;  // the unit's arena may be gone
   if (lane->open) pg_lane_failed(lane);
   pg_close(&lane->conn);
   arena_fini(&lane->scratch);
@@ -92,15 +92,14 @@ enum err pg_receive_begun(struct store_lane *lane, struct fault *why) {
 
 void pg_lane_failed(struct store_lane *lane) {
   lane->open = false;
-  pg_pick_release(lane, true);
   lane->begun = 0;
   pg_reset(&lane->conn);
+  pg_pick_release(lane, true);  // not while it is still held: others would pass it over again
   arena_reset(&lane->scratch);
 }
 
 void pg_lane_abandon(struct store_lane *lane) {
   if (!lane->open) return;
-  pg_pick_release(lane, true);
   struct fault why = {0};
   struct call rollback = pg_call(&lane->conn, QUERY_rollback);
   enum err err = pg_send(&rollback, &why);
@@ -109,6 +108,7 @@ void pg_lane_abandon(struct store_lane *lane) {
   if (err == ERR_OK) err = pg_finish(&lane->conn, &why);
   lane->open = false;
   if (err != ERR_OK) pg_reset(&lane->conn);
+  pg_pick_release(lane, true);
 }
 
 // Errors of a connection that broke amid a unit that was not committed: it comes back in a moment,

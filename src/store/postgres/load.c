@@ -252,7 +252,7 @@ enum err pg_load(struct store_lane *lane, struct load *want, struct fault *why) 
                   want->catalog || (want->due_at > 0 && want->due_limit > 0);
   if (!anything) return ERR_OK;
   enum err err = pg_lane_ready(lane, why);
-  lane->picked_count = 0;
+  lane->picked_count = lane->picked_cap = 0;
   if (err == ERR_OK) {
     if (!lane->open) arena_reset(&lane->scratch);
     struct loaded l = {.lane = lane, .arena = want->arena};

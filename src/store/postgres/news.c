@@ -122,6 +122,10 @@ void pg_desk_tell(struct postgres_store *s, const struct change *change) {
   if (wake) (void)eventfd_write(d->wake_fd, 1);
 }
 
+void pg_desk_front_wanted(struct postgres_store *s) {
+  if (s->desk) pg_upkeep_front_wanted(s->desk->upkeep);
+}
+
 static bool is_filled(struct news_desk *d) {
   pthread_mutex_lock(&d->lock);
   bool filled = d->outbox.filled;

@@ -9,6 +9,8 @@
 #include "store/postgres/unit.h"
 
 enum {
+  FRESH_MS = 1000,              // what is younger may be committed after what is younger still …
+  FRESH_MARGIN_MS = 50,         // … within this
   FRONT_EVERY_US = 250 * 1000,  // a channel's walks from the front are at least this far apart
   HELD_MIN = 32,                // tasks in the way that other units hold, besides as many as asked
 };
@@ -52,6 +54,7 @@ static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *
     walk->past_front |= !at_front;
     walk->dear |= frontier_is_dear(f);
   }
+  if (walk->dear) pg_desk_front_wanted(l->lane->store);
   walk->stretch_count =
       frontier_plan(walk->from, walk->count, walk->dear, l->arena, &walk->stretches);
 }
@@ -62,19 +65,38 @@ static size_t place_of(const struct pick_walk *walk, int64_t number) {
   return i;
 }
 
+// Ids rise with the time, but commits have an order of their own: what was made a moment earlier
+// may become visible a moment later.
+static struct id with_margin(struct postgres_store *s, struct id id) {
+  if (id_ms(id) < pg_now(&s->store) - FRESH_MS) return id;
+  return (struct id){.hi = id.hi - ((uint64_t)FRESH_MARGIN_MS << 16)};
+}
+
+// A walk that found nothing has come to the end of each channel.
+static void note_drained(struct loaded *l, const struct pick_walk *walk, int64_t now_us) {
+  for (size_t i = 0; i < walk->count; i++)
+    if (walk->from[i].walked_at == 0)
+      pg_channels_walked(l->lane->store->channels, walk->channels[i], &walk->seen[i], now_us,
+                         now_us - walk->sent_us);
+}
+
 // To the first row of each channel and priority. One that others hold may lie before it, and become
 // ready again when they fail: a later walk from the front finds it.
 static void move_frontiers(struct loaded *l, const struct pick *pick,
                            const struct pick_walk *walk) {
-  int64_t now_us = walk->from_front ? clock_mono_us() : 0;
+  struct postgres_store *s = l->lane->store;
+  int64_t now_us = clock_mono_us();
+  if (pick->row_count == 0) note_drained(l, walk, now_us);
   for (size_t i = pick->row_count; i-- > 0;) {
     const struct row *row = pick->rows[i], *before = i ? pick->rows[i - 1] : NULL;
     if (before && before->channel == row->channel && before->task.priority == row->task.priority)
       continue;
     size_t place = place_of(walk, row->channel);
     if (place == walk->count) continue;
-    pg_channels_raise(l->lane->store->channels, walk->channels[place], &walk->seen[place],
-                      -row->task.priority, row->task.id, now_us, now_us - walk->sent_us);
+    bool from_front = walk->from[place].walked_at == 0;
+    pg_channels_raise(s->channels, walk->channels[place], &walk->seen[place], -row->task.priority,
+                      with_margin(s, row->task.id), from_front ? now_us : 0,
+                      now_us - walk->sent_us);
   }
 }
 
@@ -183,11 +205,24 @@ enum err pg_pick_send(struct loaded *l, struct load *want, struct fault *why) {
   return send_walks(l->lane, want->picks, l->walks, want->pick_count, &l->walking, why);
 }
 
+// What is left of them when the unit ends was held meanwhile, and passed over by others.
+static void remember_picked(struct loaded *l, struct row *row) {
+  struct store_lane *lane = l->lane;
+  if (lane->picked_count == lane->picked_cap) {
+    lane->picked_cap = lane->picked_cap ? lane->picked_cap * 2 : 64;
+    struct row **more = ARENA_ARRAY(l->arena, struct row *, lane->picked_cap);
+    if (lane->picked_count) memcpy(more, lane->picked, lane->picked_count * sizeof *more);
+    lane->picked = more;
+  }
+  lane->picked[lane->picked_count++] = row;
+}
+
 // Rows are kept until their payloads pass the pick's sum.
 static void keep_row(struct loaded *l, struct result *r, struct pick *pick, struct pick_walk *walk,
                      size_t *sum) {
-  if (pick->row_count == pick->limit || (pick->row_count > 0 && *sum > pick->bytes_max)) return;
   struct row *row = pg_loaded_row(l, r);
+  remember_picked(l, row);
+  if (pick->row_count == pick->limit || (pick->row_count > 0 && *sum > pick->bytes_max)) return;
   row->task.payload = result_text(r, l->arena);
   walk->bytes[pick->row_count] = result_i64(r);
   *sum += (size_t)walk->bytes[pick->row_count];
@@ -272,18 +307,6 @@ static enum err fetch_long(struct loaded *l, const struct pick *pick, const stru
   return ERR_OK;
 }
 
-// What is left of them when the unit ends was held meanwhile, and passed over by others.
-static void remember_picked(struct loaded *l, const struct load *want) {
-  struct store_lane *lane = l->lane;
-  size_t count = 0;
-  for (size_t i = 0; i < want->pick_count; i++) count += want->picks[i].row_count;
-  lane->picked = ARENA_ARRAY(l->arena, struct row *, count + 1);
-  lane->picked_count = 0;
-  for (size_t i = 0; i < want->pick_count; i++)
-    for (size_t k = 0; k < want->picks[i].row_count; k++)
-      lane->picked[lane->picked_count++] = want->picks[i].rows[k];
-}
-
 void pg_pick_release(struct store_lane *lane, bool failed) {
   struct channels *cs = lane->store->channels;
   for (size_t i = 0; i < lane->picked_count; i++) {
@@ -293,7 +316,7 @@ void pg_pick_release(struct store_lane *lane, bool failed) {
     struct channel *channel = pg_channels_at(cs, row->channel);
     if (channel && (failed || ready)) pg_channels_lower(cs, channel, -t->priority, t->id, t->id);
   }
-  lane->picked_count = 0;
+  lane->picked_count = lane->picked_cap = 0;
 }
 
 enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why) {
@@ -306,6 +329,5 @@ enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why) 
     if (pick->row_count == 0) TRY(look_again(l, pick, &l->walks[i], more, why));
     TRY(fetch_long(l, pick, &l->walks[i], why));
   }
-  remember_picked(l, want);
   return ERR_OK;
 }

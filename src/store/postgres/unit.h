@@ -20,7 +20,7 @@ struct store_lane {
   bool open;                   // a transaction is open
   size_t begun;                // statements that opened it, whose results are still to come
   struct row **picked;         // for claims of the unit under way; in its arena
-  size_t picked_count;
+  size_t picked_count, picked_cap;
   bool ailing;                 // the latest unit failed; `tend` tries whether the server works
   int64_t replays_dropped_us;  // when old answers were removed last
   int64_t next_try_us;         // when a lost connection may be tried again, of the monotonic clock

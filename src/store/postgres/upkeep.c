@@ -15,9 +15,10 @@
 
 enum {
   FOLD_EVERY_US = 2 * 1000 * 1000,
-  FOLD_ROWS = 50000,           // in one statement: a tenth of a second
-  FRONT_SHARE = 20,            // walks from the front take one part in so many of the time
-  RETRY_US = 5 * 1000 * 1000,  // after a failure
+  FOLD_ROWS = 50000,            // in one statement: a tenth of a second
+  FRONT_EVERY_US = 250 * 1000,  // walks from the front are at least this far apart …
+  FRONT_SHARE = 20,             // … and take at most one part in so many of the time
+  RETRY_US = 5 * 1000 * 1000,   // after a failure
   CLEAN_EVERY_US = 60 * 1000 * 1000,
   CLEAN_ROWS = 10000,
   PROOF_MS = 10 * 60 * 1000,  // a lane asks for the proof of a commit within seconds
@@ -31,10 +32,11 @@ struct upkeep {
   struct postgres_store *store;
   pthread_t thread;
   pthread_mutex_t lock;
-  pthread_cond_t woken;     // lock
-  bool stop;                // lock
-  PGcancel *cancel;         // lock; for what runs on the connection; NULL: it is closed
-  _Atomic int64_t written;  // rows, since the tallies were summed up
+  pthread_cond_t woken;       // lock
+  bool stop;                  // lock
+  PGcancel *cancel;           // lock; for what runs on the connection; NULL: it is closed
+  _Atomic int64_t written;    // rows, since the tallies were summed up
+  _Atomic bool front_wanted;  // claims began behind a front from which it is dear to walk
 
   // Only for the thread.
   struct conn_settings settings;
@@ -121,6 +123,7 @@ static enum err search_fronts(struct upkeep *u, struct fault *why) {
   struct channels *cs = u->store->channels;
   struct channel **dear;
   arena_reset(&u->scratch);
+  atomic_store(&u->front_wanted, false);
   size_t count = pg_channels_dear(cs, &u->scratch, &dear);
   if (count == 0) return ERR_OK;
   struct call c = pg_call(&u->conn, QUERY_front_first);
@@ -134,7 +137,7 @@ static enum err search_fronts(struct upkeep *u, struct fault *why) {
   int64_t began_us = clock_mono_us();
   TRY(pg_run(&c, &r, why));
   int64_t now_us = clock_mono_us(), each_us = (now_us - began_us) / (int64_t)count;
-  for (size_t i = 0; i < count; i++) pg_channels_walked(cs, dear[i], now_us, each_us);
+  for (size_t i = 0; i < count; i++) pg_channels_walked(cs, dear[i], NULL, now_us, each_us);
   while (result_next(&r)) {
     struct channel *channel = dear[result_i64(&r)];
     int64_t rank = result_i64(&r);
@@ -142,7 +145,8 @@ static enum err search_fronts(struct upkeep *u, struct fault *why) {
     pg_channels_lower(cs, channel, rank, id, id);
   }
   result_free(&r);
-  u->front_at_us = now_us + (now_us - began_us) * FRONT_SHARE;
+  int64_t rest_us = (now_us - began_us) * FRONT_SHARE;
+  u->front_at_us = now_us + (rest_us > FRONT_EVERY_US ? rest_us : FRONT_EVERY_US);
   return ERR_OK;
 }
 
@@ -154,9 +158,10 @@ static enum err work(struct upkeep *u, struct fault *why) {
   TRY(connect_upkeep(u, why));
   if (atomic_load(&u->written) > 0 && clock_mono_us() >= u->fold_at_us) {
     TRY(fold(u, why));
-    if (clock_mono_us() >= u->front_at_us) TRY(search_fronts(u, why));
     u->fold_at_us = clock_mono_us() + FOLD_EVERY_US;
   }
+  if (atomic_load(&u->front_wanted) && clock_mono_us() >= u->front_at_us)
+    TRY(search_fronts(u, why));
   if (clock_mono_us() < u->clean_at_us) return ERR_OK;
   TRY(clean(u, why));
   u->clean_at_us = clock_mono_us() + (is_active(u) ? CLEAN_EVERY_US : CLEAN_IDLE_US);
@@ -177,7 +182,7 @@ static void work_and_complain(struct upkeep *u) {
   enum err err = work(u, &why);
   if (err != ERR_OK) {
     int64_t again_us = clock_mono_us() + RETRY_US + rand_below(RETRY_US);
-    u->fold_at_us = again_us;
+    u->fold_at_us = u->front_at_us = again_us;
     if (u->clean_at_us < again_us) u->clean_at_us = again_us;
   }
   if (err != ERR_OK && pg_is_open(&u->conn) && !u->complained && !is_stopped(u))
@@ -194,6 +199,7 @@ static bool wait_for_work(struct upkeep *u) {
   while (!u->stop) {
     int64_t at_us = u->clean_at_us;
     if (atomic_load(&u->written) > 0 && u->fold_at_us < at_us) at_us = u->fold_at_us;
+    if (atomic_load(&u->front_wanted) && u->front_at_us < at_us) at_us = u->front_at_us;
     if (clock_mono_us() >= at_us) break;
     struct timespec until = {.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
     pthread_cond_timedwait(&u->woken, &u->lock, &until);
@@ -210,11 +216,18 @@ static void *run(void *self) {
   return NULL;
 }
 
-void pg_upkeep_wrote(struct upkeep *u, size_t rows) {
-  if (atomic_fetch_add(&u->written, (int64_t)rows) > 0) return;
+static void wake(struct upkeep *u) {
   pthread_mutex_lock(&u->lock);
   pthread_cond_signal(&u->woken);
   pthread_mutex_unlock(&u->lock);
+}
+
+void pg_upkeep_wrote(struct upkeep *u, size_t rows) {
+  if (atomic_fetch_add(&u->written, (int64_t)rows) == 0) wake(u);
+}
+
+void pg_upkeep_front_wanted(struct upkeep *u) {
+  if (!atomic_exchange(&u->front_wanted, true)) wake(u);
 }
 
 // --- starting and stopping -----------------------------------------------------------------------
