@@ -86,12 +86,13 @@ struct pick {
   const struct str *not_queues;  // paused ones
   size_t not_queue_count;
   size_t limit;
-  size_t bytes_max;   // stop after the task whose payload passes this sum; at least one
-  bool sure;          // be certain before saying that nothing fits, however dear that is
+  size_t bytes_max;  // stop after the task whose payload passes this sum; at least one
+  // Be certain before saying that nothing fits. Else a store may say so too early where it is dear
+  // to know, and tells by its news when it has found something.
+  bool sure;
   struct row **rows;  // out, with payload
   size_t row_count;
-  // Out, where nothing was found: something fits and other units hold it just now, or it would be
-  // dear to know; look again soon.
+  // Out, where nothing was found: something fits and other units hold it just now; look again soon.
   bool busy;
 };
 

@@ -67,7 +67,7 @@ def until(what, deadline_s, sentence):
         if value:
             return took
         assert took < deadline_s, f"{sentence} within {deadline_s} s"
-        time.sleep(0.01)
+        time.sleep(0.01)  # what another process is about to do tells nobody; it is asked
 
 
 class SqlError(Exception):

@@ -20,9 +20,9 @@ struct postgres_store {
   pthread_mutex_t side_lock;  // guards `side` and its scratch
   struct arena side_scratch;
   struct conn side;  // for what neither lanes nor readers do; opened again when lost
-  // The server's clock: its time less our monotonic one, ms. Kept by the news, set at open.
   // Of the ids that we make; a random one until our row in `node` tells.
   _Atomic int64_t id_share;
+  // The server's clock: its time less our monotonic one, ms. Kept by the news, set at open.
   _Atomic int64_t clock_offset;
   _Atomic int64_t clock_told;  // the latest time that pg_now gave
   _Atomic int64_t wake_floor;  // no task has a wake_at before this; see pulse.c
