@@ -151,8 +151,11 @@ static enum err cannot_connect(const struct conn *c, struct fault *why) {
   const char *url = c->settings->url, *hint = "";
   if (strstr(text, "read-only"))
     hint = "; name the primary in the store's address, or make it writable";
+  // What libpq took for the host's name is then a part of the password.
   if (strstr(text, "translate host name") && strchr(url, '@') != strrchr(url, '@'))
-    hint = "; in the address, write an @ of the password as %40, a / as %2F";
+    return fault_set(why, ERR_UNAVAILABLE,
+                     "cannot connect to the database: the store's address has several @; write one "
+                     "of the password as %%40, a / as %%2F");
   return fault_set(why, ERR_UNAVAILABLE, "cannot connect to the database: %s%s", text, hint);
 }
 
