@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/rand.h"
 #include "worker/demo_payload.h"
 
 #include <stdio.h>
@@ -15,7 +16,7 @@ enum {
 };
 
 const char *const demo_types[] = {"sample",      "file-processing", "api-call", "batch",
-                                  "sendMessage", "processVoice",    NULL};
+                                  "sendMessage", "processVoice",    "dummy",    NULL};
 
 // A step: where the progress stands when it begins, and what it is called.
 struct step {
@@ -49,6 +50,8 @@ static const struct step voice_steps[] = {
     {40, "Transcribing", "Turning speech into text"},
     {90, "Saving", "Writing the transcript"},
 };
+
+static const struct step dummy_steps[] = {{0, "Waiting", "Doing nothing for a while"}};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -199,6 +202,22 @@ static struct outcome run_voice(const struct attempt *at, const struct demo_payl
   return finish(at, &b, p);
 }
 
+// Waits for some time of a range, as the job API's document has it.
+static struct outcome run_dummy(const struct attempt *at, const struct demo_payload *p) {
+  int64_t min_s = p->min_s < 0 ? 1 : p->min_s;
+  int64_t max_s = p->max_s >= 0 ? p->max_s : min_s > 5 ? min_s : 5;
+  if (max_s < min_s) return bad_payload(at, "delayMaxSec must not be below delayMinSec");
+  struct demo_payload waits = *p;
+  waits.delay_ms = min_s * 1000 + rand_below((max_s - min_s) * 1000 + 1);
+  if (!take_steps(at, dummy_steps, COUNT(dummy_steps), waits.delay_ms))
+    return attempt_halted(at, attempt_halt(at));
+  struct buf b;
+  buf_init(&b, OUTCOME_RESULT_BYTES_MAX + 1);
+  buf_printf(&b, "{\"message\":\"Dummy job completed\",\"waitedSeconds\":%lld.%03lld,",
+             (long long)(waits.delay_ms / 1000), (long long)(waits.delay_ms % 1000));
+  return finish(at, &b, &waits);
+}
+
 static const struct demo {
   struct str type;
   struct outcome (*run)(const struct attempt *, const struct demo_payload *);
@@ -208,7 +227,8 @@ static const struct demo {
              {{"api-call", 8}, run_api, DELAY_MS_DEFAULT},
              {{"batch", 5}, run_batch, DELAY_MS_DEFAULT},
              {{"sendMessage", 11}, run_message, DELAY_MS_BRIEF},
-             {{"processVoice", 12}, run_voice, DELAY_MS_BRIEF}};
+             {{"processVoice", 12}, run_voice, DELAY_MS_BRIEF},
+             {{"dummy", 5}, run_dummy, DELAY_MS_DEFAULT}};
 
 static const struct demo *demo_find(struct str type) {
   for (size_t i = 0; i < COUNT(demos); i++)

@@ -18,6 +18,10 @@ static const struct member {
   { {(name), sizeof(name) - 1}, kind, offsetof(struct demo_payload, field), max, why }
     MEMBER("delayMs", MEMBER_NUMBER, delay_ms, DEMO_DELAY_MS_MAX,
            "delayMs must be a whole number from 0 to 600000"),
+    MEMBER("delayMinSec", MEMBER_NUMBER, min_s, DEMO_DELAY_S_MAX,
+           "delayMinSec must be a whole number from 0 to 600"),
+    MEMBER("delayMaxSec", MEMBER_NUMBER, max_s, DEMO_DELAY_S_MAX,
+           "delayMaxSec must be a whole number from 0 to 600"),
     MEMBER("description", MEMBER_TEXT, description, 0, "description must be a string"),
     MEMBER("filePath", MEMBER_TEXT, file_path, 0, "filePath must be a string that is not empty"),
     MEMBER("fileSize", MEMBER_NUMBER, file_size, INT64_MAX,
@@ -77,8 +81,12 @@ bool demo_payload_read(struct arena *a, struct str payload, struct demo_payload 
                        const char **why) {
   struct str document, key, value;
   struct json_error error;
-  *out = (struct demo_payload){
-      .delay_ms = -1, .file_size = -1, .data = STR("null"), .message = STR("null")};
+  *out = (struct demo_payload){.delay_ms = -1,
+                               .min_s = -1,
+                               .max_s = -1,
+                               .file_size = -1,
+                               .data = STR("null"),
+                               .message = STR("null")};
   if (!json_check(payload, &document, &error) || json_kind(document) == JSON_NULL) return true;
   *why = "the payload must be an object";
   if (json_kind(document) != JSON_OBJECT) return false;

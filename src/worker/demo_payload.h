@@ -7,6 +7,7 @@
 
 enum {
   DEMO_DELAY_MS_MAX = 10 * 60 * 1000,
+  DEMO_DELAY_S_MAX = DEMO_DELAY_MS_MAX / 1000,
   DEMO_ITEMS_MAX = 1000,
 };
 
@@ -14,6 +15,7 @@ enum {
 // passed over.
 struct demo_payload {
   int64_t delay_ms;        // how long it all takes: -1
+  int64_t min_s, max_s;    // of a dummy job, the same by a range: -1
   struct str description;  // as text: STR_NONE
   struct str file_path;    // as text: STR_NONE
   int64_t file_size;       // bytes: -1

@@ -29,6 +29,8 @@ static void what_is_absent_or_null_keeps_its_default(void **state) {
     const char *why = NULL;
     assert_true(demo_payload_read(&a, str_of(payloads[i]), &p, &why));
     assert_int_equal(p.delay_ms, -1);
+    assert_int_equal(p.min_s, -1);
+    assert_int_equal(p.max_s, -1);
     assert_int_equal(p.file_size, -1);
     assert_null(p.file_path.at);
     assert_null(p.items.at);
@@ -41,11 +43,14 @@ static void every_member_is_taken(void **state) {
   (void)state;
   struct str payload =
       STR("{\"delayMs\":7,\"description\":\"\",\"filePath\":\"/a\\tb\",\"fileSize\":0,"
-          "\"endpoint\":\"e\",\"data\":{\"k\": 1},\"message\":[1],\"items\":[1,[2],\"3\"]}");
+          "\"endpoint\":\"e\",\"data\":{\"k\": 1},\"message\":[1],\"items\":[1,[2],\"3\"],"
+          "\"delayMinSec\":0,\"delayMaxSec\":600}");
   struct demo_payload p;
   const char *why = NULL;
   assert_true(demo_payload_read(&a, payload, &p, &why));
   assert_int_equal(p.delay_ms, 7);
+  assert_int_equal(p.min_s, 0);
+  assert_int_equal(p.max_s, 600);
   assert_int_equal(p.description.len, 0);
   assert_non_null(p.description.at);
   assert_true(str_eq(p.file_path, STR("/a\tb")));
@@ -66,6 +71,8 @@ static void a_wrong_member_is_named(void **state) {
       {"{\"delayMs\":600001}", "delayMs"},
       {"{\"delayMs\":1.5}", "delayMs"},
       {"{\"delayMs\":\"1\"}", "delayMs"},
+      {"{\"delayMinSec\":0.5}", "delayMinSec"},
+      {"{\"delayMaxSec\":601}", "delayMaxSec"},
       {"{\"description\":1}", "description"},
       {"{\"filePath\":\"\"}", "filePath"},
       {"{\"fileSize\":-5}", "fileSize"},
