@@ -43,7 +43,7 @@ static void put_problem(struct buf *b, const struct fault *fault, enum err err,
   BUF_LIT(b, ",\"requestId\":");
   buf_json_str(b, request_id);
   put_field_faults(b, fault);
-  if (door) door->put_failure(b, err, detail);
+  if (door && door->put_failure) door->put_failure(b, err, detail);
   buf_char(b, '}');
 }
 
@@ -110,7 +110,8 @@ void call_fail(struct call *c, enum err err) {
       .status = status, .content_type = STR("application/problem+json"), .body = buf_str(b)};
   if (status == 401) answer.extra[0] = challenge(c);
   if (status == 405) answer.extra[0] = (struct http_header){STR("Allow"), c->allow};
-  if (status == 429 || status == 503 || err == ERR_IN_PROGRESS) answer.extra[0] = retry_after(c);
+  bool later = status == 429 || (status == 503 && err != ERR_SWITCHED_OFF);
+  if (later || err == ERR_IN_PROGRESS) answer.extra[0] = retry_after(c);
   if (status >= 500) log_failure(c, err);
   call_answer(c, &answer);
 }
@@ -124,8 +125,9 @@ static void put_task_headers(struct call *c, int status, struct http_header extr
   if (status != 201) return;
   char id[ID_TEXT_BYTES];
   id_text(order->tasks[0].id, id);
+  const char *home = c->door && c->door->home ? c->door->home : "/api/v1/tasks";
   extra[1] = (struct http_header){STR("Location"),
-                                  arena_printf(c->arena, "/api/v1/tasks/%.*s", ID_TEXT_BYTES, id)};
+                                  arena_printf(c->arena, "%s/%.*s", home, ID_TEXT_BYTES, id)};
 }
 
 static void finish(struct call *c, int status) {

@@ -30,6 +30,7 @@ struct api_settings {
   struct str admin_key;  // API_KEY: an admin key of the tenant "default"; STR_NONE: none
   size_t body_bytes_max;
   int64_t auth_failures_max;  // of an address in a minute; past it 429. 0: any number
+  struct str jobs_off;        // why the job API is off, as a sentence; STR_NONE: it is on
   bool access_log;
   bool is_public;  // listens beyond loopback
   struct jwt_settings jwt;

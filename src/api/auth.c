@@ -65,6 +65,7 @@ static enum err identify_token(struct call *c, struct str token) {
                               .tenant_name = who.tenant,
                               .roles = who.roles,
                               .actor = arena_printf(c->arena, "jwt:%.*s", STR_FMT(who.subject)),
+                              .subject = who.subject,
                               .expires_at = engine_now(e) + who.expires_at - now_ms};
   if (c->who.tenant == 0) c->new_tenant = who.tenant;
   return ERR_OK;
@@ -163,14 +164,29 @@ bool auth_is_open(const struct api *api) {
   return !api->has_admin_key && !jwt_is_on(&api->jwt) && !engine_has_keys(api->settings.engine);
 }
 
-enum err auth_check(struct call *c) {
-  if (c->route->roles == 0) return ERR_OK;
+static enum err identify(struct call *c) {
   if (auth_is_open(c->api)) {
     c->who = local_user();
     return check_local(c);
   }
   enum err err = authenticate(c);
-  if (err != ERR_OK) return auth_refused(c, err);
+  return err == ERR_OK ? ERR_OK : auth_refused(c, err);
+}
+
+static enum err check_door(struct call *c) {
+  const struct door *door = c->route->door;
+  if (door == NULL) return ERR_OK;
+  if (door->check) TRY(door->check(c));
+  if (!door->by_token || c->has_token) return ERR_OK;
+  return fault_set(&c->fault, ERR_FORBIDDEN,
+                   "this route is for users: send a token as Authorization: Bearer TOKEN, not an "
+                   "API key");
+}
+
+enum err auth_check(struct call *c) {
+  if (c->route->roles == 0) return ERR_OK;
+  TRY(identify(c));
+  TRY(check_door(c));
   if (c->who.roles & (c->route->roles | ROLE_ADMIN)) return ERR_OK;
   return refuse_role(c);
 }

@@ -171,7 +171,8 @@ static const struct field TYPE[] = {
 
 static const struct field KEY[] = {
     ROW("name", TEXT, true, 1, LIMIT_NAME_BYTES, key_body, name, "for people"),
-    ROW("roles", NAMES, true, 0, ROLE_COUNT, key_body, roles, "producer, worker, reader, admin"),
+    ROW("roles", NAMES, true, 0, ROLE_COUNT, key_body, roles,
+        "producer, worker, reader, admin; user opens nothing by a key"),
     ROW("tenant", NAME, false, 1, LIMIT_NAME_BYTES, key_body, tenant,
         "default: your own; only the tenant \"default\" may name another"),
     ROW("service", NAME, false, 1, LIMIT_NAME_BYTES, key_body, service,
@@ -227,6 +228,22 @@ static const struct field REPOSITORY_ERROR[] = {
     ROW("message", TEXT, false, 0, LIMIT_TEXT_BYTES, repository_failure, message, "for people"),
 };
 
+static const struct field JOB[] = {
+    ROW("type", NAME, true, 1, LIMIT_NAME_BYTES, job_body, type,
+        "what kind of work it is; workers claim by it"),
+    ROW("arguments", JSON, false, 0, 0, job_body, arguments,
+        "the worker's input, kept byte for byte; shown as meta"),
+    ROW("system", BOOL, false, 0, 0, job_body, system,
+        "true: of no user, which admins alone may ask for"),
+};
+
+static const struct field DUMMY_JOB[] = {
+    ROW("delayMinSec", INT, false, 0, LIMIT_DUMMY_SECONDS, dummy_body, min_s,
+        "it waits at least so long; default 1"),
+    ROW("delayMaxSec", INT, false, 0, LIMIT_DUMMY_SECONDS, dummy_body, max_s,
+        "and at most so long; default 5, or delayMinSec if that is more"),
+};
+
 #define BODY_TABLE(name, table) const struct body BODY_##name = {#name, FIELDS(table)};
 BODY_TABLE(create, CREATE)
 BODY_TABLE(edit, EDIT)
@@ -247,6 +264,8 @@ BODY_TABLE(type, TYPE)
 BODY_TABLE(key, KEY)
 BODY_TABLE(rotate, ROTATE)
 BODY_TABLE(bull, BULL)
+BODY_TABLE(job, JOB)
+BODY_TABLE(dummy_job, DUMMY_JOB)
 BODY_TABLE(status, STATUS)
 #define OPEN_TABLE(name, table)                                                                    \
   const struct body BODY_##name = {#name, {table, sizeof(table) / sizeof *(table), true}};

@@ -17,10 +17,15 @@ enum { READ_ARENA_BYTES = 16 * 1024 };  // blocks of an arena that a query fills
 
 struct call;
 
-// How a front door tells of failures: with the problem's members and some of its own.
+// What is other at the routes of a front door.
 struct door {
-  int (*status)(enum err err);
-  void (*put_failure)(struct buf *b, enum err err, struct str detail);  // `,"key":value` …
+  int (*status)(enum err err);  // of a failure
+  // Members of a problem document besides its own, `,"key":value` …; NULL: none.
+  void (*put_failure)(struct buf *b, enum err err, struct str detail);
+  enum err (*check)(struct call *c);  // may refuse who is known by now; NULL: nobody
+  bool by_token;                      // takes tokens only, since keys name no user
+  const char *home;    // where its tasks are found: before the id; NULL: /api/v1/tasks
+  const char *absent;  // the sentence for an id that is none
 };
 
 struct route {
@@ -155,7 +160,7 @@ const char *method_word(enum http_method method);
 #undef ROUTE
 
 // doors/
-extern const struct door DOOR_bull;
+extern const struct door DOOR_bull, DOOR_jobs;
 
 // keys.c: a key is "tk_" + an id + "_" + a secret.
 enum { KEY_ID_BYTES = 8, KEY_SECRET_BYTES = 43 };
@@ -166,7 +171,7 @@ extern const struct body BODY_claim, BODY_claim_one, BODY_heartbeat, BODY_progre
 extern const struct body BODY_complete, BODY_fail, BODY_error, BODY_release;
 extern const struct body BODY_completions, BODY_completion_item;
 extern const struct body BODY_type, BODY_key, BODY_rotate, BODY_status;
-extern const struct body BODY_bull;
+extern const struct body BODY_bull, BODY_job, BODY_dummy_job;
 // Of the task repository service: a task, and a failure with what stands in its error. Open tables.
 extern const struct body BODY_repository, BODY_repository_failure, BODY_repository_error;
 

@@ -21,19 +21,25 @@ static const char *field_word(enum field_kind kind) {
 }
 
 // Whom the router lets in; admin is let in everywhere, so it is named where it stands alone.
-static const char *roles_word(unsigned roles) {
-  if (roles == 0) return "none needed";
-  if (roles == ROLE_ALL) return "any";
-  if (roles & ROLE_PRODUCER) return "producer";
-  if (roles & ROLE_WORKER) return "worker";
-  return "admin";
+static void put_roles(struct buf *b, const struct route *route) {
+  unsigned roles = route->roles == ROLE_ADMIN ? ROLE_ADMIN : route->roles & ~(unsigned)ROLE_ADMIN;
+  if (roles == 0) BUF_LIT(b, "none needed");
+  bool first = true;
+  for (unsigned i = 0; i < ROLE_COUNT; i++) {
+    if (!(roles & 1u << i)) continue;
+    if (!first) BUF_LIT(b, ", ");
+    first = false;
+    buf_put(b, role_word((enum role_index)i));
+  }
+  if (route->door && route->door->by_token) BUF_LIT(b, "; by token");
 }
 
 static void put_routes(struct buf *b) {
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct route *r = &ROUTES[i];
-    buf_printf(b, "| `%s %s` | %s | %s", method_word(r->method), r->path, roles_word(r->roles),
-               r->meaning);
+    buf_printf(b, "| `%s %s` | ", method_word(r->method), r->path);
+    put_roles(b, r);
+    buf_printf(b, " | %s", r->meaning);
     if (r->query[0]) buf_printf(b, "; query: `%s`", r->query);
     if (r->body && r->body->fields.count) buf_printf(b, " ([body](#body-of-%s))", r->body->name);
     BUF_LIT(b, " |\n");

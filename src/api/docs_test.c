@@ -109,11 +109,12 @@ static void the_reference_tells_who_may_use_a_route(void **state) {
   api_docs(&buf);
   end_text();
   assert_named("| `GET /health` | ", "none needed", " | ");
-  assert_named("| `GET /api/v1/tasks` | ", "any", " | ");
+  assert_named("| `GET /api/v1/tasks` | ", "producer, worker, reader", " | ");
   assert_named("| `POST /api/v1/tasks` | ", "producer", " | ");
   assert_named("| `POST /api/v1/claims` | ", "worker", " | ");
   assert_named("| `POST /api/v1/keys` | ", "admin", " | ");
   assert_named("| `POST /api/tasks` | ", "producer", " | ");
+  assert_named("| `POST /api/v1/jobs` | ", "producer, user; by token", " | ");
 }
 
 // The roles that the router checks, all of them and no other.

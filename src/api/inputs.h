@@ -82,6 +82,15 @@ struct bull_body {
   struct str type, payload;
 };
 
+struct job_body {
+  struct str type, arguments;
+  bool system;
+};
+
+struct dummy_body {
+  int64_t min_s, max_s;
+};
+
 struct rotate_body {
   int64_t overlap_ms, expires_at, lifetime_ms;
 };

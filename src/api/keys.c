@@ -80,7 +80,7 @@ static enum err take_roles(struct call *c, const struct key_body *in, unsigned *
   for (size_t i = 0; i < in->roles.count; i++) {
     enum role role;
     if (!role_parse(in->roles.at[i], &role))
-      return fault_field(&c->fault, "/roles", "roles are producer, worker, reader and admin");
+      return fault_field(&c->fault, "/roles", "roles are producer, worker, reader, admin and user");
     *roles |= role;
   }
   if (*roles == 0) return fault_field(&c->fault, "/roles", "roles must name at least one role");

@@ -1,14 +1,9 @@
 // lists.c: lists of tasks: filters from the query, pages by an opaque cursor.
-#include "api/call.h"
+#include "api/lists.h"
+
 #include "api/doors/repository.h"
 #include "api/doors/words.h"
 #include "base/hash.h"
-
-struct list_call {
-  struct task_filter filter;
-  struct task_page page;
-  uint64_t fingerprint;  // of the filter, so that a cursor is only good for its own list
-};
 
 // --- cursors -------------------------------------------------------------------------------------
 //
@@ -27,7 +22,7 @@ static uint64_t cursor_check(const uint64_t words[3], uint64_t fingerprint) {
   return check;
 }
 
-static void put_cursor(struct buf *b, const struct list_call *list) {
+void list_put_cursor(struct buf *b, const struct list_call *list) {
   const struct task_page *page = &list->page;
   if (!page->more) {
     BUF_LIT(b, "null");
@@ -64,7 +59,8 @@ static uint64_t filter_fingerprint(struct call *c) {
   struct str cursor = c->http->query, name, value;
   bool bad = false;
   while (http_query_next(c->http, &cursor, &name, &value, &bad)) {
-    if (str_eq(name, STR("cursor")) || str_eq(name, STR("limit"))) continue;
+    if (str_eq(name, STR("cursor")) || str_eq(name, STR("limit")) || str_eq(name, STR("offset")))
+      continue;
     buf_char(&b, '\n');
     buf_put(&b, name);
     buf_char(&b, '=');
@@ -176,14 +172,19 @@ static enum err take_include(struct call *c, unsigned *parts) {
   return ERR_OK;
 }
 
-static enum err take_page(struct call *c, struct list_call *list) {
-  bool work = list->filter.ready_only && repository_is_service(c);
-  int64_t limit = work ? LIMIT_WORK_DEFAULT : LIMIT_PAGE_DEFAULT;
-  TRY(call_query_int(c, "limit", 1, work ? LIMIT_WORK_ITEMS : LIMIT_PAGE_ITEMS, &limit));
+enum err list_take_page(struct call *c, int64_t usual, int64_t max, struct list_call *list) {
+  int64_t limit = usual;
+  TRY(call_query_int(c, "limit", 1, max, &limit));
   list->filter.limit = (size_t)limit;
   list->filter.tenant = c->who.tenant;
   list->fingerprint = filter_fingerprint(c);
   return take_cursor(c, list);
+}
+
+static enum err take_page(struct call *c, struct list_call *list) {
+  bool work = list->filter.ready_only && repository_is_service(c);
+  return list_take_page(c, work ? LIMIT_WORK_DEFAULT : LIMIT_PAGE_DEFAULT,
+                        work ? LIMIT_WORK_ITEMS : LIMIT_PAGE_ITEMS, list);
 }
 
 static enum err take_filter(struct call *c, struct task_filter *f) {
@@ -231,7 +232,7 @@ static int render_list(struct call *c, struct buf *b) {
     put_listed(c, b, &x, list->page.tasks[i]);
   }
   buf_printf(b, "],\"count\":%zu,\"nextCursor\":", list->page.count);
-  put_cursor(b, list);
+  list_put_cursor(b, list);
   buf_char(b, '}');
   return 200;
 }

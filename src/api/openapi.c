@@ -126,6 +126,7 @@ static void put_roles(struct buf *b, const struct route *route) {
   }
   buf_char(b, ']');
   if (route->roles == 0) BUF_LIT(b, ",\"security\":[]");
+  if (route->door && route->door->by_token) BUF_LIT(b, ",\"security\":[{\"token\":[]}]");
 }
 
 static void put_operation(struct buf *b, const struct route *route) {
@@ -172,6 +173,7 @@ static void put_paths(struct buf *b) {
 static const char COMPONENTS[] =
     "\"components\":{\"securitySchemes\":{"
     "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
+    "\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"},"
     "\"header\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"x-api-key\"}},"
     "\"responses\":{\"Problem\":{\"description\":\"RFC 9457 problem document\",\"content\":{"
     "\"application/problem+json\":{\"schema\":{\"type\":\"object\",\"properties\":{"

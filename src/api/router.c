@@ -2,6 +2,7 @@
 #include "api/call.h"
 
 #define OPEN 0
+#define USER ROLE_USER
 #define READ (ROLE_PRODUCER | ROLE_WORKER | ROLE_READER | ROLE_ADMIN)
 #define PRODUCE (ROLE_PRODUCER | ROLE_ADMIN)
 #define WORK (ROLE_WORKER | ROLE_ADMIN)
@@ -24,6 +25,8 @@
 #define BODY_OF_completions &BODY_completions
 #define BODY_OF_type &BODY_type
 #define BODY_OF_bull &BODY_bull
+#define BODY_OF_job &BODY_job
+#define BODY_OF_dummy_job &BODY_dummy_job
 #define BODY_OF_key &BODY_key
 #define BODY_OF_rotate &BODY_rotate
 
@@ -91,7 +94,9 @@ static enum err take_param(struct call *c, const struct route *route, struct str
     return fault_set(&c->fault, ERR_BAD_REQUEST, "the path has a broken percent escape");
   }
   if (!is_literal(param) && id_parse(param, &c->id)) return ERR_OK;
-  return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such task");
+  bool named = route->door && route->door->absent;
+  return fault_set(&c->fault, ERR_NOT_FOUND, "%s",
+                   named ? route->door->absent : "there is no such task");
 }
 
 enum err route_find(struct call *c) {

@@ -30,6 +30,7 @@ struct server {
   struct api *api;
   struct keyring *keyring;  // NULL: there is no JWKS
   struct http_server *http;
+  struct buf jobs_off;  // why the job API is off; empty: it is on
   bool draining;
   _Atomic int log_jobs;  // enum log_jobs; lanes read it
 };
@@ -160,6 +161,9 @@ static struct jwt_settings jwt_settings(struct server *s) {
 }
 
 static void open_api(struct server *s) {
+  buf_init(&s->jobs_off, 1024);
+  settings_jobs_off(s->settings, &s->jobs_off);
+  struct str jobs_off = buf_str(&s->jobs_off);
   const struct api_settings settings = {.engine = s->engine,
                                         .version = STR(TASKYARD_VERSION),
                                         .store_name = str_of(s->store->ops->name),
@@ -168,6 +172,7 @@ static void open_api(struct server *s) {
                                         .body_bytes_max = (size_t)s->settings->body_bytes_max,
                                         .auth_failures_max = s->settings->auth_failures_max,
                                         .jwt = jwt_settings(s),
+                                        .jobs_off = jobs_off.len ? jobs_off : STR_NONE,
                                         .access_log = s->settings->access_log,
                                         .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);
@@ -221,6 +226,7 @@ static void take_apart(struct server *s) {
   engine_close(s->engine);
   keyring_close(s->keyring);
   api_close(s->api);
+  buf_fini(&s->jobs_off);
   if (s->store) s->store->ops->close(s->store);
 }
 
@@ -234,10 +240,17 @@ static void tell_of_tokens(const struct settings *settings) {
   buf_fini(&algorithms);
 }
 
+static void tell_of_jobs(const struct server *s) {
+  if (s->settings->jobs && s->jobs_off.len)
+    log_event(LOG_WARN, "jobs are not served although the setting jobs is yes",
+              LOG_STR("reason", buf_str(&s->jobs_off)));
+}
+
 static void announce(const struct server *s) {
   log_event(LOG_INFO, "listening", LOG_STR("host", s->settings->listen.host),
             LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.shown),
             LOG_STR("version", STR(TASKYARD_VERSION)));
+  tell_of_jobs(s);
   if (settings_algorithms(s->settings))
     tell_of_tokens(s->settings);
   else if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))

@@ -78,7 +78,7 @@ static void *field_of(struct settings *s, enum setting_index which) {
 }
 
 static bool is_part(enum setting_kind kind) {
-  return kind == KIND_LISTEN_HOST || kind == KIND_LISTEN_PORT;
+  return kind == KIND_LISTEN_HOST || kind == KIND_LISTEN_PORT || kind == KIND_JOBS_STORAGE;
 }
 
 // A part joins what is there, so its origin joins too: "taskyard.conf:1, PORT".
@@ -252,6 +252,25 @@ static enum err check_tokens(const struct settings *s, struct fault *why) {
     return fault_set(why, ERR_INVALID,
                      "jwt_algorithms has more than HS256, but there is no jwks with keys for them");
   return ERR_OK;
+}
+
+void settings_jobs_off(const struct settings *s, struct buf *out) {
+  const struct {
+    bool missing;
+    const char *what;
+  } needs[] = {
+      {!s->jobs, "jobs = yes (or ENABLE_QUEUE=true, and STORAGE to prisma if at all)"},
+      {!s->store.path && !s->store.address,
+       "store = sqlite:PATH or postgresql://USER@HOST/DATABASE in place of memory:, since jobs "
+       "last"},
+      {!settings_algorithms(s), "jwt_secret or jwks, since jobs belong to the users of tokens"},
+  };
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+    if (!needs[i].missing) continue;
+    buf_put(out, count++ ? STR("; ") : STR("the job API is off; set "));
+    buf_put(out, str_of(needs[i].what));
+  }
 }
 
 enum err settings_check_exposure(const struct settings *s, bool key_exists, struct fault *why) {

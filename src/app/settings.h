@@ -46,6 +46,7 @@ enum setting_kind {
   KIND_ALGORITHMS,  // words, as bits of enum sign_way
   KIND_ROLES,       // words, as bits of enum role
   KIND_LOG_JOBS,
+  KIND_JOBS_STORAGE,  // of an alias: can only turn a switch off
   KIND_NAME,          // of sections, see sections.def
   KIND_BACKOFF,       // the same
   KIND_BACKOFF_KIND,  // the same
@@ -112,6 +113,10 @@ bool settings_is_public(const struct settings *s);
 
 // The algorithms of tokens that are taken, as bits of enum sign_way; 0: no tokens.
 unsigned settings_algorithms(const struct settings *s);
+
+// Why the job API is off, as a sentence for its callers that says what to set; nothing when it is
+// on.
+void settings_jobs_off(const struct settings *s, struct buf *out);
 
 // Refuses to serve other machines without a key (`key_exists`: the store has one that is not
 // revoked; api_key and tokens count by themselves), or with the well-known one, unless a setting

@@ -147,6 +147,46 @@ static void our_own_variable_beats_the_borrowed_name(void **state) {
   settings_fini(&settings);
 }
 
+static void the_documents_storage_can_only_turn_jobs_off(void **state) {
+  (void)state;
+  set_env("STORAGE", "prisma");
+  load();
+  assert_false(settings.jobs);
+  settings_fini(&settings);
+  set_env("ENABLE_QUEUE", "true");
+  load();
+  assert_true(settings.jobs);
+  assert_origin(SETTING_INDEX_jobs, "ENABLE_QUEUE, STORAGE");
+  settings_fini(&settings);
+  variables[0][1] = "memory";
+  load();
+  assert_false(settings.jobs);
+  settings_fini(&settings);
+}
+
+static void what_jobs_lack_is_said_in_one_sentence(void **state) {
+  (void)state;
+  struct buf said;
+  buf_init(&said, 1024);
+  set_env("DATABASE_URL", "memory:");
+  load();
+  settings_jobs_off(&settings, &said);
+  buf_char(&said, '\0');
+  assert_non_null(strstr(said.at, "the job API is off; set jobs = yes"));
+  assert_non_null(strstr(said.at, "; store = sqlite:PATH"));
+  assert_non_null(strstr(said.at, "; jwt_secret or jwks"));
+  settings_fini(&settings);
+  buf_clear(&said);
+  memset(variables, 0, sizeof variables);
+  set_env("TASKYARD_JOBS", "yes");
+  set_env("TASKYARD_JWKS", "keys.json");
+  load();
+  settings_jobs_off(&settings, &said);
+  assert_int_equal(said.len, 0);
+  settings_fini(&settings);
+  buf_fini(&said);
+}
+
 static void taskyard_config_names_the_file(void **state) {
   (void)state;
   write_file("readers = 4\n");
@@ -502,6 +542,8 @@ int main(void) {
       EACH(an_empty_variable_is_not_set),
       EACH(host_and_port_change_their_part_of_listen),
       EACH(our_own_variable_beats_the_borrowed_name),
+      EACH(the_documents_storage_can_only_turn_jobs_off),
+      EACH(what_jobs_lack_is_said_in_one_sentence),
       EACH(taskyard_config_names_the_file),
       EACH(a_named_file_must_be_there),
       EACH(an_unknown_key_is_refused_with_the_nearest),

@@ -83,6 +83,14 @@ static bool parse_bool(const struct value_rule *rule, struct str text, struct ar
   return true;
 }
 
+// Where the original keeps its jobs: in memory, where it offers none, or by prisma.
+static bool parse_jobs_storage(const struct value_rule *rule, struct str text, struct arena *a,
+                               void *out) {
+  (void)rule, (void)a;
+  if (!str_eq_nocase(text, STR("prisma"))) *(bool *)out = false;
+  return true;
+}
+
 static bool is_plain_text(struct str text) {
   for (size_t i = 0; i < text.len; i++)
     if (iscntrl((unsigned char)text.at[i])) return false;
@@ -466,9 +474,10 @@ static const struct kind {
     [KIND_ALGORITHMS] = {parse_algorithms, show_algorithms, NULL,
                          "some of HS256, RS256, ES256 and EdDSA with blanks between", NULL},
     [KIND_ROLES] = {parse_roles, show_roles, NULL,
-                    "some of producer, worker, reader and admin with blanks between, or none",
+                    "some of producer, worker, reader, admin and user with blanks between, or none",
                     NULL},
     [KIND_LOG_JOBS] = {parse_log_jobs, show_log_jobs, NULL, "no, door or all", NULL},
+    [KIND_JOBS_STORAGE] = {parse_jobs_storage, NULL, NULL, "a word", "prisma"},
     [KIND_NAME] = {parse_name, show_text, NULL, "1 to 128 letters, digits or . _ : / -", NULL},
     [KIND_BACKOFF] = {parse_backoff, show_backoff, NULL,
                       "exponential or fixed, a delay, and perhaps max and jitter",

@@ -19,7 +19,8 @@ enum limits {
   LIMIT_BATCH_ITEMS = 1000,             // tasks in one create, claim or completion
   LIMIT_PAGE_DEFAULT = 50,
   LIMIT_PAGE_ITEMS = 1000,
-  LIMIT_WORK_DEFAULT = 10,  // of a service's list of work, as its document has it
+  LIMIT_OFFSET_ITEMS = LIMIT_PAGE_ITEMS,  // skipped by an offset: one page; farther by cursor
+  LIMIT_WORK_DEFAULT = 10,                // of a service's list of work, as its document has it
   LIMIT_WORK_ITEMS = 100,
   LIMIT_WAIT_MS = 60000,         // long polls end before the idle time of common proxies
   LIMIT_CLAIM_BYTES = 32 << 20,  // payload bytes in one claim's answer; the rest stays ready
@@ -33,6 +34,7 @@ enum limits {
   LIMIT_LOG_LINES = 1000,       // the newest are kept
   LIMIT_LOG_LINE_BYTES = 4096,  // longer lines are cut, with a mark
   LIMIT_LOG_LINES_REQUEST = 100,
+  LIMIT_DUMMY_SECONDS = 600,  // of a dummy job; the demo worker waits no longer
   LIMIT_LEASE_MS_MIN = 1000,
   LIMIT_LEASE_MS = 24 * 3600 * 1000,
   LIMIT_LEASE_SILENT_MS = 30 * 60 * 1000,  // at least, of a worker that knows no heartbeat

@@ -70,6 +70,7 @@ struct principal {
   unsigned roles;
   struct str actor;
   struct str service;  // the microservice that the credential is for; NONE: it names none
+  struct str subject;  // the user that a token names; NONE: it was no token
   int64_t expires_at;  // of the credential, by the engine's clock; 0: never
 };
 

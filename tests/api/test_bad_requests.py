@@ -44,7 +44,7 @@ def test_an_id_may_be_written_in_capitals(api):
 
 @pytest.mark.parametrize("path", [
     "/nothing", "/tasks/", "/tasks//", "/task", "/Tasks", "/tasks/stats/x", "/claims/x",
-    f"/tasks/{GOOD_ID}/nothing", f"/tasks/{GOOD_ID}/status/x", "/queues//pause", "/jobs",
+    f"/tasks/{GOOD_ID}/nothing", f"/tasks/{GOOD_ID}/status/x", "/queues//pause", "/job",
     "//api/v2/tasks", "//api", "//api/v1", "//nothing", "//health/x", "//..%2f..%2fetc/passwd",
     "//api/v1/../v1/tasks"])
 def test_an_unknown_route_is_absent(server, path):

@@ -26,7 +26,8 @@ ALWAYS = {"X-Request-Id": "the-same-for-all"}
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
     running = Server(tmp_path_factory.mktemp("isolation"), store=store, key=ADMIN,
-                     auth_failures_max=0, env={"TASKYARD_JWT_SECRET": SECRET}).start()
+                     auth_failures_max=0,
+                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
     yield running
     running.stop()
 
@@ -166,7 +167,9 @@ def test_no_route_opens_to_a_role_that_it_does_not_name(
     api = make_api(keyed, key=credential([role]))
     for route in described:
         response = ask_anything(api, route)
-        if route.roles and role not in route.roles:
+        if route.by_token and not api.key.count("."):
+            assert "token" in problem(response, 403, "forbidden")["detail"]
+        elif route.roles and role not in route.roles:
             body = problem(response, 403, "forbidden")
             assert all(name in body["detail"] for name in route.roles), route
         else:
@@ -205,8 +208,9 @@ class Foreign:
             api.complete(self.task, {"secret": True})
         api.expect(api.post(f"/queues/{self.queue}/pause"))
         self.key = new_key(api, ["reader"])["key"]["id"]
+        self.job = api.create(type=fresh_name("j"), queue="jobs", subject="somebody")
         self.names = {"tasks": self.task["id"], "queues": self.queue, "types": api.type,
-                      "keys": self.key}
+                      "keys": self.key, "jobs": self.job["id"]}
         self.filters = {"taskId": self.task["id"], "type": api.type, "queue": self.queue,
                         "projectId": self.project, "subject": self.project, "q": self.project,
                         "worker": self.worker, "uniqueKey": self.project, "tag.*": self.project,
@@ -216,6 +220,7 @@ class Foreign:
     def snapshot(self):
         """All of it, as its owner sees it."""
         paths = [f"/tasks/{self.task['id']}", f"/tasks/{self.task['id']}/logs",
+                 f"/tasks/{self.job['id']}",
                  f"/queues/{self.queue}", f"/types/{self.api.type}", "/keys", "/events?limit=1000"]
         return [self.api.get(path).json() for path in paths]
 
@@ -249,6 +254,9 @@ def test_what_another_tenant_has_is_as_if_it_were_absent(tenant, stranger, descr
             other = ask(stranger, route, route.at(absent(foreign)), body)
             assert told(one, foreign) == told(other, absent(foreign)), f"{route} {body}"
             seen.add(one.status_code)
+        if route.by_token and not stranger.key.count("."):
+            assert seen == {403}
+            continue
         # Queues and types come into being by being named, for whoever names them.
         if route.method == "GET" or route.noun not in ("queues", "types"):
             assert 404 in seen and not any(code < 300 for code in seen), f"{route}: {seen}"
@@ -263,9 +271,11 @@ def test_no_filter_finds_what_another_tenant_has(tenant, stranger, described):
             value, key = owner.filters[name], "tag.a" if name == "tag.*" else name
             one, other = (ask(stranger, route, "/" + route.path, params={key: text})
                           for text in (value, absent(value)))
-            assert one.status_code in (200, 404), f"{route}?{name}: {one.text}"
+            opens = not route.by_token or stranger.key.count(".")
+            assert one.status_code in (200, 404) if opens else one.status_code == 403, \
+                f"{route}?{name}: {one.text}"
             assert told(one, value) == told(other, absent(value)), f"{route}?{name}"
-            assert owner.api.get("/tasks").json()["count"] == 1
+            assert owner.api.get("/tasks").json()["count"] == 2
             asked += 1
     assert asked >= len(owner.filters)
 
@@ -279,19 +289,23 @@ SERVER_S_OWN = {
     "workerId": "w", "revokedAt": None, "replacedBy": "x", "__proto__": {}}
 
 
-def test_no_body_sets_what_is_not_its_own(tenant, described):
+def test_no_body_sets_what_is_not_its_own(keyed, tenant, described, make_api):
     own = Foreign(tenant(), "running")
+    own_tenant = own.task["tenantId"]
+    user = make_api(keyed, key=Secret().token(claims(roles=["admin"], tenant=own_tenant)))
     before = own.snapshot()
     for route in described:
         if route.schema is None:
             continue
+        api = user if route.by_token else own.api
         path = route.at(own.names[route.noun]) if route.parameter else "/" + route.path
         for name in SERVER_S_OWN.keys() - route.schema["properties"].keys():
             body = {**least_body(route, leaseToken=own.token), name: SERVER_S_OWN[name]}
             if route.path.endswith("/keys"):
                 body["roles"] = ["reader"]
-            status = 400 if route.path == "/api/tasks" else 422  # as its document's clients know it
-            problem(ask(own.api, route, path, body), status, "invalid_field", f"/{name}")
+            # As the clients of some documents know it.
+            status = 400 if route.path == "/api/tasks" or route.noun == "jobs" else 422
+            problem(ask(api, route, path, body), status, "invalid_field", f"/{name}")
     assert own.snapshot() == before
 
 

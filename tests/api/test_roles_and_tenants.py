@@ -7,10 +7,12 @@ import pytest
 
 from lib.client import fresh_name, problem
 from lib.server import Server
+from lib.tokens import SECRET, Secret, claims
 
 ADMIN = "admin-key-of-the-tests"
 NO_ID = "01890000-0000-7000-8000-000000000000"
 READERS = {"producer", "worker", "reader", "admin"}
+ROLES = READERS | {"user"}
 PRODUCERS = {"producer", "admin"}
 WORKERS = {"worker", "admin"}
 ADMINS = {"admin"}
@@ -56,6 +58,10 @@ MATRIX = [
     ("POST", "/keys", ADMINS),
     ("POST", "/keys/{id}/rotate", ADMINS),
     ("DELETE", "/keys/{id}", ADMINS),
+    ("GET", "/jobs", ROLES),
+    ("GET", "/jobs/{id}", ROLES),
+    ("POST", "/jobs", PRODUCERS | {"user"}),
+    ("POST", "/jobs/start-dummy-job", PRODUCERS | {"user"}),
 ]
 ROUTE_IDS = [f"{method}_{path}" for method, path, _ in MATRIX]
 
@@ -63,7 +69,8 @@ ROUTE_IDS = [f"{method}_{path}" for method, path, _ in MATRIX]
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
     running = Server(tmp_path_factory.mktemp("roles"), store=store, key=ADMIN,
-                     auth_failures_max=0).start()
+                     auth_failures_max=0,
+                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
     yield running
     running.stop()
 
@@ -88,6 +95,16 @@ def api_as(keyed, admin, make_api):
     return make
 
 
+@pytest.fixture
+def api_at(keyed, api_as, make_api):
+    """api_at("/jobs", "reader"): a client with that role, by a credential that the path takes."""
+    def make(path, role):
+        if not path.startswith("/jobs"):
+            return api_as(role)
+        return make_api(keyed, key=Secret().token(claims(roles=[role])))
+    return make
+
+
 def call(api, method, path):
     path = path.replace("{id}", NO_ID).replace("{name}", fresh_name("n"))
     raw = None if method in ("GET", "DELETE") else b'{"nonsense":true}'
@@ -95,9 +112,9 @@ def call(api, method, path):
 
 
 @pytest.mark.parametrize("method, path, allowed", MATRIX, ids=ROUTE_IDS)
-def test_a_route_is_open_to_its_roles_and_closed_to_the_others(api_as, method, path, allowed):
-    for role in sorted(READERS):
-        response = call(api_as(role), method, path)
+def test_a_route_is_open_to_its_roles_and_closed_to_the_others(api_at, method, path, allowed):
+    for role in sorted(ROLES):
+        response = call(api_at(path, role), method, path)
         if role in allowed:
             assert response.status_code not in (401, 403), (role, response.text)
         else:

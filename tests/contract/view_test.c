@@ -6,13 +6,23 @@
 
 enum { ROW_BYTES = 4096 };
 
-static const struct str STATUS_WORDS[TASK_STATUS_COUNT] = {
-#define STATUS_WORD(door, status, word, why) STATUS_WORD_OF_##door(status, word)
-#define STATUS_WORD_OF_BULL(status, word) [TASK_##status] = {word, sizeof(word) - 1},
-#define STATUS_WORD_OF_REPOSITORY(status, word)
+static const struct {
+  const char *door;
+  enum task_status status;
+  const char *word;
+} STATUS_WORDS[] = {
+#define STATUS_WORD(door, status, word, why) {#door, TASK_##status, word},
 #include "api/doors/words.def"
 #undef STATUS_WORD
 };
+
+// What front door S1 calls it.
+static const char *word_of(enum task_status status) {
+  for (size_t i = 0; i < sizeof STATUS_WORDS / sizeof *STATUS_WORDS; i++)
+    if (strcmp(STATUS_WORDS[i].door, "BULL") == 0 && STATUS_WORDS[i].status == status)
+      return STATUS_WORDS[i].word;
+  return NULL;
+}
 
 // --- asking --------------------------------------------------------------------------------------
 
@@ -146,7 +156,8 @@ static void every_status_has_the_word_of_the_doors_table(void **state) {
     OK(unit_apply(u));
   }
   for (unsigned status = 0; status < TASK_STATUS_COUNT; status++)
-    assert_shown(w, STATUS_WORDS[status].at, "status", "id = %lld", number_of(ids[status]));
+    assert_shown(w, word_of((enum task_status)status), "status", "id = %lld",
+                 number_of(ids[status]));
 }
 
 static void a_result_is_shown_short_or_long(void **state) {

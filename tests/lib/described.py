@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 METHODS = ("get", "post", "put", "patch", "delete")
-ROLES = ("producer", "worker", "reader", "admin")
+ROLES = ("producer", "worker", "reader", "admin", "user")
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class Route:
     path: str               # "/api/v1/tasks/{id}"
     roles: tuple            # any one of them opens it; none: open to all
     parameters: tuple       # names in the query
+    by_token: bool          # no key will do
     schema: dict = field(hash=False, compare=False, default=None)   # of one body; None: takes none
 
     def __str__(self):
@@ -38,6 +39,7 @@ def routes(api):
             assert "x-roles" in operation, f"{method} {path} declares no scope"
             query = tuple(one["name"] for one in operation["parameters"] if one["in"] == "query")
             found.append(Route(method.upper(), path, tuple(operation["x-roles"]), query,
+                               operation.get("security") == [{"token": []}],
                                schema_of(operation)))
     assert len(found) > 30
     return found

@@ -3,12 +3,13 @@
 // It translates names and shapes. Attempts, backoff and priority are left to the type's defaults
 // and the server's, which are those of the document unless somebody changed them.
 #include "api/call.h"
+#include "api/doors/queues.h"
 #include "api/doors/words.h"
 #include "api/inputs.h"
 
-#define QUEUE STR("task-queue")
-
-bool api_is_door_queue(struct str queue) { return str_eq(queue, QUEUE); }
+bool api_is_door_queue(struct str queue) {
+  return str_eq(queue, BULL_QUEUE) || str_eq(queue, JOBS_QUEUE);
+}
 
 // --- failures ------------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ enum err bull_create(struct call *c) {
   struct create_item *item = ARENA_NEW(c->arena, struct create_item);
   item->task = (struct task){.type = in.type,
                              .payload = in.payload,
-                             .queue = QUEUE,
+                             .queue = BULL_QUEUE,
                              .priority = ABSENT,
                              .timeout_ms = ABSENT,
                              .version = VERSION_NONE};
