@@ -31,6 +31,8 @@ static void put_key(struct call *c, struct buf *b, const struct api_key *key) {
   put_time_or_null(b, key->revoked_at);
   BUF_LIT(b, ",\"expiresAt\":");
   put_time_or_null(b, key->expires_at);
+  BUF_LIT(b, ",\"lastUsedAt\":");
+  put_time_or_null(b, key->used_at);
   BUF_LIT(b, ",\"replacedBy\":");
   put_text_or_null(b, key->replaced_by);
   buf_char(b, '}');

@@ -29,8 +29,8 @@ static const char *const EXAMPLES[] = {
     "taskyard key revoke 4f9a1c02",
     NULL};
 static const char *const WORDS[] = {"create", "list", "rotate", "revoke", NULL};
-static const char *const TITLES[] = {"ID",      "NAME",    "TENANT",  "ROLES", "SERVICE",
-                                     "CREATED", "EXPIRES", "REVOKED", NULL};
+static const char *const TITLES[] = {"ID",      "NAME",    "TENANT",  "ROLES",     "SERVICE",
+                                     "CREATED", "EXPIRES", "REVOKED", "LAST USED", NULL};
 
 // Adds a member with what the option says, if it is there.
 static enum err write_duration(struct command *c, const char *option, const char *member,
@@ -154,7 +154,8 @@ static void add_key(struct command *c, struct table *table, struct str key) {
                                                {text_of(c, key, "service"), STYLE_PLAIN},
                                                {moment_text(c, key, "createdAt"), STYLE_DIM},
                                                {moment_text(c, key, "expiresAt"), STYLE_DIM},
-                                               {revoked, STYLE_WARN}});
+                                               {revoked, STYLE_WARN},
+                                               {moment_text(c, key, "lastUsedAt"), STYLE_DIM}});
 }
 
 static enum err list(struct command *c, struct fault *why) {

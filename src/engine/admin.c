@@ -74,13 +74,30 @@ static int64_t tenant_of(struct unit *u, struct str name) {
   return number;
 }
 
-static enum err check_new(const struct unit *u, struct order *order, struct api_key *key) {
-  if (u->e->catalog.key_count + u->keys.count >= LIMIT_KEYS)
-    return fault_set(&order->fault, ERR_TOO_MANY,
-                     "there are %d keys already, counting revoked and expired ones", LIMIT_KEYS);
+// Keys that opened nothing for long go when their places are wanted, one for one.
+static bool make_room(struct unit *u, struct order *order) {
+  struct api_key dead;
+  size_t count = u->e->catalog.keys.count + u->keys.count - u->keys_gone.count;
+  if (count < LIMIT_KEYS) return true;
+  if (!catalog_dead_key(u->e, u->now, &u->keys_gone, &u->arena, &dead)) return false;
+  *LIST_PUSH(&u->arena, &u->keys_gone, struct str) = dead.id;
+  struct event *event = admin_event(u, order, EVENT_KEY_REMOVED, dead.id);
+  event->tenant = dead.tenant;
+  event->actor = STR("system");
+  event->text = dead.name;
+  return true;
+}
+
+// Room is looked for last, since an order that is refused changes nothing.
+static enum err check_new(struct unit *u, struct order *order, struct api_key *key) {
   if (order->in.key.lifetime_ms) key->expires_at = u->now + order->in.key.lifetime_ms;
   if (key->expires_at && key->expires_at <= u->now)
     return fault_field(&order->fault, "/expiresAt", "expiresAt is past; the key would never open");
+  if (!make_room(u, order))
+    return fault_set(&order->fault, ERR_TOO_MANY,
+                     "there are %d keys already, which open or did so within 30 days; revoke those "
+                     "that nobody needs (`taskyard key list`)",
+                     LIMIT_KEYS);
   return ERR_OK;
 }
 
@@ -100,6 +117,16 @@ enum verdict key_decide(struct unit *u, struct order *order) {
   return ANSWERED;
 }
 
+// What was typed is said again only if it could be an id.
+static enum err refuse_id(struct order *order, struct str id) {
+  bool good = id.len <= LIMIT_NAME_BYTES;
+  for (size_t i = 0; i < id.len; i++) good = good && id.at[i] > ' ' && id.at[i] < 127;
+  return fault_set(&order->fault, ERR_NOT_FOUND,
+                   "there is no key %.*s%shere; `taskyard key list` or GET /api/v1/keys shows the "
+                   "ids of all",
+                   good ? (int)id.len : 0, id.at, good ? " " : "");
+}
+
 // With what earlier orders of this unit made of it.
 static enum err find_key(struct unit *u, struct order *order, struct str id, struct api_key *out) {
   const struct api_key *here = NULL;
@@ -110,7 +137,7 @@ static enum err find_key(struct unit *u, struct order *order, struct str id, str
   if (here)
     *out = *here;
   else if (!catalog_key(u->e, order->tenant, id, &u->arena, out))
-    return fault_set(&order->fault, ERR_NOT_FOUND, "there is no such key");
+    return refuse_id(order, id);
   out->id = id;  // the order's own text: it may be decided again, when this unit is gone
   return ERR_OK;
 }

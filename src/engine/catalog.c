@@ -33,12 +33,6 @@ static struct type *find_type(struct catalog_memory *c, int64_t tenant, struct s
   return NULL;
 }
 
-static struct api_key *find_key(struct catalog_memory *c, struct str id) {
-  for (size_t i = 0; i < c->key_count; i++)
-    if (str_eq(c->keys[i].id, id)) return &c->keys[i];
-  return NULL;
-}
-
 static void put_queue(struct catalog_memory *c, const struct queue *queue) {
   struct queue *old = find_queue(c, queue->tenant, queue->name);
   if (old == NULL) {
@@ -72,32 +66,6 @@ static void put_type(struct catalog_memory *c, const struct type *type) {
   old->description = own(type->description);
 }
 
-static void own_key(struct api_key *key) {
-  key->id = own(key->id);
-  key->name = own(key->name);
-  key->service = own(key->service);
-  key->replaced_by = own(key->replaced_by);
-}
-
-static void disown_key(const struct api_key *key) {
-  disown(key->id);
-  disown(key->name);
-  disown(key->service);
-  disown(key->replaced_by);
-}
-
-static void put_key(struct catalog_memory *c, const struct api_key *key) {
-  struct api_key *old = find_key(c, key->id);
-  if (old == NULL) {
-    c->keys = grown(c->keys, c->key_count, sizeof *c->keys);
-    old = &c->keys[c->key_count++];
-  } else {
-    disown_key(old);
-  }
-  *old = *key;
-  own_key(old);
-}
-
 static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
   for (size_t i = 0; i < c->tenant_count; i++)
     if (c->tenants[i].number == tenant->number) return;  // its name never changes
@@ -111,7 +79,6 @@ static void put_tenant(struct catalog_memory *c, const struct tenant *tenant) {
 static void forget_all(struct catalog_memory *c) {
   for (size_t i = 0; i < c->tenant_count; i++) disown(c->tenants[i].name);
   for (size_t i = 0; i < c->queue_count; i++) disown(c->queues[i].name);
-  for (size_t i = 0; i < c->key_count; i++) disown_key(&c->keys[i]);
   for (size_t i = 0; i < c->type_count; i++) {
     disown(c->types[i].name);
     disown(c->types[i].queue);
@@ -119,7 +86,6 @@ static void forget_all(struct catalog_memory *c) {
   }
   mem_free(c->tenants);
   mem_free(c->queues);
-  mem_free(c->keys);
   mem_free(c->types);
 }
 
@@ -137,14 +103,13 @@ static void replace_all(struct catalog_memory *c, const struct catalog *all) {
   forget_all(c);
   c->tenants = copied(all->tenants, c->tenant_count = all->tenant_count, sizeof *c->tenants);
   c->queues = copied(all->queues, c->queue_count = all->queue_count, sizeof *c->queues);
-  c->keys = copied(all->keys, c->key_count = all->key_count, sizeof *c->keys);
+  keyset_replace(&c->keys, all->keys, all->key_count);
   c->types = copied(all->types, c->type_count = all->type_count, sizeof *c->types);
   for (size_t i = 0; i < c->tenant_count; i++) c->tenants[i].name = own(c->tenants[i].name);
   for (size_t i = 0; i < c->queue_count; i++) {
     c->queues[i].name = own(c->queues[i].name);
     paused += c->queues[i].paused;
   }
-  for (size_t i = 0; i < c->key_count; i++) own_key(&c->keys[i]);
   for (size_t i = 0; i < c->type_count; i++) {
     c->types[i].name = own(c->types[i].name);
     c->types[i].queue = own(c->types[i].queue);
@@ -169,12 +134,13 @@ enum err catalog_open(struct engine *e, struct fault *why) {
 
 void catalog_close(struct engine *e) {
   forget_all(&e->catalog);
+  keyset_fini(&e->catalog.keys);
   pthread_rwlock_destroy(&e->catalog.lock);
 }
 
 static void put_all(struct catalog_memory *c, const struct catalog *all) {
   for (size_t i = 0; i < all->tenant_count; i++) put_tenant(c, &all->tenants[i]);
-  for (size_t i = 0; i < all->key_count; i++) put_key(c, &all->keys[i]);
+  for (size_t i = 0; i < all->key_count; i++) keyset_put(&c->keys, &all->keys[i]);
   for (size_t i = 0; i < all->queue_count; i++) put_queue(c, &all->queues[i]);
   for (size_t i = 0; i < all->type_count; i++) put_type(c, &all->types[i]);
 }
@@ -191,10 +157,7 @@ static void send_back(struct engine *e, const struct api_key *key) {
 static void send_back_all(struct engine *e, const struct api_key *keys, size_t count) {
   struct catalog_memory *c = &e->catalog;
   for (size_t i = 0; i < count; i++) {
-    const struct api_key *key = &keys[i];
-    // A list of all keys has them in the same places, mostly.
-    bool same_place = i < c->key_count && str_eq(c->keys[i].id, key->id);
-    const struct api_key *known = same_place ? &c->keys[i] : find_key(c, key->id);
+    const struct api_key *key = &keys[i], *known = keyset_find(&c->keys, key->id);
     if (known && (known->revoked_at != key->revoked_at || known->expires_at != key->expires_at))
       send_back(e, key);
   }
@@ -218,6 +181,8 @@ void catalog_absorb(struct unit *u) {
     send_back_all(u->e, all.keys, all.key_count);
     pthread_rwlock_wrlock(&c->lock);
     put_all(c, &all);
+    for (size_t i = 0; i < u->keys_gone.count; i++)
+      keyset_remove(&c->keys, *LIST_AT(u->keys_gone, struct str, i));
     pthread_rwlock_unlock(&c->lock);
     c->changed_from = u->catalog_from;
   }
@@ -331,8 +296,10 @@ size_t engine_types(struct engine *e, int64_t tenant, struct arena *a, struct ty
 
 // --- keys and tenants ----------------------------------------------------------------------------
 
-static struct api_key key_copy(struct arena *a, const struct api_key *key) {
+static struct api_key key_copy(struct catalog_memory *c, struct arena *a,
+                               const struct api_key *key) {
   struct api_key copy = *key;
+  copy.used_at = keyset_used_at(&c->keys, key);
   copy.id = arena_dup(a, key->id);
   copy.name = arena_dup(a, key->name);
   copy.service = arena_dup(a, key->service);
@@ -344,9 +311,9 @@ bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *
                  struct api_key *out) {
   struct catalog_memory *c = &e->catalog;
   pthread_rwlock_rdlock(&c->lock);
-  const struct api_key *key = find_key(c, id);
+  const struct api_key *key = keyset_find(&c->keys, id);
   bool found = key && key->tenant == tenant;
-  if (found) *out = key_copy(a, key);
+  if (found) *out = key_copy(c, a, key);
   pthread_rwlock_unlock(&c->lock);
   return found;
 }
@@ -355,16 +322,16 @@ size_t engine_keys(struct engine *e, int64_t tenant, struct arena *a, struct api
   struct catalog_memory *c = &e->catalog;
   size_t count = 0;
   pthread_rwlock_rdlock(&c->lock);
-  *out = ARENA_ARRAY(a, struct api_key, c->key_count + 1);
-  for (size_t i = 0; i < c->key_count; i++)
-    if (c->keys[i].tenant == tenant) (*out)[count++] = key_copy(a, &c->keys[i]);
+  *out = ARENA_ARRAY(a, struct api_key, c->keys.count + 1);
+  for (size_t i = 0; i < c->keys.count; i++)
+    if (c->keys.at[i].tenant == tenant) (*out)[count++] = key_copy(c, a, &c->keys.at[i]);
   pthread_rwlock_unlock(&c->lock);
   return count;
 }
 
 bool engine_has_keys(struct engine *e) {
   pthread_rwlock_rdlock(&e->catalog.lock);
-  bool any = e->catalog.key_count > 0;
+  bool any = e->catalog.keys.count > 0;
   pthread_rwlock_unlock(&e->catalog.lock);
   return any;
 }
@@ -376,8 +343,8 @@ static bool is_expired(const struct api_key *key, int64_t now) {
 size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now) {
   size_t count = 0;
   pthread_rwlock_rdlock(&e->catalog.lock);
-  for (size_t i = 0; i < e->catalog.key_count; i++) {
-    const struct api_key *key = &e->catalog.keys[i];
+  for (size_t i = 0; i < e->catalog.keys.count; i++) {
+    const struct api_key *key = &e->catalog.keys.at[i];
     count += key->tenant == tenant && (key->roles & ROLE_ADMIN) && !key->revoked_at &&
              !is_expired(key, now);
   }
@@ -385,7 +352,39 @@ size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now) {
   return count;
 }
 
+// When it stopped opening; INT64_MAX: it opens.
+static int64_t dead_since(const struct api_key *key, int64_t now) {
+  int64_t since = key->revoked_at ? key->revoked_at : INT64_MAX;
+  return is_expired(key, now) && key->expires_at < since ? key->expires_at : since;
+}
+
+static bool is_listed(const struct list *ids, struct str id) {
+  for (size_t i = 0; i < ids->count; i++)
+    if (str_eq(*LIST_AT(*ids, struct str, i), id)) return true;
+  return false;
+}
+
+bool catalog_dead_key(struct engine *e, int64_t now, const struct list *but, struct arena *a,
+                      struct api_key *out) {
+  struct catalog_memory *c = &e->catalog;
+  const struct api_key *oldest = NULL;
+  int64_t before = now - LIMIT_KEY_DEAD_MS;
+  pthread_rwlock_rdlock(&c->lock);
+  for (size_t i = 0; i < c->keys.count; i++) {
+    const struct api_key *key = &c->keys.at[i];
+    int64_t since = dead_since(key, now);
+    if (since > before || is_listed(but, key->id)) continue;
+    if (oldest == NULL || since < dead_since(oldest, now)) oldest = key;
+  }
+  if (oldest) *out = key_copy(c, a, oldest);
+  pthread_rwlock_unlock(&c->lock);
+  return oldest != NULL;
+}
+
+// Numbers rise from 1 without gaps, so it stands where it is looked for first.
 static struct str tenant_name(const struct catalog_memory *c, int64_t number) {
+  size_t place = (size_t)number - 1;
+  if (place < c->tenant_count && c->tenants[place].number == number) return c->tenants[place].name;
   for (size_t i = 0; i < c->tenant_count; i++)
     if (c->tenants[i].number == number) return c->tenants[i].name;
   return STR("default");
@@ -397,14 +396,17 @@ static enum key_state state_of(struct engine *e, const struct api_key *key,
                                const uint8_t hash[SHA256_BYTES]) {
   if (key == NULL || !hash_equal(key->hash, hash, SHA256_BYTES)) return KEY_UNKNOWN;
   if (key->revoked_at) return KEY_REVOKED;
-  return key->expires_at && is_expired(key, engine_now(e)) ? KEY_EXPIRED : KEY_GOOD;
+  int64_t now = engine_now(e);
+  if (is_expired(key, now)) return KEY_EXPIRED;
+  keyset_use(&e->catalog.keys, key, now);
+  return KEY_GOOD;
 }
 
 bool engine_key_check(struct engine *e, struct str id, const uint8_t hash[32], struct arena *a,
                       struct principal *out, enum key_state *state) {
   struct catalog_memory *c = &e->catalog;
   pthread_rwlock_rdlock(&c->lock);
-  const struct api_key *key = find_key(c, id);
+  const struct api_key *key = keyset_find(&c->keys, id);
   *state = state_of(e, key, hash);
   if (*state == KEY_GOOD) {
     *out = (struct principal){.tenant = key->tenant,

@@ -210,6 +210,105 @@ static void the_last_admin_that_opens_is_not_revoked(void **state) {
   assert_int_equal(ask(revoking(y, "k2")), ERR_OK);  // it opens nothing any more
 }
 
+static const int64_t DAY_MS = 24LL * 3600 * 1000;
+
+static void fill_with_keys(struct yard *y) {
+  char id[16];
+  for (int i = 0; i < LIMIT_KEYS; i++) {
+    snprintf(id, sizeof id, "k%d", i);
+    submit(keying(y, id, i % 2 ? "acme" : NULL));
+  }
+  while (y->store.key_count < LIMIT_KEYS) turn(y);
+}
+
+static bool has_key(struct yard *y, const char *id) {
+  for (size_t i = 0; i < y->store.key_count; i++)
+    if (str_eq(y->store.keys[i].id, str_of(id))) return true;
+  return false;
+}
+
+static void keys_that_died_long_ago_make_room_and_no_others(void **state) {
+  struct yard *y = *state;
+  fill_with_keys(y);
+  assert_int_equal(ask(keying(y, "one more", NULL)), ERR_TOO_MANY);
+  struct ask *foreign = revoking(y, "k7");
+  foreign->order.tenant = 2;
+  ask(revoking(y, "k4")), ask(rotating(y, "k6", "k6b", 0));  // the latter finds no room
+  y->now += 10;
+  ask(foreign);
+  y->now += 30 * DAY_MS - 11;
+  assert_int_equal(ask(keying(y, "one more", NULL)), ERR_TOO_MANY);
+  y->now += 1;
+  struct ask *never = keying(y, "never", NULL);  // what is refused makes no room
+  never->order.in.key.key.expires_at = y->now;
+  assert_int_equal(ask(never), ERR_INVALID);
+  assert_true(has_key(y, "k4"));
+  assert_int_equal(ask(keying(y, "one more", NULL)), ERR_OK);
+  assert_false(has_key(y, "k4"));
+  assert_int_equal(y->store.key_count, LIMIT_KEYS);
+  struct event *removed = &y->store.events[y->store.event_count - 2];
+  assert_int_equal(removed->kind, EVENT_KEY_REMOVED);
+  assert_text(removed->note, "k4");
+  assert_text(removed->actor, "system");
+  assert_int_equal(removed->tenant, 1);
+  assert_int_equal(ask(keying(y, "two more", NULL)), ERR_TOO_MANY);
+  assert_int_equal(ask(revoking(y, "k4")), ERR_NOT_FOUND);
+  y->now += 10;
+  assert_int_equal(ask(rotating(y, "k6", "k6b", 0)), ERR_OK);
+  assert_false(has_key(y, "k7"));
+  assert_int_equal(y->store.events[y->store.event_count - 3].tenant, 2);
+}
+
+static void of_several_new_keys_in_a_unit_each_gets_a_place_of_its_own(void **state) {
+  struct yard *y = *state;
+  fill_with_keys(y);
+  ask(revoking(y, "k2")), ask(revoking(y, "k4"));
+  y->now += 30 * DAY_MS;
+  struct ask *asks[] = {keying(y, "a", NULL), keying(y, "b", NULL), keying(y, "c", NULL)};
+  for (int i = 0; i < 3; i++) submit(asks[i]);
+  turn(y);
+  assert_int_equal(asks[0]->order.err, ERR_OK);
+  assert_int_equal(asks[1]->order.err, ERR_OK);
+  assert_int_equal(asks[2]->order.err, ERR_TOO_MANY);
+  assert_false(has_key(y, "k2") || has_key(y, "k4"));
+  assert_int_equal(y->store.key_count, LIMIT_KEYS);
+}
+
+static void a_key_tells_when_it_was_last_used(void **state) {
+  struct yard *y = *state;
+  struct arena a;
+  arena_init(&a, 4096);
+  struct principal who;
+  struct api_key *keys;
+  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL));
+  size_t applies = y->store.applies;
+  uint8_t wrong[SHA256_BYTES] = {1};
+  enum key_state found;
+  assert_true(opens(y, "k1", &who, &a));
+  assert_false(engine_key_check(y->e, STR("k2"), wrong, &a, &who, &found));
+  assert_int_equal(engine_keys(y->e, 1, &a, &keys), 2);
+  assert_int_equal(keys[0].used_at, y->now);
+  assert_int_equal(keys[1].used_at, 0);
+  assert_int_equal(y->store.applies, applies);  // nothing is written for it
+  int64_t used = y->now;
+  y->now += 50;
+  ask(revoking(y, "k1"));
+  assert_false(opens(y, "k1", &who, &a));
+  engine_keys(y->e, 1, &a, &keys);
+  assert_int_equal(keys[0].used_at, used);
+  arena_fini(&a);
+}
+
+static void an_unknown_key_is_named_with_what_to_do(void **state) {
+  struct yard *y = *state;
+  struct ask *typo = revoking(y, "k9"), *binary = revoking(y, "k\xff\n");
+  assert_int_equal(ask(typo), ERR_NOT_FOUND);
+  assert_non_null(strstr(typo->order.fault.detail, "there is no key k9 here"));
+  assert_non_null(strstr(typo->order.fault.detail, "taskyard key list"));
+  assert_int_equal(ask(binary), ERR_NOT_FOUND);
+  assert_non_null(strstr(binary->order.fault.detail, "there is no key here"));
+}
+
 static void a_tenant_is_made_by_the_first_key_that_names_it(void **state) {
   struct yard *y = *state;
   struct ask *a = keying(y, "k1", "acme"), *b = keying(y, "k2", "acme");
@@ -348,6 +447,10 @@ int main(void) {
       YARD_TEST(a_key_is_rotated_once_and_only_while_it_opens),
       YARD_TEST(who_waits_by_a_key_that_gets_an_end_is_sent_back),
       YARD_TEST(the_last_admin_that_opens_is_not_revoked),
+      YARD_TEST(keys_that_died_long_ago_make_room_and_no_others),
+      YARD_TEST(of_several_new_keys_in_a_unit_each_gets_a_place_of_its_own),
+      YARD_TEST(a_key_tells_when_it_was_last_used),
+      YARD_TEST(an_unknown_key_is_named_with_what_to_do),
       YARD_TEST(a_tenant_is_made_by_the_first_key_that_names_it),
       YARD_TEST(a_tenant_is_made_by_its_name_once),
       YARD_TEST(tenants_are_made_up_to_a_limit),

@@ -26,6 +26,7 @@
 
 #include "base/id.h"
 #include "engine/engine.h"
+#include "engine/keyset.h"
 #include "engine/unit.h"
 #include "model/limits.h"
 
@@ -46,8 +47,7 @@ struct catalog_memory {
   pthread_rwlock_t lock;
   struct tenant *tenants;
   size_t tenant_count;
-  struct api_key *keys;
-  size_t key_count;
+  struct keyset keys;
   struct queue *queues;
   size_t queue_count;
   struct type *types;
@@ -333,6 +333,10 @@ bool catalog_type(struct engine *e, int64_t tenant, struct str name, struct aren
 bool catalog_queue(struct engine *e, int64_t tenant, struct str name);  // it was paused once
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names);
 int64_t catalog_tenant_next(struct engine *e);
+// Of the keys that stopped opening longer ago than LIMIT_KEY_DEAD_MS the one that did so first,
+// but for those whose ids (struct str) are listed; false: there is none.
+bool catalog_dead_key(struct engine *e, int64_t now, const struct list *but, struct arena *a,
+                      struct api_key *out);
 size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now);  // admin keys that open
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
                  struct api_key *out);

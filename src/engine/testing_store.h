@@ -67,7 +67,7 @@ struct fake_store {
   struct log_line *lines;
   struct queue *queues;
   struct type types[64];
-  struct api_key keys[64];
+  struct api_key keys[LIMIT_KEYS + 8];
   struct tenant tenants[LIMIT_TENANTS];
   size_t task_count, event_count, replay_count, line_count;
   size_t queue_count, type_count, key_count, tenant_count;
@@ -396,6 +396,13 @@ static inline void fake_put_catalog(struct store_lane *lane, const struct change
     k->name = arena_dup(&s->arena, k->name);
     k->service = arena_dup(&s->arena, k->service);
     k->replaced_by = arena_dup(&s->arena, k->replaced_by);
+  }
+  assert(s->key_count <= LIMIT_KEYS + change->key_gone_count);
+  for (size_t i = 0; i < change->key_gone_count; i++) {
+    size_t at = 0;
+    while (at < s->key_count && !str_eq(s->keys[at].id, change->keys_gone[i])) at++;
+    assert(at < s->key_count);
+    s->keys[at] = s->keys[--s->key_count];
   }
   for (size_t i = 0; i < change->tenant_count; i++) {
     s->tenants[s->tenant_count] = change->tenants[i];

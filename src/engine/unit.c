@@ -257,6 +257,8 @@ struct change unit_change(const struct unit *u) {
       .type_count = u->types.count,
       .keys = u->keys.at,
       .key_count = u->keys.count,
+      .keys_gone = u->keys_gone.at,
+      .key_gone_count = u->keys_gone.count,
       .tenants = u->tenants.at,
       .tenant_count = u->tenants.count,
   };

@@ -63,6 +63,7 @@ struct unit {
   size_t unique_cap;
 
   struct list rows, events, logs, replays, queues, types, keys, tenants;  // the change
+  struct list keys_gone;                                                  // struct str: ids
   struct list ready;  // struct row *: became ready in this unit, best first
   size_t ready_head;  // those before it are taken
   bool ready_new;     // some were not offered to waiting claims yet

@@ -68,6 +68,8 @@ enum limits {
 
 // Thirty days: what takes longer to replace a key in is no rotation.
 #define LIMIT_KEY_OVERLAP_MS (30LL * 24 * 3600 * 1000)
+// Thirty days: keys that have not opened for so long may go when there is no room for another one.
+#define LIMIT_KEY_DEAD_MS (30LL * 24 * 3600 * 1000)
 // Ten years.
 #define LIMIT_KEY_LIFETIME_MS (3653LL * 24 * 3600 * 1000)
 // 400 days: farther away than any sane schedule, near enough that arithmetic cannot overflow.

@@ -60,6 +60,7 @@ struct api_key {
   int64_t revoked_at;      // 0: it was not
   int64_t expires_at;      // 0: never
   struct str service;      // the microservice whose own key it is; NONE: of no such
+  int64_t used_at;         // by this process, since it started; 0: not yet. No store keeps it
   struct str replaced_by;  // id of the key that rotation put in its place; NONE: it was not rotated
 };
 

@@ -150,6 +150,8 @@ struct change {
   size_t type_count;
   const struct api_key *keys;  // insert or replace, by id
   size_t key_count;
+  const struct str *keys_gone;  // ids of keys to be deleted, after the above
+  size_t key_gone_count;
   const struct tenant *tenants;  // insert
   size_t tenant_count;
 };

@@ -77,7 +77,8 @@ def test_a_made_key_works_at_once_and_its_secret_is_shown_once(admin, keyed, mak
     api = make_api(keyed, key=secret)
     assert api.complete(api.running())["status"] == "completed"
     listed = admin.get("/keys")
-    assert key in admin.expect(listed)["keys"]
+    keys = {one["id"]: one for one in admin.expect(listed)["keys"]}
+    assert keys[key["id"]] == {**key, "lastUsedAt": keys[key["id"]]["lastUsedAt"]}
     assert secret not in listed.text
 
 
@@ -98,8 +99,31 @@ def test_a_revoked_key_is_refused_at_once(admin, keyed, make_api):
     assert listed[made["key"]["id"]]["revokedAt"]
 
 
-def test_an_unknown_key_is_not_revoked(admin):
-    problem(admin.delete("/keys/nosuchkey"), 404, "not_found")
+def test_an_unknown_key_is_neither_revoked_nor_rotated_and_is_named(admin):
+    for response in (admin.delete("/keys/nosuchkey"), admin.post("/keys/nosuchkey/rotate")):
+        detail = problem(response, 404, "not_found")["detail"]
+        assert "no key nosuchkey here" in detail and "taskyard key list" in detail
+    for odd in ("%01", "%C3%A9", "a%20b", "x" * 129):
+        assert "no key here" in problem(admin.delete(f"/keys/{odd}"), 404, "not_found")["detail"]
+
+
+def test_a_key_tells_when_it_last_opened_since_the_server_started(admin, keyed, make_api):
+    made = new_key(admin, ["reader"])
+    assert made["key"]["lastUsedAt"] is None
+    api = make_api(keyed, key=made["secret"])
+    wrong = make_api(keyed, key=made["secret"][:-1] + ("a" if made["secret"][-1] != "a" else "b"))
+    problem(wrong.get("/tasks"), 401, "unauthenticated")
+
+    def used():
+        keys = admin.expect(admin.get("/keys"))["keys"]
+        return {key["id"]: key for key in keys}[made["key"]["id"]]["lastUsedAt"]
+    assert used() is None
+    api.expect(api.get("/tasks"))
+    first = used()
+    assert made["key"]["createdAt"] <= first
+    admin.expect(admin.delete(f"/keys/{made['key']['id']}"))
+    problem(api.get("/tasks"), 401, "unauthenticated")
+    assert used() == first
 
 
 @pytest.mark.parametrize("body, pointer", [

@@ -432,6 +432,25 @@ static void each_field_of_a_key_is_kept_as_it_was_last(void **state) {
   assert_str(c.keys[0].replaced_by, STR("b"));
 }
 
+static void keys_that_are_gone_are_gone_whether_put_in_the_same_change_or_not(void **state) {
+  struct world *w = *state;
+  struct api_key keys[] = {{.id = STR("a"), .tenant = 1, .created_at = 5},
+                           {.id = STR("b"), .tenant = 1, .created_at = 6},
+                           {.id = STR("c"), .tenant = 1, .created_at = 7}};
+  const struct str gone[] = {STR("a"), STR("c"), STR("never there")};
+  struct catalog c = {0};
+  put_keys(w, keys, 2);
+  struct unit *u = unit_new(w);
+  u->change.keys = &keys[2];
+  u->change.key_count = 1;
+  u->change.keys_gone = gone;
+  u->change.key_gone_count = 3;
+  OK(unit_apply(u));
+  OK(w->ops->catalog(w->store, &w->arena, &c, &w->why));
+  assert_int_equal(c.key_count, 1);
+  assert_str(c.keys[0].id, STR("b"));
+}
+
 static void the_catalogue_keeps_the_latest_of_each_name(void **state) {
   struct world *w = *state;
   struct queue queues[] = {{1, STR("voice"), true}, {2, STR("voice"), true}};
@@ -540,6 +559,7 @@ int main(void) {
       CONTRACT_TEST(events_are_numbered_per_tenant_and_read_per_task),
       CONTRACT_TEST(an_event_without_a_task_keeps_its_queue),
       CONTRACT_TEST(each_field_of_a_key_is_kept_as_it_was_last),
+      CONTRACT_TEST(keys_that_are_gone_are_gone_whether_put_in_the_same_change_or_not),
       CONTRACT_TEST(the_catalogue_keeps_the_latest_of_each_name),
       CONTRACT_TEST(a_restart_carries_on_where_the_store_was),
       CONTRACT_TEST(upkeep_is_harmless_at_any_time),

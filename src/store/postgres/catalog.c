@@ -165,6 +165,15 @@ static enum err send_keys(struct conn *c, const struct change *change, struct fa
   return ERR_OK;
 }
 
+static enum err send_keys_gone(struct conn *c, const struct change *change, struct fault *why) {
+  for (size_t i = 0; i < change->key_gone_count; i++) {
+    struct call call = pg_call(c, QUERY_key_delete);
+    call_text(&call, change->keys_gone[i]);
+    TRY(pg_send(&call, why));
+  }
+  return ERR_OK;
+}
+
 static enum err send_queues(struct conn *c, const struct change *change, struct fault *why) {
   for (size_t i = 0; i < change->queue_count; i++) {
     const struct queue *q = &change->queues[i];
@@ -200,11 +209,12 @@ static enum err send_types(struct conn *c, const struct change *change, struct f
 
 enum err pg_catalog_send(struct conn *c, const struct change *change, size_t *sent,
                          struct fault *why) {
-  size_t count =
-      change->tenant_count + change->key_count + change->queue_count + change->type_count;
+  size_t count = change->tenant_count + change->key_count + change->key_gone_count +
+                 change->queue_count + change->type_count;
   if (count == 0) return ERR_OK;
   TRY(send_tenants(c, change, why));
   TRY(send_keys(c, change, why));
+  TRY(send_keys_gone(c, change, why));
   TRY(send_queues(c, change, why));
   TRY(send_types(c, change, why));
   struct call raise = pg_call(c, QUERY_catalog_raise);

@@ -53,6 +53,10 @@ ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, name = excluded.name,
   revoked_at = excluded.revoked_at, expires_at = excluded.expires_at, service = excluded.service,
   replaced_by = excluded.replaced_by;
 
+-- A key that made room for another one.
+-- name: key_delete
+DELETE FROM @schema@.api_key WHERE id = $1::text;
+
 -- A queue that was paused or resumed.
 -- name: queue_put
 INSERT INTO @schema@.queue (tenant, name, paused) VALUES ($1::bigint, $2::text, $3::boolean)

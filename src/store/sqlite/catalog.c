@@ -171,6 +171,12 @@ static enum err put_key(struct conn *c, const struct api_key *k, struct fault *w
   return sqlite_use_run(&u, why);
 }
 
+static enum err delete_key(struct conn *c, struct str id, struct fault *why) {
+  struct use u = sqlite_use(c, QUERY_key_delete);
+  use_text(&u, id);
+  return sqlite_use_run(&u, why);
+}
+
 static enum err insert_tenant(struct conn *c, const struct tenant *t, struct fault *why) {
   struct use u = sqlite_use(c, QUERY_tenant_insert);
   use_i64(&u, t->number);
@@ -181,6 +187,7 @@ static enum err insert_tenant(struct conn *c, const struct tenant *t, struct fau
 enum err sqlite_catalog_apply(struct conn *c, const struct change *change, struct fault *why) {
   for (size_t i = 0; i < change->tenant_count; i++) TRY(insert_tenant(c, &change->tenants[i], why));
   for (size_t i = 0; i < change->key_count; i++) TRY(put_key(c, &change->keys[i], why));
+  for (size_t i = 0; i < change->key_gone_count; i++) TRY(delete_key(c, change->keys_gone[i], why));
   for (size_t i = 0; i < change->queue_count; i++) TRY(put_queue(c, &change->queues[i], why));
   for (size_t i = 0; i < change->type_count; i++) TRY(put_type(c, &change->types[i], why));
   return ERR_OK;

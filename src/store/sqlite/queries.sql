@@ -229,6 +229,10 @@ INSERT OR REPLACE INTO api_key(id, tenant, name, roles, hash, created_at, revoke
   service, replaced_by)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- A key that made room for another one.
+-- name: key_delete
+DELETE FROM api_key WHERE id = ?;
+
 -- Read at start.
 -- name: key_all
 SELECT id, tenant, name, roles, hash, created_at, revoked_at, expires_at, service, replaced_by
