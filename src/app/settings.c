@@ -259,11 +259,10 @@ void settings_jobs_off(const struct settings *s, struct buf *out) {
     bool missing;
     const char *what;
   } needs[] = {
-      {!s->jobs, "jobs = yes (or ENABLE_QUEUE=true, and STORAGE to prisma if at all)"},
+      {!s->jobs, "jobs = yes (ENABLE_QUEUE=true, and STORAGE=prisma if at all)"},
       {!s->store.path && !s->store.address,
-       "store = sqlite:PATH or postgresql://USER@HOST/DATABASE in place of memory:, since jobs "
-       "last"},
-      {!settings_algorithms(s), "jwt_secret or jwks, since jobs belong to the users of tokens"},
+       "store = sqlite:PATH or postgresql://… in place of memory:"},
+      {!settings_algorithms(s), "jwt_secret or jwks, for the tokens of users"},
   };
   size_t count = 0;
   for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
@@ -273,15 +272,19 @@ void settings_jobs_off(const struct settings *s, struct buf *out) {
   }
 }
 
+// The defaults of the task repository service and of its client.
+static bool is_well_known(struct str key) {
+  return str_eq(key, STR("dev_api_key")) || str_eq(key, STR("default-api-key"));
+}
+
 enum err settings_check_exposure(const struct settings *s, bool key_exists, struct fault *why) {
   if (!settings_is_public(s)) return ERR_OK;
   struct str host = s->listen.host;
-  if (str_eq(s->api_key, STR("dev_api_key")) && !s->allow_default_key)
-    return fault_set(
-        why, ERR_INVALID,
-        "listening on %.*s with the well-known key dev_api_key would let everyone in; set "
-        "another API_KEY, or give --allow-default-key",
-        STR_FMT(host));
+  if (is_well_known(s->api_key) && !s->allow_default_key)
+    return fault_set(why, ERR_INVALID,
+                     "listening on %.*s with the well-known key %.*s would let everyone in; set "
+                     "another API_KEY, or give --allow-default-key",
+                     STR_FMT(host), STR_FMT(s->api_key));
   if (!key_exists && str_is_none(s->api_key) && !settings_algorithms(s) && !s->allow_public)
     return fault_set(
         why, ERR_INVALID,

@@ -175,6 +175,7 @@ static void what_jobs_lack_is_said_in_one_sentence(void **state) {
   assert_non_null(strstr(said.at, "the job API is off; set jobs = yes"));
   assert_non_null(strstr(said.at, "; store = sqlite:PATH"));
   assert_non_null(strstr(said.at, "; jwt_secret or jwks"));
+  assert_true(said.len < FAULT_DETAIL_BYTES);  // an answer has it whole
   settings_fini(&settings);
   buf_clear(&said);
   memset(variables, 0, sizeof variables);
@@ -512,6 +513,11 @@ static void the_well_known_key_does_not_open_a_public_address(void **state) {
   set_env("API_KEY", "dev_api_key");
   load_listening_on("0.0.0.0:1");
   assert_int_equal(settings_check_exposure(&settings, true, &why), ERR_INVALID);
+  settings_fini(&settings);
+  variables[0][1] = "default-api-key";
+  load();
+  assert_int_equal(settings_check_exposure(&settings, true, &why), ERR_INVALID);
+  assert_non_null(strstr(why.detail, "default-api-key"));
   settings_fini(&settings);
   source.flags[SETTING_INDEX_allow_default_key] = "yes";
   load();
