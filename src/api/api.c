@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "api/call.h"
+#include "api/doors/repository.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -297,6 +298,7 @@ static enum err make_tenant(struct call *c) {
 static enum err handle_call(struct call *c) {
   TRY(route_find(c));
   TRY(auth_check(c));
+  if (repository_must_resolve(c)) return repository_resolve(c, run_handler);
   return str_is_none(c->new_tenant) ? run_handler(c) : make_tenant(c);
 }
 

@@ -74,6 +74,7 @@ struct call {
   struct str allow;         // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
   struct str param;         // what stood for {id} or {name}
   struct id id;
+  struct str old_id;  // what stood for {id} and is no id of ours: see repository_resolve
   struct principal who;
   bool has_token;          // a token (JWT) came
   struct str new_tenant;   // of who: to be made before anything else; STR_NONE: it is there

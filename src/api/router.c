@@ -85,6 +85,15 @@ static struct str allow_for(struct call *c, unsigned methods) {
   return text;
 }
 
+// Of a task that was made under another id, perhaps: who may say so is not known yet.
+static bool take_old_id(struct call *c, const struct route *route, struct str param) {
+  struct str id;
+  if (route->door || is_literal(param) || !http_path_decode(c->arena, param, &id)) return false;
+  if (id.len > LIMIT_REFERENCE_BYTES) return false;
+  c->old_id = id;
+  return true;
+}
+
 // `{name}` segments may be percent-encoded; ids never need it.
 static enum err take_param(struct call *c, const struct route *route, struct str param) {
   if (str_is_none(param)) return ERR_OK;
@@ -94,6 +103,7 @@ static enum err take_param(struct call *c, const struct route *route, struct str
     return fault_set(&c->fault, ERR_BAD_REQUEST, "the path has a broken percent escape");
   }
   if (!is_literal(param) && id_parse(param, &c->id)) return ERR_OK;
+  if (take_old_id(c, route, param)) return ERR_OK;
   bool named = route->door && route->door->absent;
   return fault_set(&c->fault, ERR_NOT_FOUND, "%s",
                    named ? route->door->absent : "there is no such task");

@@ -117,10 +117,24 @@ static void a_path_without_a_row_is_absent(void **state) {
 
 static void what_is_no_id_is_no_task(void **state) {
   (void)state;
-  assert_int_equal(find(HTTP_METHOD_GET, "/api/v1/tasks/x"), ERR_NOT_FOUND);
-  assert_int_equal(find(HTTP_METHOD_GET, "/api/v1/tasks/01890000-0000-4000-8000-00000000000a"),
-                   ERR_NOT_FOUND);
-  assert_int_equal(find(HTTP_METHOD_POST, "/api/v1/tasks/%30/cancel"), ERR_NOT_FOUND);
+  static const struct {
+    const char *path, *old_id;
+  } rows[] = {
+      {"/api/v1/tasks/x", "x"},
+      {"/api/v1/tasks/01890000-0000-4000-8000-00000000000a",
+       "01890000-0000-4000-8000-00000000000a"},
+      {"/api/v1/tasks/%30", "0"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    assert_int_equal(find(HTTP_METHOD_GET, rows[i].path), ERR_OK);
+    assert_true(id_is_none(call.id));
+    assert_true(str_eq(call.old_id, str_of(rows[i].old_id)));  // perhaps one of a service
+  }
+  assert_int_equal(find(HTTP_METHOD_GET, "/api/v1/tasks/" ID), ERR_OK);
+  assert_true(str_is_none(call.old_id));
+  assert_int_equal(find(HTTP_METHOD_GET, "/api/v1/tasks/%"), ERR_NOT_FOUND);
+  assert_int_equal(find(HTTP_METHOD_POST, "/api/v1/tasks/stats/cancel"), ERR_NOT_FOUND);
+  assert_int_equal(find(HTTP_METHOD_GET, "/api/v1/jobs/x"), ERR_NOT_FOUND);
 }
 
 static void literal_words_are_never_ids(void **state) {

@@ -1,5 +1,7 @@
 """The front door of the task repository service: its bodies, its lists of work, its moves."""
 
+from urllib.parse import quote
+
 import pytest
 
 from lib.client import fresh_name, problem
@@ -69,6 +71,84 @@ def claimed(api, **fields):
 def work(api, **params):
     params.setdefault("task_type", api.type)
     return api.expect(api.get("/tasks", params=params))["tasks"]
+
+
+# --- ids of before --------------------------------------------------------------------------------
+
+def by_old_id(api, old, **fields):
+    """A task that was made under an id of its client's own."""
+    return create(api, task_id=old, **fields)["task_id"]
+
+
+@pytest.mark.parametrize("old", ["task_0123456789abcdef", "65f0c0ffee0123456789abcd", "7",
+                                 "f47ac10b-58cc-4372-a567-0e02b2c3d479", "Ä b/c?d%", "x" * 200])
+def test_a_task_is_reached_by_its_old_id_on_every_route(api, old):
+    task_id = by_old_id(api, old)
+    path = "/tasks/" + quote(old, safe="")
+    assert api.expect(api.get(path))["task"]["id"] == task_id
+    assert api.expect(api.get(path + "/status"))["id"] == task_id
+    assert api.expect(api.get(path + "/events"))["events"][0]["taskId"] == task_id
+    assert api.expect(api.put(path, {"priority": 7}))["task"]["priority"] == 7
+    assert api.expect(api.post(path + "/claim", {"service_id": "p"}))["task"]["id"] == task_id
+    assert api.expect(api.post(path + "/logs", {"text": "line"}))["success"]
+    assert api.expect(api.post(path + "/complete", {"a": 1}))["task"]["id"] == task_id
+    assert api.expect(api.get(path))["results"] == {"a": 1}
+    api.expect(api.delete(path))
+    problem(api.get(path), 404, "not_found")
+
+
+def test_an_old_id_is_known_in_its_tenant_alone(api, admin, keyed, make_api):
+    old = fresh_name("task")
+    by_old_id(api, old)
+    body = {"name": "k", "roles": ["producer", "worker"], "service": "content",
+            "tenant": fresh_name("tenant")}
+    other = make_api(keyed, key=admin.expect(admin.post("/keys", body), 201)["secret"])
+    never = fresh_name("task")
+    for method, path, sent in [("GET", "", None), ("POST", "/claim", {}), ("DELETE", "", None),
+                               ("POST", "/complete", {"a": 1})]:
+        answers = []
+        for name in (old, never):
+            options = {} if sent is None else {"body": sent}
+            body = problem(other.send(method, f"/tasks/{name}{path}", **options), 404, "not_found")
+            answers.append({**body, "requestId": None})
+        assert answers[0] == answers[1]
+    mine = by_old_id(other, old)
+    assert other.expect(other.get(f"/tasks/{old}"))["task"]["id"] == mine
+    assert api.expect(api.get(f"/tasks/{old}"))["task"]["id"] != mine
+
+
+def test_only_a_service_has_ids_of_before(api, service, keyed, make_api, admin):
+    old = fresh_name("task")
+    by_old_id(api, old)
+    tenant = api.expect(api.get(f"/tasks/{old}"))["task"]["tenantId"]
+    token = make_api(keyed, key=Secret().token(claims(roles=["admin"], tenant=tenant)))
+    for other in (service(name=""), token, admin):
+        problem(other.get(f"/tasks/{old}"), 404, "not_found")
+    problem(make_api(keyed, key="").get(f"/tasks/{old}"), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("word", ["stats", "pending", "cleanup", "batch"])
+def test_a_literal_word_is_no_old_id(api, word):
+    by_old_id(api, word)
+    assert api.post(f"/tasks/{word}/claim", {}).status_code in (404, 405)
+    assert "task" not in api.get(f"/tasks/{word}").json()
+
+
+def test_a_path_that_no_id_can_be_is_absent(api):
+    for odd in ("x" * 201, "%FF", "%00", "%zz"):
+        problem(api.get(f"/tasks/{odd}"), 404, "not_found")
+
+
+def test_a_claim_may_name_the_tenant_id_to_be_sure(api):
+    task_id = create(api, tenant_id="acme")["task_id"]
+    query = {"processor_id": "p", "tenant_id": "globex"}
+    problem(api.post(f"/tasks/{task_id}/claim", params=query), 404, "not_found")
+    query["tenant_id"] = "acme"
+    seen = api.expect(api.post(f"/tasks/{task_id}/claim", params=query))
+    assert seen["processor_id"] == "p" and seen["status"] == "processing"
+    bare = create(api)["task_id"]
+    problem(api.post(f"/tasks/{bare}/claim", params=query), 404, "not_found")
+    problem(api.post(f"/tasks/{NO_ID}/claim", params=query), 404, "not_found")
 
 
 # --- create ---------------------------------------------------------------------------------------

@@ -183,7 +183,9 @@ def test_a_file_that_is_not_there_is_named(api, tmp_path):
     assert done.returncode == 1 and "nothing.jsonl" in done.stderr
 
 
-def test_a_processor_sees_an_imported_task_as_one_of_its_own(make_server, make_api, tmp_path):
+@pytest.fixture
+def processor(make_server, make_api, tmp_path):
+    """The client of a service into whose tenant document 1 was imported."""
     server = make_server(key="an-admin-key")
     admin = make_api(server)
     made = admin.expect(admin.post("/keys", {
@@ -194,8 +196,20 @@ def test_a_processor_sees_an_imported_task_as_one_of_its_own(make_server, make_a
     done = subprocess.run([str(BINARY), "import", "--from", str(path)], timeout=10, cwd=tmp_path,
                           env=clean_environment(tmp_path, env))
     assert done.returncode == 0
-    api = make_api(server, key=made["secret"])
-    task, = api.expect(api.get("/tasks", params={"task_type": "GENERATIVE"}))["tasks"]
+    return make_api(server, key=made["secret"])
+
+
+def test_a_processor_sees_an_imported_task_as_one_of_its_own(processor):
+    listed = processor.get("/tasks", params={"task_type": "GENERATIVE"})
+    task, = processor.expect(listed)["tasks"]
     assert task["request"] == {"content": {"n": 1}}
-    answer = api.expect(api.post(f"/tasks/{task['task_id']}/claim"))
+    answer = processor.expect(processor.post(f"/tasks/{task['task_id']}/claim"))
     assert (answer["status"], answer["priority"]) == ("processing", 1)
+
+
+def test_an_imported_task_is_reached_by_its_old_id(processor):
+    path = f"/tasks/{oid(1)['$oid']}"
+    assert processor.expect(processor.get(path))["request"] == {"content": {"n": 1}}
+    assert processor.expect(processor.post(path + "/claim"))["status"] == "processing"
+    processor.expect(processor.post(path + "/complete", {"done": True}))
+    assert processor.expect(processor.get(path))["results"] == {"done": True}

@@ -10,6 +10,73 @@ bool repository_is_service(const struct call *c) {
   return !str_is_none(c->who.service) && engine_can_hold(c->who.actor);
 }
 
+// --- which task ----------------------------------------------------------------------------------
+
+struct resolve_call {
+  struct str project;  // STR_NONE: any
+  struct task *task;   // NULL: there is none
+  enum err (*then)(struct call *c);
+};
+
+static struct str claimed_project(const struct call *c) {
+  if (c->route->handle != claim_one) return STR_NONE;
+  return http_query(c->http, STR("tenant_id"), NULL);
+}
+
+bool repository_must_resolve(const struct call *c) {
+  return !str_is_none(c->old_id) || !str_is_none(claimed_project(c));
+}
+
+static enum err read_by_old_id(struct call *c, const struct store_ops *ops,
+                               struct store_reader *reader, struct task **out, struct fault *why) {
+  const struct task_filter filter = {.tenant = c->who.tenant, .unique_key = c->old_id, .limit = 1};
+  struct task_page page = {0};
+  TRY(ops->read_tasks(reader, &c->read, &filter, &page, why));
+  *out = page.count ? page.tasks[0] : NULL;
+  return ERR_OK;
+}
+
+static void run_resolve(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
+  struct call *c = q->context;
+  struct resolve_call *x = c->input;
+  if (str_is_none(c->old_id))
+    q->err = ops->read_task(reader, &c->read, c->who.tenant, c->id, 0, &x->task, &q->fault);
+  else
+    q->err = read_by_old_id(c, ops, reader, &x->task, &q->fault);
+}
+
+static enum err refuse_absent(struct call *c) {
+  return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such task");
+}
+
+static void resolved(struct query *q) {
+  struct call *c = q->context;
+  const struct resolve_call *x = c->input;
+  enum err err = q->err;
+  c->fault = q->fault;
+  bool other =
+      err == ERR_OK && x->task && !str_is_none(x->project) && !str_eq(x->task->project, x->project);
+  if (err == ERR_OK && (x->task == NULL || other)) err = refuse_absent(c);
+  if (err == ERR_OK) c->id = x->task->id;
+  arena_fini(&c->read);
+  if (err == ERR_OK) err = x->then(c);
+  if (err != ERR_OK) call_fail(c, err);
+}
+
+// Only services have ids of before.
+enum err repository_resolve(struct call *c, enum err (*then)(struct call *c)) {
+  if (!str_is_none(c->old_id) && !repository_is_service(c)) return refuse_absent(c);
+  if (!str_is_none(c->new_tenant)) return refuse_absent(c);  // it has no tasks
+  struct resolve_call *x = ARENA_NEW(c->arena, struct resolve_call);
+  x->project = claimed_project(c);
+  x->then = then;
+  c->input = x;
+  arena_init(&c->read, READ_ARENA_BYTES);
+  c->query = (struct query){.run = run_resolve, .done = resolved, .context = c};
+  engine_query(c->api->settings.engine, &c->query);
+  return ERR_OK;
+}
+
 // --- tasks ---------------------------------------------------------------------------------------
 
 static bool has_member(struct str object, struct str name) {

@@ -12,6 +12,13 @@
 
 bool repository_is_service(const struct call *c);
 
+// --- which task ----------------------------------------------------------------------------------
+
+// A path that names a task by what a service knew it as before, which is kept as its unique key; or
+// a claim that names the task's tenant_id, to be sure. Finds the task, and then goes on.
+bool repository_must_resolve(const struct call *c);
+MUST_USE enum err repository_resolve(struct call *c, enum err (*then)(struct call *c));
+
 // --- what comes in -------------------------------------------------------------------------------
 
 // A body to create a task by: an object with `task_type`. The whole of it becomes the payload, so
