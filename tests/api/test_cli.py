@@ -451,6 +451,15 @@ def test_a_password_in_the_stores_address_is_not_shown(offline):
     assert "cannot connect to the database" in told and "secret" not in told
 
 
+@pytest.mark.parametrize("store, hints", [
+    ("postgresql://me@127.0.0.1:1/x", ["is it running", "pg_isready -h 127.0.0.1 -p 1"]),
+    ("postgresql://me@/x?host=/nowhere", ["is it running", "pg_isready -h /nowhere"]),
+    ("postgresql://me@nobody.invalid/x", ["host's name"])])
+def test_a_database_that_is_not_reached_is_told_with_what_to_look_at(offline, store, hints):
+    told = offline("serve", "--store", store, expect=1).stderr
+    assert "cannot connect to the database" in told and all(hint in told for hint in hints), told
+
+
 def test_serve_refuses_to_listen_in_public_without_a_key(offline):
     told = offline("serve", "--listen", "0.0.0.0:0", "--store", "memory:", expect=CONFIG).stderr
     assert "API key" in told

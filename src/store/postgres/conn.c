@@ -145,18 +145,42 @@ static enum err check_address(const char *url, struct fault *why) {
                    *text ? ": " : "", text);
 }
 
+// What to do about a failure that libpq tells by these words.
+static const struct hint {
+  const char *sign, *hint;
+  bool silent;  // nothing answered: a program that comes with the database tells more
+} hints[] = {
+    {"read-only", "; name the primary in the store's address, or make it writable", false},
+    {"Connection refused", "; is it running, and does it listen there?", true},
+    {"No such file or directory", "; is it running, and are its sockets there?", true},
+    {"timeout expired", "; is the address right, and no firewall between?", true},
+    {"translate host name", "; is the host's name in the store's address right?", false},
+    {"role \"", "; make it with createuser, or name another user", false},
+    {"\" does not exist", "; make it with createdb, or name another database", false},
+    {"password", "; look at user and password in the store's address, or PGPASSWORD", false},
+};
+
+static const struct hint *hint_for(const char *text) {
+  static const struct hint none = {"", "", false};
+  for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+    if (strstr(text, hints[i].sign)) return &hints[i];
+  return &none;
+}
+
 static enum err cannot_connect(const struct conn *c, struct fault *why) {
-  char text[FAULT_DETAIL_BYTES];
+  char text[FAULT_DETAIL_BYTES], ask[FAULT_DETAIL_BYTES] = "";
   pg_one_line(PQerrorMessage(c->db), text, sizeof text);
-  const char *url = c->settings->url, *hint = "";
-  if (strstr(text, "read-only"))
-    hint = "; name the primary in the store's address, or make it writable";
+  const char *url = c->settings->url;
+  const struct hint *hint = hint_for(text);
+  if (hint->silent)
+    snprintf(ask, sizeof ask, " `pg_isready -h %s -p %s` tells", PQhost(c->db), PQport(c->db));
   // What libpq took for the host's name is then a part of the password.
   if (strstr(text, "translate host name") && strchr(url, '@') != strrchr(url, '@'))
     return fault_set(why, ERR_UNAVAILABLE,
                      "cannot connect to the database: the store's address has several @; write one "
                      "of the password as %%40, a / as %%2F");
-  return fault_set(why, ERR_UNAVAILABLE, "cannot connect to the database: %s%s", text, hint);
+  return fault_set(why, ERR_UNAVAILABLE, "cannot connect to the database: %s%s%s", text, hint->hint,
+                   ask);
 }
 
 static enum err connect_to(struct conn *c, struct fault *why) {
