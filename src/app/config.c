@@ -11,7 +11,7 @@
 // The flags of serve are taken too, so that one sees what they would do.
 static const struct option_spec OPTIONS[] = {
     {"json", 'j', NULL, "print one JSON document"},
-    {"check", 0, NULL, "print nothing if the settings are right"},
+    {"check", 0, NULL, "print nothing if the settings are right, else all that is wrong"},
     {0}};
 static const char *const EXAMPLES[] = {
     "taskyard config", "taskyard config --check --config /etc/taskyard/taskyard.conf",
@@ -120,13 +120,28 @@ static enum err show(struct command *c, const struct settings *s, struct fault *
   return err;
 }
 
+// All that is wrong is told, but the latest, which the command ends with.
+struct wrongs {
+  size_t count;
+  struct fault latest;
+};
+
+static void tell_wrong(void *self, const struct fault *why) {
+  struct wrongs *wrongs = self;
+  if (wrongs->count++) command_complain(&wrongs->latest);
+  wrongs->latest = *why;
+}
+
 static enum err run(struct command *c, struct fault *why) {
   struct settings_source source = settings_flags_read(&c->given);
   struct settings settings;
+  struct wrongs wrongs = {0};
+  bool only_check = options_has(&c->given, "check");
   c->exit_code = EXIT_CONFIG;
+  if (only_check) source.wrong = tell_wrong;
+  source.self = &wrongs;
   TRY(settings_load(&source, &settings, why));
   settings_typos_tell(stderr);
-  bool only_check = options_has(&c->given, "check");
   enum err err = only_check ? check(&settings, why) : show(c, &settings, why);
   if (err == ERR_OK) c->exit_code = EXIT_DONE;
   settings_fini(&settings);

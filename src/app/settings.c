@@ -51,17 +51,26 @@ static enum err load_flags(struct settings *s, struct fault *why);
 static enum err load_secret(struct settings *s, enum setting_index which, struct fault *why);
 static enum err check_tokens(const struct settings *s, struct fault *why);
 
+// Past what is wrong, if there is somebody to tell of it.
+static enum err go_on(struct settings *s, enum err err, const struct fault *why) {
+  if (err == ERR_OK || s->source.wrong == NULL) return err;
+  s->source.wrong(s->source.self, why);
+  s->is_wrong = true;
+  return ERR_OK;
+}
+
 enum err settings_load(const struct settings_source *source, struct settings *out,
                        struct fault *why) {
   struct settings s = {.source = *source};
   arena_init(&s.arena, SETTINGS_BLOCK_BYTES);
   enum err err = load_defaults(&s);
-  if (err == ERR_OK) err = load_file(&s, why);
+  if (err == ERR_OK) err = go_on(&s, load_file(&s, why), why);
   if (err == ERR_OK) err = load_env(&s, why);
   if (err == ERR_OK) err = load_flags(&s, why);
-  if (err == ERR_OK) err = load_secret(&s, SETTING_INDEX_api_key, why);
-  if (err == ERR_OK) err = load_secret(&s, SETTING_INDEX_jwt_secret, why);
-  if (err == ERR_OK) err = check_tokens(&s, why);
+  if (err == ERR_OK) err = go_on(&s, load_secret(&s, SETTING_INDEX_api_key, why), why);
+  if (err == ERR_OK) err = go_on(&s, load_secret(&s, SETTING_INDEX_jwt_secret, why), why);
+  if (err == ERR_OK) err = go_on(&s, check_tokens(&s, why), why);
+  if (err == ERR_OK && s.is_wrong) err = ERR_INVALID;
   if (err == ERR_OK)
     *out = s;
   else
@@ -115,6 +124,7 @@ static enum err load_defaults(struct settings *s) {
 struct file_reading {
   struct settings *settings;
   struct sections sections;
+  bool is_lost;  // in a section that is none
   bool seen[SETTINGS_COUNT];
 };
 
@@ -132,12 +142,13 @@ static enum err refuse_key(struct str key, const char *where, struct fault *why)
 
 static enum err read_section(void *self, struct str header, const char *where, struct fault *why) {
   struct file_reading *r = self;
-  return sections_open(&r->sections, r->settings, header, where, why);
+  enum err err = sections_open(&r->sections, r->settings, header, where, why);
+  r->is_lost = err != ERR_OK;
+  return go_on(r->settings, err, why);
 }
 
-static enum err read_entry(void *self, struct str key, struct str value, const char *where,
-                           struct fault *why) {
-  struct file_reading *r = self;
+static enum err take_entry(struct file_reading *r, struct str key, struct str value,
+                           const char *where, struct fault *why) {
   if (r->sections.kind != SECTION_TOP)
     return sections_set(&r->sections, r->settings, key, value, where, why);
   for (size_t i = 0; i < SETTINGS_COUNT; i++) {
@@ -150,6 +161,12 @@ static enum err read_entry(void *self, struct str key, struct str value, const c
                why);
   }
   return refuse_key(key, where, why);
+}
+
+static enum err read_entry(void *self, struct str key, struct str value, const char *where,
+                           struct fault *why) {
+  struct file_reading *r = self;
+  return r->is_lost ? ERR_OK : go_on(r->settings, take_entry(r, key, value, where, why), why);
 }
 
 // An empty variable counts as absent: that is how compose files pass "not set".
@@ -184,13 +201,15 @@ static enum err load_env(struct settings *s, struct fault *why) {
   for (size_t i = 0; i < SETTING_ALIAS_COUNT; i++) {
     const struct setting_alias *alias = &SETTING_ALIASES[i];
     const char *value = env_value(s, alias->env);
-    if (value)
-      TRY(set(s, alias->of, alias->kind, str_of(value), alias->env, str_of(alias->env), why));
+    if (value == NULL) continue;
+    struct str text = str_of(value), origin = str_of(alias->env);
+    TRY(go_on(s, set(s, alias->of, alias->kind, text, alias->env, origin, why), why));
   }
   for (size_t i = 0; i < SETTINGS_COUNT; i++) {
     const char *env = SETTINGS[i].env, *value = env_value(s, env);
-    if (value)
-      TRY(set(s, (enum setting_index)i, SETTINGS[i].kind, str_of(value), env, str_of(env), why));
+    if (value == NULL) continue;
+    struct str text = str_of(value), origin = str_of(env);
+    TRY(go_on(s, set(s, (enum setting_index)i, SETTINGS[i].kind, text, env, origin, why), why));
   }
   return ERR_OK;
 }
@@ -200,7 +219,8 @@ static enum err load_flags(struct settings *s, struct fault *why) {
     const char *value = s->source.flags[i];
     if (!value) continue;
     struct str flag = arena_printf(&s->arena, "--%s", SETTINGS[i].flag);
-    TRY(set(s, (enum setting_index)i, SETTINGS[i].kind, str_of(value), flag.at, flag, why));
+    struct str text = str_of(value);
+    TRY(go_on(s, set(s, (enum setting_index)i, SETTINGS[i].kind, text, flag.at, flag, why), why));
   }
   return ERR_OK;
 }

@@ -82,6 +82,10 @@ struct settings_source {
   const char *(*env)(const char *name);  // NULL: the process's environment
   const char *config;                    // --config; NULL: TASKYARD_CONFIG or the usual places
   const char *flags[SETTINGS_COUNT];     // value of each flag; NULL: not given
+  // Told of each thing that is wrong, and then the rest is looked at too. NULL: the first one ends
+  // the loading.
+  void (*wrong)(void *self, const struct fault *why);
+  void *self;
 };
 
 struct settings {
@@ -99,6 +103,7 @@ struct settings {
   struct str file;                    // the file that was read; STR_NONE: none
   struct str origin[SETTINGS_COUNT];  // "default", "--listen", "TASKYARD_LISTEN", "taskyard.conf:3"
   struct settings_source source;
+  bool is_wrong;       // while it is loaded: source.wrong was told of something
   struct arena arena;  // holds all of the above
 };
 

@@ -444,6 +444,21 @@ def test_wrong_settings_are_refused_with_place_and_help(offline, tmp_path):
     assert "1 to 63" in offline("config", "--store-schema", "No", expect=CONFIG).stderr
 
 
+def test_a_check_tells_all_that_is_wrong_in_the_order_of_its_places(offline, tmp_path):
+    (tmp_path / "bad.conf").write_text(
+        "log_levle = info\nreaders = 99\nlease = 1m\n[tipe a]\nlease = 1x\n[type b]\n"
+        "max_attempts = 0\nlease = 1m\n[queue q]\npaused = maybe\nno entry\n")
+    env = {"TASKYARD_DRAIN": "soon", "PORT": "x"}
+    args = ["config", "--check", "--config", "bad.conf", "--idle-timeout", "1w"]
+    told = offline(*args, env=env, expect=CONFIG).stderr.splitlines()
+    places = [line.removeprefix("taskyard: ").split(": ")[0] for line in told]
+    assert places == ["bad.conf:1", "bad.conf:2", "bad.conf:4", "bad.conf:7", "bad.conf:10",
+                      "bad.conf:11", "PORT", "TASKYARD_DRAIN", "--idle-timeout"], told
+    assert len(offline("config", "--config", "bad.conf", expect=CONFIG).stderr.splitlines()) == 1
+    (tmp_path / "bad.conf").write_text("lease = 1m\n")
+    assert offline("config", "--check", "--config", "bad.conf").stderr == ""
+
+
 def test_a_password_in_the_stores_address_is_not_shown(offline):
     store = "postgresql://me:secret@127.0.0.1:1/x"
     assert "me:***@127.0.0.1:1/x" in offline.out("config", env={"DATABASE_URL": store})
