@@ -10,7 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.client import Api  # noqa: E402
-from lib.server import Server, drop_schemas  # noqa: E402
+from lib.server import ADMIN, Server, drop_schemas  # noqa: E402
+from lib.tokens import SECRET  # noqa: E402
 
 STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
 collect_ignore = [] if STORE == "sqlite" else ["test_sqlite.py"]
@@ -53,6 +54,24 @@ def api(server):
     client = Api(server)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def keyed(request, tmp_path_factory, store):
+    """A server of the module's own that asks everyone for a key or a token, and serves jobs, for
+    which memory: will not do."""
+    lasting = "sqlite" if store == "memory:" else store
+    running = Server(tmp_path_factory.mktemp(request.module.__name__), store=lasting, key=ADMIN,
+                     auth_failures_max=0,
+                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def admin(keyed, make_api):
+    """The holder of its first key."""
+    return make_api(keyed)
 
 
 @pytest.fixture

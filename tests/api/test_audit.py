@@ -2,29 +2,12 @@
 
 import pytest
 
-from lib.client import fresh_name
+from lib.client import fresh_name, new_key
 from lib.described import routes
-from lib.server import Server
-from lib.tokens import SECRET, Secret, claims
-
-ADMIN = "admin-key-of-the-tests"
-
-
-@pytest.fixture(scope="module")
-def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("audit"), store=store, key=ADMIN,
-                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def admin(keyed, make_api):
-    return make_api(keyed)
-
+from lib.tokens import Secret, claims
 
 def by_key(admin, role):
-    made = admin.expect(admin.post("/keys", {"name": fresh_name("key"), "roles": [role]}), 201)
+    made = new_key(admin, [role])
     return made["secret"], f"key:{made['key']['id']}"
 
 
@@ -71,8 +54,7 @@ def prepared(admin):
 
         @property
         def key(self):
-            body = {"name": fresh_name("key"), "roles": ["reader"]}
-            return admin.expect(admin.post("/keys", body), 201)["key"]["id"]
+            return new_key(admin, ["reader"])["key"]["id"]
     return Things()
 
 

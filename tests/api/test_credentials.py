@@ -8,9 +8,8 @@ import pytest
 
 from lib.client import fresh_name, problem
 from lib.rawhttp import Raw, request_bytes
-from lib.server import Server
+from lib.server import ADMIN, Server
 
-ADMIN = "admin-key-of-the-tests"
 MOST = 5
 
 
@@ -20,11 +19,6 @@ def keyed(tmp_path_factory, store):
                      auth_failures_max=0, log_format="json").start()
     yield running
     running.stop()
-
-
-@pytest.fixture
-def admin(keyed, make_api):
-    return make_api(keyed)
 
 
 def answer(server, *headers, path="/api/v1/tasks"):

@@ -5,40 +5,30 @@ import subprocess
 
 import pytest
 
-from lib.client import fresh_name, problem
-from lib.server import BINARY, Server, clean_environment
+from lib.client import NO_ID, fresh_name, new_key, problem
+from lib.server import ADMIN, BINARY, Server, clean_environment
 from lib.tokens import SECRET, Secret, claims
 
-ADMIN = "admin-key-of-the-tests"
 TOKENS = {"TASKYARD_JWT_SECRET": SECRET}
 FIELDS = ["success", "id", "userId", "type", "status", "meta", "result", "error", "bullJobId",
           "progress", "attempt", "maxAttempts", "createdAt", "updatedAt", "startedAt",
           "completedAt"]
-NO_ID = "01890000-0000-7000-8000-000000000000"
 WAIT_S = 20.0
 
 
-@pytest.fixture(scope="module")
-def yard(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("jobs"), store=store, key=ADMIN, auth_failures_max=0,
-                     args=["--jobs"], env=TOKENS).start()
-    yield running
-    running.stop()
-
-
 @pytest.fixture
-def boss(yard, make_api):
+def boss(admin):
     """An admin by key, who works too; its type is that of all the test's clients."""
-    return make_api(yard)
+    return admin
 
 
 @pytest.fixture
-def user_of(yard, boss, make_api):
+def user_of(keyed, boss, make_api):
     """user_of(name, roles=[…], tenant=…): a client with that user's token."""
     def make(name=None, roles=("user",), **more):
         name = name or fresh_name("u")
         token = Secret().token(claims(sub=name, roles=list(roles), **more))
-        api = make_api(yard, key=token, type_name=boss.type)
+        api = make_api(keyed, key=token, type_name=boss.type)
         api.name = name
         return api
     return make
@@ -325,18 +315,17 @@ def answers(api):
         yield api.send(method, path, **({} if body is None else {"body": body}))
 
 
-def test_without_a_token_nothing_is_served(yard, make_api):
-    nobody = make_api(yard, key="")
+def test_without_a_token_nothing_is_served(keyed, make_api):
+    nobody = make_api(keyed, key="")
     for response in answers(nobody):
         problem(response, 401, "unauthenticated")
-    for response in answers(make_api(yard, key=Secret("x" * 40).token(claims()))):
+    for response in answers(make_api(keyed, key=Secret("x" * 40).token(claims()))):
         problem(response, 401, "unauthenticated")
 
 
-def test_a_key_is_no_user_and_is_told_to_send_a_token(yard, boss, make_api):
-    body = {"name": "k", "roles": ["admin", "user"]}
-    key = boss.expect(boss.post("/keys", body), 201)["secret"]
-    for api in (boss, make_api(yard, key=key)):
+def test_a_key_is_no_user_and_is_told_to_send_a_token(keyed, boss, make_api):
+    key = new_key(boss, ["admin", "user"])["secret"]
+    for api in (boss, make_api(keyed, key=key)):
         for response in answers(api):
             assert "token" in problem(response, 403, "forbidden")["detail"]
 
@@ -407,7 +396,7 @@ def test_the_documents_variables_turn_it_on_and_off(make_server, make_api, env, 
 
 def test_moving_on_to_jobs_takes_settings_only(tmp_path, store, make_api):
     """The same store and program, started again with the document's variables: old tasks stay."""
-    directory, env = tmp_path / "yard", {}
+    directory, env = tmp_path / "server", {}
     server = Server(directory, store=store, env=env).start()
     try:
         api = make_api(server)

@@ -4,25 +4,9 @@ from urllib.parse import quote
 
 import pytest
 
-from lib.client import fresh_name, problem
-from lib.server import Server
-from lib.tokens import SECRET, Secret, claims
-
-ADMIN = "admin-key-of-the-tests"
-NO_ID = "01890000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("repository"), store=store, key=ADMIN,
-                     auth_failures_max=0, env={"TASKYARD_JWT_SECRET": SECRET}).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def admin(keyed, make_api):
-    return make_api(keyed)
+from lib.client import NO_ID, fresh_name, problem
+from lib.server import ADMIN
+from lib.tokens import Secret, claims
 
 
 @pytest.fixture

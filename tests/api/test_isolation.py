@@ -11,40 +11,18 @@ import time
 
 import pytest
 
-from lib.client import fresh_name, problem
+from lib.client import NO_ID, fresh_name, new_key, problem
 from lib.described import ROLES, bodies, least_body, routes, sample
-from lib.server import Server
-from lib.tokens import SECRET, Secret, b64, claims
+from lib.tokens import Secret, b64, claims
 
-ADMIN = "admin-key-of-the-tests"
-NO_ID = "01890000-0000-7000-8000-000000000000"
 OPEN = {"GET /", "GET /health", "GET /livez", "GET /readyz", "GET /docs/errors",
         "GET /openapi.json"}
 ALWAYS = {"X-Request-Id": "the-same-for-all"}
 
 
-@pytest.fixture(scope="module")
-def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("isolation"), store=store, key=ADMIN,
-                     auth_failures_max=0,
-                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def admin(keyed, make_api):
-    return make_api(keyed)
-
-
 @pytest.fixture
 def described(admin):
     return routes(admin)
-
-
-def new_key(admin, roles, **fields):
-    return admin.expect(admin.post("/keys", {"name": fresh_name("key"), "roles": roles, **fields}),
-                        201)
 
 
 @pytest.fixture(params=["key", "token"])

@@ -14,13 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lib.client import problem
 from lib.rawhttp import Raw, request_bytes
-from lib.server import Server
+from lib.server import ADMIN, Server
 from lib.tokens import SECRET, Ec, Ed, Rsa, Secret, b64, claims, jwks, signer
 
 RS, RS2 = signer("rsa", "r1"), signer("rsa", "r2")
 ES, ED, HS = signer("ec", "e1"), signer("ed", "o1"), Secret()
 OURS = {"iss": "https://login.example", "aud": "yard", "sub": "canary-subject"}
-ADMIN = "admin-key-of-the-tests"
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,8 @@ import subprocess
 
 import pytest
 
-from lib.client import fresh_name, problem
-from lib.server import BINARY, Server, clean_environment, free_port
-
-ADMIN = "admin-key-of-the-tests"
+from lib.client import new_key, problem
+from lib.server import ADMIN, BINARY, Server, clean_environment, free_port
 
 
 @pytest.fixture(scope="module")
@@ -16,16 +14,6 @@ def keyed(tmp_path_factory, store):
                      auth_failures_max=0).start()
     yield running
     running.stop()
-
-
-@pytest.fixture
-def admin(keyed, make_api):
-    return make_api(keyed)
-
-
-def new_key(admin, roles, **fields):
-    body = {"name": fresh_name("key"), "roles": roles, **fields}
-    return admin.expect(admin.post("/keys", body), 201)
 
 
 def test_without_a_credential_nothing_is_answered(keyed, make_api):

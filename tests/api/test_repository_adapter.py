@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib.client import fresh_name
-from lib.server import Server
+from lib.server import ADMIN, Server
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository_adapter"
 sys.path.insert(0, str(EXAMPLE))
@@ -19,7 +19,6 @@ from dual_writer import DualWriter, Flags, Journal  # noqa: E402
 from task_repository import (OldRepository, StoreError, TaskRepositoryAdapter,  # noqa: E402
                              TaskyardRepository)
 
-ADMIN = "admin-key-of-the-tests"
 NOWHERE = "http://127.0.0.1:1"
 
 

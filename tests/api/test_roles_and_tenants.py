@@ -5,12 +5,9 @@ import re
 
 import pytest
 
-from lib.client import fresh_name, problem
-from lib.server import Server
-from lib.tokens import SECRET, Secret, claims
+from lib.client import NO_ID, fresh_name, new_key, problem
+from lib.tokens import Secret, claims
 
-ADMIN = "admin-key-of-the-tests"
-NO_ID = "01890000-0000-7000-8000-000000000000"
 READERS = {"producer", "worker", "reader", "admin"}
 ROLES = READERS | {"user"}
 PRODUCERS = {"producer", "admin"}
@@ -66,32 +63,12 @@ MATRIX = [
 ROUTE_IDS = [f"{method}_{path}" for method, path, _ in MATRIX]
 
 
-@pytest.fixture(scope="module")
-def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("roles"), store=store, key=ADMIN,
-                     auth_failures_max=0,
-                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
-    yield running
-    running.stop()
-
-
-def make_key(admin, roles, tenant=None):
-    body = {"name": fresh_name("key"), "roles": roles}
-    if tenant:
-        body["tenant"] = tenant
-    return admin.expect(admin.post("/keys", body), 201)["secret"]
-
-
-@pytest.fixture
-def admin(keyed, make_api):
-    return make_api(keyed)
-
-
 @pytest.fixture
 def api_as(keyed, admin, make_api):
     """api_as("reader", tenant=…): a client with a key of just those roles."""
     def make(*roles, tenant=None):
-        return make_api(keyed, key=make_key(admin, list(roles), tenant))
+        named = {"tenant": tenant} if tenant else {}
+        return make_api(keyed, key=new_key(admin, roles, **named)["secret"])
     return make
 
 

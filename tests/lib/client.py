@@ -21,12 +21,19 @@ TASK_FIELDS = (
     "workerId claimedAt leaseExpiresAt cancelRequested runAt expiresAt createdAt updatedAt "
     "startedAt completedAt resultHandling revision"
 ).split()
+NO_ID = "01890000-0000-7000-8000-000000000000"  # one that no task has
 FINAL = ("completed", "failed", "cancelled", "abandoned")
 
 
 def fresh_name(stem="t"):
     """A name nobody has used: for types, queues, workers and keys."""
     return f"{stem}.{os.urandom(4).hex()}.{next(_numbers)}"
+
+
+def new_key(admin, roles, **fields):
+    """The answer to its creation: {"key", "secret", …}."""
+    body = {"name": fresh_name("key"), "roles": list(roles), **fields}
+    return admin.expect(admin.post("/keys", body), 201)
 
 
 def raw_field(content, name, following):

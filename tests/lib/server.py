@@ -18,6 +18,8 @@ FOREIGN_NAMES = {
     "AUTO_MAP_SESSION_BY_IP", "MAX_COMPLETED_TASKS", "MAX_FAILED_TASKS", "TASK_CLEANUP_INTERVAL",
     "MAX_PARALLEL_TASKS", "ENABLE_QUEUE", "STORAGE", "NO_COLOR", "XDG_CONFIG_HOME",
 }
+# Of servers that ask who comes.
+ADMIN = "admin-key-of-the-tests"
 SANITIZER_MARKS = (
     "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
     "runtime error:", "Assertion ", "assertion failed",
