@@ -54,8 +54,8 @@ bench-postgres: ## the same on a private PostgreSQL, alone and as three nodes
 	@tools/build release
 	@bench/run --store postgresql
 
-bench-peers: ## other queues on PostgreSQL beside this one; needs npm
-	@tools/packages test
+bench-peers: ## other queues beside this one, on PostgreSQL, Redis and their own; needs npm
+	@tools/packages bench
 	@tools/build release
 	@bench/peers/run
 

@@ -116,7 +116,7 @@ class Cluster:
     # --- what it counts -------------------------------------------------------------------------
 
     def version(self):
-        return self.psql("SHOW server_version")[0][0].split()[0]
+        return "PostgreSQL " + self.psql("SHOW server_version")[0][0].split()[0]
 
     def counters(self, database):
         """Totals so far: transactions, the log's bytes and syncs, CPU time of all processes."""
