@@ -166,6 +166,13 @@ static const struct field TYPE[] = {
     F("backoff", JSON, 0, 0, backoff, "{type, delayMs, maxDelayMs, jitter}"),
     F("leaseMs", INT, LIMIT_LEASE_MS_MIN, LIMIT_LEASE_MS, lease_ms, "default of its tasks"),
     F("timeoutMs", INT, 0, LIMIT_DELAY_MS, timeout_ms, "default of its tasks"),
+    F("keepCompleted", INT, 0, LIMIT_KEEP_TASKS, keep.completed,
+      "completed tasks that are kept, the newest; 0: all; default: the server's"),
+    F("keepFailed", INT, 0, LIMIT_KEEP_TASKS, keep.failed,
+      "failed and abandoned tasks that are kept, and as many cancelled ones; 0: all"),
+    F("keepForMs", INT, 0, LIMIT_KEEP_MS, keep.for_ms,
+      "how long a task is kept after its end; 0: for ever"),
+    F("keepResult", BOOL, 0, 0, keep_result, "no count takes its tasks away, only keepForMs"),
 #undef F
 };
 

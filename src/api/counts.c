@@ -180,7 +180,9 @@ enum err queue_resume(struct call *c) { return set_paused(c, false); }
 
 // --- types ---------------------------------------------------------------------------------------
 
-static const struct type NO_DEFAULTS = {.priority = ABSENT, .timeout_ms = -1};
+#define NO_LIMITS                                                                                  \
+  { KEEP_UNSAID, KEEP_UNSAID, KEEP_UNSAID }
+static const struct type NO_DEFAULTS = {.priority = ABSENT, .timeout_ms = -1, .keep = NO_LIMITS};
 
 // All types that tasks have, or whose defaults were ever set.
 static void run_types(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
@@ -229,6 +231,11 @@ static void put_defaults(struct buf *b, struct str name, const struct type *type
   encode_backoff(b, &type->backoff);
   put_optional(b, "leaseMs", type->lease_ms, 0);
   put_optional(b, "timeoutMs", type->timeout_ms, -1);
+  put_optional(b, "keepCompleted", type->keep.completed, KEEP_UNSAID);
+  put_optional(b, "keepFailed", type->keep.failed, KEEP_UNSAID);
+  put_optional(b, "keepForMs", type->keep.for_ms, KEEP_UNSAID);
+  BUF_LIT(b, ",\"keepResult\":");
+  put_bool(b, type->keep_result);
 }
 
 static void put_type(struct buf *b, const struct group *group) {
@@ -272,7 +279,7 @@ static int render_put_type(struct call *c, struct buf *b) {
 
 enum err type_put(struct call *c) {
   static const struct where BACKOFF = {.key = "backoff"};
-  struct type_body in = {.priority = ABSENT, .timeout_ms = -1};
+  struct type_body in = {.priority = ABSENT, .timeout_ms = -1, .keep = NO_LIMITS};
   struct type *type = &c->order.in.type;
   TRY(check_name(c));
   TRY(call_body(c, &BODY_type, &in, NULL, NULL));
@@ -283,7 +290,9 @@ enum err type_put(struct call *c) {
                         .priority = in.priority,
                         .attempts_max = in.attempts_max,
                         .lease_ms = in.lease_ms,
-                        .timeout_ms = in.timeout_ms};
+                        .timeout_ms = in.timeout_ms,
+                        .keep = in.keep,
+                        .keep_result = in.keep_result};
   TRY(call_backoff(c, in.backoff, &BACKOFF, &type->backoff));
   return call_order(c, ORDER_TYPE, render_put_type);
 }

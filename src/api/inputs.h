@@ -4,6 +4,7 @@
 
 #include "api/decode.h"
 #include "base/id.h"
+#include "model/nouns.h"
 
 struct backoff_input {
   struct str type;
@@ -70,6 +71,8 @@ struct repository_failure {
 struct type_body {
   struct str queue, description, backoff;
   int64_t priority, attempts_max, lease_ms, timeout_ms;
+  struct keep keep;
+  bool keep_result;
 };
 
 struct key_body {

@@ -29,6 +29,15 @@ static struct str value_text(struct command *c, const struct settings *s, size_t
   return copy;
 }
 
+static void describe_keep(const struct type *t, struct buf *out) {
+  const struct keep *k = &t->keep;
+  if (k->completed >= 0) buf_printf(out, " keep_completed %lld", (long long)k->completed);
+  if (k->failed >= 0) buf_printf(out, " keep_failed %lld", (long long)k->failed);
+  if (k->for_ms >= 0) BUF_LIT(out, " keep_for ");
+  if (k->for_ms >= 0) value_show(KIND_DURATION, &k->for_ms, out);
+  if (t->keep_result) BUF_LIT(out, " keep_result");
+}
+
 // "exponential 1s max 1h jitter 0.2", and so on; only what the section says.
 static void describe_type(const struct type *t, struct buf *out) {
   buf_printf(out, "[type %.*s]", STR_FMT(t->name));
@@ -41,6 +50,7 @@ static void describe_type(const struct type *t, struct buf *out) {
   if (t->timeout_ms >= 0) value_show(KIND_DURATION, &t->timeout_ms, out);
   if (t->backoff.delay_ms) BUF_LIT(out, " backoff ");
   if (t->backoff.delay_ms) value_show(KIND_BACKOFF, &t->backoff, out);
+  describe_keep(t, out);
   buf_char(out, '\n');
 }
 

@@ -36,11 +36,16 @@ static bool same_backoff(const struct backoff *a, const struct backoff *b) {
          a->jitter_percent == b->jitter_percent;
 }
 
+static bool same_keep(const struct keep *a, const struct keep *b) {
+  return a->completed == b->completed && a->failed == b->failed && a->for_ms == b->for_ms;
+}
+
 static bool same_type(const struct type *a, const struct type *b) {
   return str_eq(a->queue, b->queue) && str_eq(a->description, b->description) &&
          a->priority == b->priority && a->attempts_max == b->attempts_max &&
          same_backoff(&a->backoff, &b->backoff) && a->lease_ms == b->lease_ms &&
-         a->timeout_ms == b->timeout_ms;
+         a->timeout_ms == b->timeout_ms && same_keep(&a->keep, &b->keep) &&
+         a->keep_result == b->keep_result;
 }
 
 static void declare_type(struct engine *engine, const struct type *type) {

@@ -54,8 +54,11 @@ static enum err add_type(struct settings *s, struct str name, const char *where,
       return fault_set(why, ERR_INVALID, "%s: [type %.*s] stands here a second time", where,
                        STR_FMT(name));
   s->types = grow(&s->arena, s->types, s->type_count, sizeof *s->types);
-  s->types[s->type_count++] = (struct type){
-      .tenant = TENANT_DEFAULT, .name = name, .priority = VERSION_NONE, .timeout_ms = -1};
+  s->types[s->type_count++] = (struct type){.tenant = TENANT_DEFAULT,
+                                            .name = name,
+                                            .priority = VERSION_NONE,
+                                            .timeout_ms = -1,
+                                            .keep = {KEEP_UNSAID, KEEP_UNSAID, KEEP_UNSAID}};
   return ERR_OK;
 }
 

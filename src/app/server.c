@@ -131,6 +131,11 @@ static enum err open_store(struct server *s, struct fault *why) {
   return stores_open(s->settings, false, &s->store, why);
 }
 
+static struct retention retention(const struct settings *s) {
+  return (struct retention){.keep = {s->keep_completed, s->keep_failed, s->keep_for_ms},
+                            .interval_ms = s->cleanup_interval_ms};
+}
+
 static enum err open_engine(struct server *s, struct fault *why) {
   const struct engine_settings settings = {.lease_ms = s->settings->lease_ms,
                                            .attempts_max = s->settings->attempts_max,
@@ -138,6 +143,7 @@ static enum err open_engine(struct server *s, struct fault *why) {
                                                        .delay_ms = 1000,
                                                        .delay_max_ms = 3600000,
                                                        .jitter_percent = 20},
+                                           .retention = retention(s->settings),
                                            .lanes = (size_t)s->settings->lanes,
                                            .readers = (size_t)s->settings->readers,
                                            .self = s,

@@ -51,6 +51,10 @@ static void put_type(struct buf *out, const struct type *t) {
   put_i64(out, t->backoff.jitter_percent);
   put_i64(out, t->lease_ms);
   put_i64(out, t->timeout_ms);
+  put_i64(out, t->keep.completed);
+  put_i64(out, t->keep.failed);
+  put_i64(out, t->keep.for_ms);
+  put_i64(out, t->keep_result);
 }
 
 static void put_key(struct buf *out, const struct api_key *k) {

@@ -50,6 +50,7 @@ void unit_release(struct engine *e, struct unit *u) {
 
 void engine_answer(struct engine *e, struct unit *u, struct order *order) {
   assert(!order->parked);
+  if (order->kind == ORDER_CLEANUP && cleanup_answered(e, order)) return;
   order->unit = u;
   if (u) atomic_fetch_add(&u->holds, 1);
   order_append(&e->outgoing, order);

@@ -186,6 +186,7 @@ void catalog_absorb(struct unit *u) {
     pthread_rwlock_unlock(&c->lock);
     c->changed_from = u->catalog_from;
   }
+  if (u->types.count) cleanup_rules_changed(u->e);
   // Tasks of a resumed queue are ready again: those who wait look anew.
   for (size_t i = 0; i < u->queues.count; i++) {
     const struct queue *queue = LIST_AT(u->queues, struct queue, i);
@@ -211,6 +212,7 @@ void catalog_learn(struct engine *e, const struct catalog *all) {
   pthread_rwlock_wrlock(&c->lock);
   replace_all(c, all);
   pthread_rwlock_unlock(&c->lock);
+  cleanup_rules_changed(e);
 }
 
 // --- queues --------------------------------------------------------------------------------------

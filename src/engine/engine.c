@@ -50,6 +50,7 @@ static enum err open_parts(struct engine *e, struct fault *why) {
   TRY(catalog_open(e, why));
   TRY(ops->last_id(e->store, &e->ids.last, why));
   for (size_t i = 0; i < e->lane_count; i++) TRY(ops->lane_open(e->store, &e->lanes[i].store, why));
+  cleanup_rules_changed(e);
   return ops->wake_next(e->lanes[0].store, &e->wake_at, why);
 }
 
@@ -62,6 +63,7 @@ enum err engine_open(struct store *store, const struct engine_settings *settings
   make_lanes(e);
   init_locks(e);
   workers_open(e);
+  cleanup_open(e);
   enum err err = open_parts(e, why);
   if (err != ERR_OK) {
     engine_close(e);
@@ -122,6 +124,7 @@ void engine_close(struct engine *e) {
   units_free(e);
   catalog_close(e);
   workers_close(e);
+  cleanup_close(e);
   mem_free(e->lanes);
   mem_free(e->deadlines);
   mem_free(e->watches);

@@ -11,11 +11,20 @@
 
 struct engine;
 
+// How much is kept of what has ended. What is past that is removed as DELETE would: with payload,
+// result and log, while the events stay. What has not ended is never touched.
+struct retention {
+  struct keep keep;  // for types that say nothing themselves
+  bool per_tenant;   // the counts hold over all types of a tenant together, and no type has a say
+  int64_t interval_ms;  // how often the rest is looked for; 0: only by ORDER_CLEANUP
+};
+
 struct engine_settings {
   const struct clock *clock;  // where the store has none of its own; NULL: the real one
   int64_t lease_ms;           // defaults for tasks whose type says nothing
   int64_t attempts_max;
   struct backoff backoff;
+  struct retention retention;
   size_t lanes;    // threads that write, at most; 0: as many as the store takes
   size_t readers;  // reader threads
   void *self;
@@ -90,6 +99,19 @@ struct worker_info {
   size_t queue_count;
 };
 size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct worker_info **out);
+
+// The cleanup as one tenant sees it; what other servers on the same store do does not show.
+struct cleanup_state {
+  bool running;     // a run is under way
+  bool active;      // it runs by itself, and something is not kept for ever
+  int64_t last_at;  // when the latest run began that looked at this tenant; 0: none did yet
+  int64_t last_ms;  // how long it took
+  enum err last_err;
+  struct cleanup_counts removed;  // by it, of this tenant's
+  int64_t next_at;                // when it looks again at the soonest; 0: nothing calls for it
+  struct retention retention;
+};
+struct cleanup_state engine_cleanup(struct engine *e, int64_t tenant);
 
 struct engine_stats {
   uint64_t units, commits, orders, items, parked_claims, watching, queued;

@@ -54,12 +54,13 @@ static void fail_answered(struct unit *u, const struct fault *why) {
 }
 
 // Those that wait since this unit found nothing in what is undone now: they look again. But
-// completions among them were undone themselves, and a conflict concerns all of them.
+// completions among them were undone themselves, a conflict concerns all of them, and a cleanup
+// ends here: what ails the store takes time to heal.
 static void fail_waiting(struct unit *u, struct order *order, const struct fault *why) {
   while (order) {
     struct order *next = order->next;
     order->next = NULL;
-    if (settled_here(u, order) || why->err == ERR_CONFLICT)
+    if (settled_here(u, order) || why->err == ERR_CONFLICT || order->kind == ORDER_CLEANUP)
       fail_one(u, order, why);
     else
       engine_again(u->e, order);

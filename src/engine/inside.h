@@ -9,8 +9,9 @@
 //   queue_lock   the orders that wait for a lane, the lanes that wait for orders, the queries that
 //                wait for a reader, `stopping`
 //   answer_lock  the answers that wait for engine_collect, the free units
-//   catalog.lock, workers.lock   what is kept in memory; the catalogue is written with work_lock
-//                held as well
+//   catalog.lock, workers.lock, cleanup.lock   what is kept in memory; the catalogue is written
+//   with
+//                work_lock held as well
 // work_lock comes first: whoever holds it may take one of the others. No other lock is held while
 // another is taken, and none across a call into the store or to `wake`.
 //
@@ -87,6 +88,57 @@ enum { RECENT_PLACES = 8192 };
 struct recent {
   uint64_t now;  // counts what happened
   uint64_t at[RECENT_PLACES];
+};
+
+// A part of a cleanup: tasks of one tenant and, as a rule, one type, that ended in one of some
+// ways.
+struct cleanup_step {
+  int64_t tenant;
+  struct str type;     // STR_NONE: any
+  unsigned statuses;   // bits 1 << enum task_status
+  int64_t excess;      // so many of those that ended first are too many; 0: it goes by age
+  int64_t before;      // by age: those go that ended at this or earlier …
+  int64_t for_ms;      // … since they are kept for so long
+  struct str because;  // for the event
+};
+
+struct cleanup_sum {
+  int64_t tenant;
+  struct cleanup_counts removed;
+};
+
+// What became of the latest run that looked at a tenant.
+struct cleanup_past {
+  int64_t tenant, began_at, ms;
+  enum err err;
+  struct cleanup_counts removed;
+};
+
+struct cleanup_memory {
+  struct order own;  // what the interval brings
+
+  // work
+  struct order *driver;  // whose run is under way; NULL: none is
+  bool own_out;          // `own` is under way or waits
+  bool ruled;            // something is not kept for ever
+  bool stirred;          // something may be past that now: it ended since the latest look, …
+  int64_t looked_at;     // … which `own` began then
+  int64_t age_at;        // when something that it left comes of age; 0: nothing does
+  int64_t free_at;       // another process has the cleanup, until then; 0: none
+  int64_t self;          // by which other processes know who has it
+  // … of the driver's run
+  struct arena arena;  // of what follows
+  struct cleanup_step *steps;
+  size_t step_count, at;
+  struct list sums;  // struct cleanup_sum: what it has removed
+  int64_t began_at, run_age_at;
+
+  pthread_mutex_t lock;
+  struct cleanup_past *pasts;  // lock; those that removed something, or were of one tenant only
+  size_t past_count;           // lock
+  struct cleanup_past all;     // lock; the latest for all tenants
+  bool running, active;        // lock
+  int64_t next_at;             // lock
 };
 
 struct lane {
@@ -177,6 +229,7 @@ struct engine {
 
   struct catalog_memory catalog;
   struct worker_memory workers;
+  struct cleanup_memory cleanup;
 
   _Atomic uint64_t attempts;  // to use the store
   _Atomic bool ailing;        // no lane worked lately, and that was logged
@@ -340,6 +393,20 @@ bool catalog_dead_key(struct engine *e, int64_t now, const struct list *but, str
 size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now);  // admin keys that open
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
                  struct api_key *out);
+
+// retention.c: what is to go, by the counts of tasks; the steps live in `a`.
+bool retention_has_rules(struct engine *e);
+size_t retention_steps(struct unit *u, int64_t tenant, struct arena *a, struct cleanup_step **out);
+
+// cleanup.c: with work_lock held, but for the first three.
+void cleanup_open(struct engine *e);
+void cleanup_close(struct engine *e);
+void cleanup_rules_changed(struct engine *e);
+int64_t cleanup_due(const struct engine *e);                // 0: never, as things stand
+struct order *cleanup_take(struct engine *e, int64_t now);  // what is due; NULL: nothing
+void cleanup_absorb(struct unit *u);                        // the unit was committed
+// The order has come to its end. True: it is the engine's own, and nobody waits for an answer.
+bool cleanup_answered(struct engine *e, struct order *order);
 
 // workers.c
 void workers_open(struct engine *e);

@@ -109,7 +109,7 @@ static void tend(struct lane *lane, bool idle) {
 
 int64_t engine_due(const struct engine *e, int64_t now) {
   if (e->again.head) return now;
-  return sooner(e->later_at, sooner(e->wake_at, park_deadline(e)));
+  return sooner(sooner(e->later_at, cleanup_due(e)), sooner(e->wake_at, park_deadline(e)));
 }
 
 static struct order *gather(struct lane *lane, int64_t now, bool *sweep) {
@@ -129,6 +129,7 @@ static struct order *gather(struct lane *lane, int64_t now, bool *sweep) {
     order_chain(&g.orders, &lane->sweep);
     e->wake_at = 0;
   }
+  if (!alone && !g.steps_back) order_chain(&g.orders, cleanup_take(e, now));
   return g.orders;
 }
 

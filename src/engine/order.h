@@ -70,6 +70,11 @@ struct edit_input {
   struct str tags, metadata;
 };
 
+// Ended tasks that a cleanup removed. Failed ones with abandoned ones.
+struct cleanup_counts {
+  int64_t completed, failed, cancelled;
+};
+
 struct order {
   // What is asked. Everything borrowed must live in `arena`, which lives until `done` is called.
   enum order_kind kind;
@@ -110,6 +115,11 @@ struct order {
       int64_t overlap_ms;  // how long `old` opens still
     } key;
     struct tenant tenant;  // its number is found by its name
+    struct {
+      bool begun;                     // the engine's own: it has found what is to go
+      const char *skipped;            // out: why it was; NULL: it was not
+      struct cleanup_counts removed;  // out
+    } cleanup;                        // of the order's tenant
   } in;
   struct claim_filter claim;  // of CLAIM, CLAIM_ONE and SETTLE
 

@@ -36,6 +36,7 @@ static size_t order_items(const struct order *order) {
   if (order->kind == ORDER_CREATE) items = order->in.create.count;
   if (order->kind == ORDER_SETTLE) items = order->in.settle.count + order->claim.limit;
   if (order->kind == ORDER_CLAIM && order->claim.limit) items = order->claim.limit;
+  if (order->kind == ORDER_CLEANUP) items = LIMIT_CLEANUP_ITEMS;
   return items > large ? items : large;
 }
 

@@ -41,6 +41,11 @@ static enum err load(struct unit *u, bool sweep, struct fault *why) {
                       .pick_count = u->slots.count,
                       .due_at = sweep ? u->now : 0,
                       .due_limit = LIMIT_SWEEP_ITEMS,
+                      .ended = u->want_ended.at,
+                      .ended_count = u->want_ended.count,
+                      .ended_limit = LIMIT_CLEANUP_ITEMS,
+                      .tallies = u->wants_tallies,
+                      .cleanup = u->wants_duty,
                       .catalog = u->catalog,
                       .catalog_version = u->catalog_from};
   TRY(u->e->store->ops->load(u->lane->store, &want, why));
@@ -50,6 +55,9 @@ static enum err load(struct unit *u, bool sweep, struct fault *why) {
   u->due_count = want.due_count;
   u->lane->sweep_full = want.due_count == LIMIT_SWEEP_ITEMS;
   u->changed = want.changed;
+  u->tally = want.tally;
+  u->tally_count = want.tally_count;
+  u->duty = want.duty;
   unit_adopt_all(u);
   return ERR_OK;
 }
@@ -96,6 +104,7 @@ static void absorb(struct unit *u) {
     engine_again(u->e, order);
   }
   catalog_absorb(u);
+  cleanup_absorb(u);
   tell_others(u);
 }
 

@@ -32,6 +32,7 @@ struct yard {
   size_t answered;   // how many answers there were
   size_t broken;     // how often the engine asked for the process to end
   void (*happened)(void *yard, const struct event *event);  // NULL: nobody listens
+  struct retention retention;
 };
 
 // One request and, once it is there, its answer.
@@ -72,6 +73,7 @@ static inline void yard_open_engine(struct yard *y) {
       .lease_ms = LEASE_MS,
       .attempts_max = 3,
       .backoff = {.kind = BACKOFF_FIXED, .delay_ms = 1000, .delay_max_ms = 1000},
+      .retention = y->host ? y->host->retention : y->retention,
       .self = y,
       .broken = yard_broken,
       .happened = y->happened};

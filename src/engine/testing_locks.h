@@ -11,7 +11,8 @@ enum fake_lock_kind {
   FAKE_LOCK_ON_ID = 1,
   FAKE_LOCK_ON_UNIQUE,
   FAKE_LOCK_ON_REPLAY,
-  FAKE_LOCK_ON_CATALOG
+  FAKE_LOCK_ON_CATALOG,
+  FAKE_LOCK_ON_CLEANUP
 };
 
 struct fake_lock {
@@ -19,6 +20,7 @@ struct fake_lock {
   uint64_t a, b;
 };
 #define FAKE_LOCK_CATALOG ((struct fake_lock){.kind = FAKE_LOCK_ON_CATALOG})
+#define FAKE_LOCK_CLEANUP ((struct fake_lock){.kind = FAKE_LOCK_ON_CLEANUP})
 
 static inline struct fake_lock fake_lock_of_id(struct id id) {
   return (struct fake_lock){.kind = FAKE_LOCK_ON_ID, .a = id.hi, .b = id.lo};

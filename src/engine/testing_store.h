@@ -60,6 +60,7 @@ struct fake_store {
   struct fake_news *told[4];  // those who are told what others do
   size_t told_count;
   int64_t version;     // of the catalogue
+  struct duty duty;    // of the cleanup
   struct arena arena;  // all that is kept; freed with the store
   struct task *tasks;  // by age
   struct event *events;
@@ -192,6 +193,8 @@ static inline void fake_due(struct store_lane *lane, struct load *want) {
   }
 }
 
+#include "engine/testing_ended.h"
+
 static inline struct replay *fake_replay(struct arena *a, const struct replay *from) {
   struct replay *to = arena_alloc(a, sizeof *to);
   *to = *from;
@@ -240,6 +243,7 @@ static inline enum err fake_load_open(struct store_lane *lane, struct load *want
   fake_load_wants(s, want);
   for (size_t i = 0; i < want->pick_count; i++) fake_pick(lane, want->arena, &want->picks[i]);
   if (want->due_at > 0) fake_due(lane, want);
+  fake_load_cleanup(lane, want);
   want->changed = NULL;
   if (want->catalog && want->catalog_version != s->version) {
     want->changed = ARENA_NEW(want->arena, struct catalog);
@@ -427,6 +431,8 @@ static inline enum err fake_commit(struct store_lane *lane, const struct change 
   fake_put_replays(s, change);
   fake_put_logs(s, change);
   fake_put_catalog(lane, change);
+  assert(!change->duty || fake_has(lane, FAKE_LOCK_CLEANUP));
+  if (change->duty) s->duty = *change->duty;
   fake_tell(lane, change);
   return ERR_OK;
 }

@@ -121,6 +121,10 @@ void unit_adopt_all(struct unit *u) {
     }
   }
   for (size_t i = 0; i < u->due_count; i++) u->due[i] = unit_adopt(u, u->due[i]);
+  for (size_t i = 0; i < u->want_ended.count; i++) {
+    struct want_ended *want = LIST_AT(u->want_ended, struct want_ended, i);
+    for (size_t k = 0; k < want->row_count; k++) want->rows[k] = unit_adopt(u, want->rows[k]);
+  }
 }
 
 // --- deciding ------------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ enum err unit_move(struct unit *u, struct row *row, enum move move, enum waiting
 
 bool unit_has_change(const struct unit *u) {
   return u->rows.count || u->events.count || u->logs.count || u->replays.count || u->queues.count ||
-         u->types.count || u->keys.count || u->tenants.count;
+         u->types.count || u->keys.count || u->tenants.count || u->duty_changes;
 }
 
 struct change unit_change(const struct unit *u) {
@@ -261,6 +265,7 @@ struct change unit_change(const struct unit *u) {
       .key_gone_count = u->keys_gone.count,
       .tenants = u->tenants.at,
       .tenant_count = u->tenants.count,
+      .duty = u->duty_changes ? &u->new_duty : NULL,
   };
 }
 

@@ -53,9 +53,23 @@ struct unit {
   int64_t failed_at;
   _Atomic size_t holds;  // answers that engine_collect has not seen yet, and the lane's own
 
-  struct list want_ids, want_uniques, want_replays, slots;
+  struct list want_ids, want_uniques, want_replays, slots, want_ended;
   struct row **due;
   size_t due_count;
+  bool wants_tallies, wants_duty;
+  const struct tally *tally;
+  size_t tally_count;
+  const struct duty *duty;  // as it was loaded; NULL: another unit has it
+  struct duty new_duty;     // what becomes of it, when `duty_changes`
+  bool duty_changes;
+  struct cleanup_batch {
+    struct order *order;  // whose run goes on in this unit; NULL: none
+    struct list sums;     // struct cleanup_sum: what it removes, by tenant
+    size_t at;            // the step that is next when it is committed …
+    int64_t excess;       // … and what that is to remove still
+    int64_t age_at;       // when something that is left comes of age; 0: nothing does
+    bool over;
+  } cleanup;
 
   struct row **table;  // the working set by id: open addressing, a power of two
   size_t table_cap, table_count;

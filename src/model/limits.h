@@ -63,7 +63,10 @@ enum limits {
   LIMIT_REFUSAL_LINES_MINUTE = 60,  // of the log, for failed authentications of all addresses
   LIMIT_TENANTS = 10000,  // past it no token makes another: they are looked through by name
   LIMIT_CONNECTIONS = 12000,
-  LIMIT_SWEEP_ITEMS = 500,  // due timers in one unit of work
+  LIMIT_SWEEP_ITEMS = 500,    // due timers in one unit of work
+  LIMIT_CLEANUP_ITEMS = 500,  // ended tasks that one unit removes: the others in it wait for them
+  LIMIT_CLEANUP_WANTS = 64,   // types and outcomes that one unit looks through for them
+  LIMIT_KEEP_TASKS = 100000000,  // ended tasks of a type that a setting may ask to keep
 };
 
 // Thirty days: what takes longer to replace a key in is no rotation.
@@ -72,6 +75,9 @@ enum limits {
 #define LIMIT_KEY_DEAD_MS (30LL * 24 * 3600 * 1000)
 // Ten years.
 #define LIMIT_KEY_LIFETIME_MS (3653LL * 24 * 3600 * 1000)
+// Ten years, and the longest pause between two cleanups that is one.
+#define LIMIT_KEEP_MS LIMIT_KEY_LIFETIME_MS
+#define LIMIT_CLEANUP_INTERVAL_MS (24LL * 3600 * 1000)
 // 400 days: farther away than any sane schedule, near enough that arithmetic cannot overflow.
 #define LIMIT_DELAY_MS (400LL * 24 * 3600 * 1000)
 #define LIMIT_IDEMPOTENCY_MS (24LL * 3600 * 1000)  // how long an Idempotency-Key is remembered

@@ -32,6 +32,14 @@ struct queue {
   bool paused;
 };
 
+// How much is kept of what has ended. KEEP_UNSAID: what holds otherwise; 0: all of it, for ever.
+// Failed ones count with abandoned ones, and cancelled ones by themselves, with the same limit.
+#define KEEP_UNSAID (-1)
+struct keep {
+  int64_t completed, failed;  // the newest so many
+  int64_t for_ms;             // those that ended less than this ago
+};
+
 // Defaults for tasks of one type. 0 or NONE: the built-in default holds.
 struct type {
   int64_t tenant;
@@ -43,6 +51,8 @@ struct type {
   struct backoff backoff;  // delay_ms 0: absent
   int64_t lease_ms;
   int64_t timeout_ms;  // -1: absent
+  struct keep keep;
+  bool keep_result;  // no count takes its tasks away, only age
 };
 
 struct tenant {

@@ -5,11 +5,11 @@
 // crash and the loss of power.
 //
 // Writing goes through lanes. A lane belongs to one thread and runs one unit of work at a time:
-//   load (rows that orders name, rows picked for claims, rows whose time has come)
+//   load (rows that orders name, rows picked for claims, rows whose time has come, ended ones)
 //   → the engine decides → apply (everything, committed once), or abandon.
 // A store may have several lanes, and lanes in other processes. What one unit has loaded to change
-// (`ids`, `picks`, `due`) no other unit gets to change before it ends: `ids` and `catalog` wait for
-// it, `picks` and `due` pass it over.
+// (`ids`, `picks`, `due`, `ended`) no other unit gets to change before it ends: `ids` and `catalog`
+// wait for it, `picks`, `due` and `ended` pass it over.
 // Reading goes through readers, each used by one thread at a time; a reader sees what was committed
 // when its call began, and never waits for a lane.
 //
@@ -96,6 +96,24 @@ struct pick {
   bool busy;
 };
 
+// Tasks that have ended, the earliest end first.
+struct want_ended {
+  int64_t tenant;
+  struct str type;    // STR_NONE: any
+  unsigned statuses;  // bits 1 << enum task_status, of final ones
+  int64_t before;     // that ended at this or earlier; 0: whenever
+  size_t limit;
+  struct row **rows;  // out
+  size_t row_count;
+  int64_t next_at;  // out, with `before`: when the first one behind it ended; 0: there is none
+};
+
+// What one process at a time does for all that share a store: who has it, and until when.
+struct duty {
+  int64_t holder;  // a number of the process's own; 0: nobody
+  int64_t until;
+};
+
 // All arrays and results live in `arena`, which must live until the unit's answers are encoded. The
 // same task may come back through several wants, as separate rows.
 struct load {
@@ -112,6 +130,15 @@ struct load {
   size_t due_limit;
   struct row **due;  // out
   size_t due_count;
+  struct want_ended *ended;  // no more than `ended_limit` rows for all of them, in their order
+  size_t ended_count, ended_limit;
+  bool tallies;  // of all tenants are wanted
+  struct tally *tally;
+  size_t tally_count;
+  // For stores that several processes share: the cleanup is wanted. Out: NULL when another unit
+  // has it just now.
+  bool cleanup;
+  struct duty *duty;
   // The unit will change the catalogue: no other unit does until it ends. Out, in `changed`: all of
   // it, if that is not `catalog_version` any more; else NULL.
   bool catalog;
@@ -154,6 +181,7 @@ struct change {
   size_t key_gone_count;
   const struct tenant *tenants;  // insert
   size_t tenant_count;
+  const struct duty *duty;  // of the cleanup, which the unit has loaded; NULL: it stays as it is
 };
 
 // --- reads ---------------------------------------------------------------------------------------

@@ -91,7 +91,9 @@ static inline void add_catalog(struct world *w, struct unit *u) {
                                        .priority = VERSION_NONE,
                                        .attempts_max = 5,
                                        .backoff = {BACKOFF_FIXED, 1000, 60000, 20},
-                                       .timeout_ms = -1},
+                                       .timeout_ms = -1,
+                                       .keep = {10, 0, KEEP_UNSAID},
+                                       .keep_result = true},
                                       {.tenant = 2, .name = STR("b"), .description = STR("")}};
   static const struct api_key keys[] = {{.id = STR("abc"),
                                          .tenant = 1,

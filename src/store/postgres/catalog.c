@@ -44,6 +44,10 @@ static void read_type(struct result *r, struct arena *a, void *element) {
   t->backoff.jitter_percent = result_i64(r);
   t->lease_ms = result_i64(r);
   t->timeout_ms = result_i64(r);
+  t->keep.completed = result_i64(r);
+  t->keep.failed = result_i64(r);
+  t->keep.for_ms = result_i64(r);
+  t->keep_result = result_i64(r) != 0;
 }
 
 typedef void read_fn(struct result *r, struct arena *a, void *element);
@@ -202,6 +206,10 @@ static enum err send_types(struct conn *c, const struct change *change, struct f
     call_i64(&call, t->backoff.jitter_percent);
     call_i64(&call, t->lease_ms);
     call_i64(&call, t->timeout_ms);
+    call_i64(&call, t->keep.completed);
+    call_i64(&call, t->keep.failed);
+    call_i64(&call, t->keep.for_ms);
+    call_bool(&call, t->keep_result);
     TRY(pg_send(&call, why));
   }
   return ERR_OK;

@@ -29,7 +29,8 @@ SELECT tenant, name, paused FROM @schema@.queue ORDER BY tenant, name;
 -- The defaults of types.
 -- name: type_all
 SELECT tenant, name, queue, description, priority, attempts_max, backoff_kind, backoff_delay_ms,
-  backoff_max_ms, backoff_jitter, lease_ms, timeout_ms
+  backoff_max_ms, backoff_jitter, lease_ms, timeout_ms, keep_completed, keep_failed, keep_for_ms,
+  keep_result
 FROM @schema@.type ORDER BY tenant, name;
 
 -- Channels made since.
@@ -65,15 +66,19 @@ ON CONFLICT (tenant, name) DO UPDATE SET paused = excluded.paused;
 -- The defaults of a type.
 -- name: type_put
 INSERT INTO @schema@.type (tenant, name, queue, description, priority, attempts_max, backoff_kind,
-  backoff_delay_ms, backoff_max_ms, backoff_jitter, lease_ms, timeout_ms)
+  backoff_delay_ms, backoff_max_ms, backoff_jitter, lease_ms, timeout_ms, keep_completed,
+  keep_failed, keep_for_ms, keep_result)
 VALUES ($1::bigint, $2::text, $3::text, $4::text, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-  $9::bigint, $10::bigint, $11::bigint, $12::bigint)
+  $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint, $14::bigint, $15::bigint,
+  $16::boolean)
 ON CONFLICT (tenant, name) DO UPDATE SET queue = excluded.queue,
   description = excluded.description, priority = excluded.priority,
   attempts_max = excluded.attempts_max, backoff_kind = excluded.backoff_kind,
   backoff_delay_ms = excluded.backoff_delay_ms, backoff_max_ms = excluded.backoff_max_ms,
   backoff_jitter = excluded.backoff_jitter, lease_ms = excluded.lease_ms,
-  timeout_ms = excluded.timeout_ms;
+  timeout_ms = excluded.timeout_ms, keep_completed = excluded.keep_completed,
+  keep_failed = excluded.keep_failed, keep_for_ms = excluded.keep_for_ms,
+  keep_result = excluded.keep_result;
 
 -- Tells the other processes that something changed.
 -- name: catalog_raise

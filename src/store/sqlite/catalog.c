@@ -76,6 +76,10 @@ static void read_type(struct use *u, struct arena *a, void *element) {
   t->backoff.jitter_percent = use_get_i64(u);
   t->lease_ms = use_get_i64(u);
   t->timeout_ms = use_get_i64(u);
+  t->keep.completed = use_get_i64(u);
+  t->keep.failed = use_get_i64(u);
+  t->keep.for_ms = use_get_i64(u);
+  t->keep_result = use_get_i64(u) != 0;
 }
 
 enum err sqlite_catalog_read(struct store *s, struct arena *a, struct catalog *out,
@@ -153,6 +157,10 @@ static enum err put_type(struct conn *c, const struct type *t, struct fault *why
   use_i64(&u, t->backoff.jitter_percent);
   use_i64(&u, t->lease_ms);
   use_i64(&u, t->timeout_ms);
+  use_i64(&u, t->keep.completed);
+  use_i64(&u, t->keep.failed);
+  use_i64(&u, t->keep.for_ms);
+  use_i64(&u, t->keep_result);
   return sqlite_use_run(&u, why);
 }
 

@@ -59,10 +59,13 @@ void sqlite_lane_abandon(struct store_lane *lane);
 enum err sqlite_lane_wake_next(struct store_lane *lane, int64_t *at, struct fault *why);
 enum err sqlite_lane_tend(struct store_lane *lane, bool idle, struct fault *why);
 
-// load.c, pick.c
+// load.c, pick.c, ended.c
 enum err sqlite_load(struct store_lane *lane, struct load *want, struct fault *why);
 enum err sqlite_pick(struct store_lane *lane, struct arena *a, struct pick *pick,
                      struct fault *why);
+// At most `limit` rows.
+enum err sqlite_ended(struct store_lane *lane, struct arena *a, struct want_ended *want,
+                      size_t limit, struct fault *why);
 // Reads the task that the statement stands on, as a row of a unit.
 enum err sqlite_load_row(struct store_lane *lane, struct use *u, struct arena *a, struct row **out,
                          struct fault *why);

@@ -1,4 +1,5 @@
-// load.c: the first half of a unit of work: rows that orders name, rows picked, rows that are due.
+// load.c: the first half of a unit of work: rows that orders name, rows picked, rows that are due,
+// rows that have ended.
 #include <assert.h>
 
 #include "store/sqlite/columns.h"
@@ -124,6 +125,30 @@ static enum err load_due(struct store_lane *lane, struct load *want, struct faul
   return err;
 }
 
+// Within a unit the counts are those that were committed: nobody else writes.
+static void load_tallies(const struct store_lane *lane, struct load *want) {
+  const struct channels *cs = lane->channels;
+  want->tally = ARENA_ARRAY(want->arena, struct tally, cs->count + 1);
+  want->tally_count = 0;
+  for (size_t i = 0; i < cs->count; i++) {
+    const struct channel *c = cs->all[i];
+    if (!c) continue;
+    struct tally *tally = &want->tally[want->tally_count++];
+    *tally = (struct tally){
+        .tenant = c->tenant, .queue = c->queue, .type = c->type, .ready = c->counts.ready};
+    memcpy(tally->count, c->counts.count, sizeof tally->count);
+  }
+}
+
+static enum err load_ended(struct store_lane *lane, struct load *want, struct fault *why) {
+  size_t left = want->ended_limit;
+  for (size_t i = 0; i < want->ended_count; i++) {
+    TRY(sqlite_ended(lane, want->arena, &want->ended[i], left, why));
+    left -= want->ended[i].row_count;
+  }
+  return ERR_OK;
+}
+
 // --- all of it -----------------------------------------------------------------------------------
 
 static enum err load_all(struct store_lane *lane, struct load *want, struct fault *why) {
@@ -133,14 +158,16 @@ static enum err load_all(struct store_lane *lane, struct load *want, struct faul
   for (size_t i = 0; i < want->pick_count; i++)
     TRY(sqlite_pick(lane, want->arena, &want->picks[i], why));
   if (want->due_at > 0 && want->due_limit > 0) TRY(load_due(lane, want, why));
-  return ERR_OK;
+  if (want->tallies) load_tallies(lane, want);
+  return load_ended(lane, want, why);
 }
 
 enum err sqlite_load(struct store_lane *lane, struct load *want, struct fault *why) {
   assert(want->arena);
   bool picks = want->pick_count > 0 && lane->channels->ready_count > 0;
   // One transaction from the first read to the commit. An idle server's claims open none.
-  if (want->id_count || want->unique_count || want->replay_count || picks || want->due_at > 0)
+  if (want->id_count || want->unique_count || want->replay_count || picks || want->due_at > 0 ||
+      want->ended_count)
     TRY(sqlite_lane_begin(lane, why));
   enum err err = load_all(lane, want, why);
   if (err != ERR_OK) sqlite_conn_rollback(lane->conn);

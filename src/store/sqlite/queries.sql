@@ -71,6 +71,23 @@ FROM task INDEXED BY task_wake WHERE wake_at > 0 AND wake_at <= ? ORDER BY wake_
 -- name: task_wake_next
 SELECT wake_at FROM task INDEXED BY task_wake WHERE wake_at > 0 ORDER BY wake_at LIMIT 1;
 
+-- Tasks of one channel that ended in one way, the earliest end first.
+-- name: task_ended
+SELECT key, completed_at FROM task INDEXED BY task_ended
+WHERE channel = ? AND status = ? AND completed_at > 0 AND completed_at <= ?
+ORDER BY completed_at, key LIMIT ?;
+
+-- When the first one behind a time ended. Of two conditions on a column the first tells where the
+-- walk begins.
+-- name: task_ended_next
+SELECT completed_at FROM task INDEXED BY task_ended
+WHERE channel = ? AND status = ? AND completed_at > ? AND completed_at > 0
+ORDER BY completed_at LIMIT 1;
+
+-- A task whose key was found so, without its payload.
+-- name: task_ended_row
+SELECT key, salt, tenant, channel, @task_columns@, event_last FROM task WHERE key = ?;
+
 -- Ready tasks of one channel in claim order, behind a priority and a key.
 -- name: task_ready
 SELECT key, priority, 1, 0 FROM task INDEXED BY task_ready
@@ -214,13 +231,15 @@ SELECT tenant, name, paused FROM queue ORDER BY tenant, name;
 -- The defaults of a type.
 -- name: type_put
 INSERT OR REPLACE INTO type(tenant, name, queue, description, priority, attempts_max, backoff_kind,
-  backoff_delay_ms, backoff_max_ms, backoff_jitter, lease_ms, timeout_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  backoff_delay_ms, backoff_max_ms, backoff_jitter, lease_ms, timeout_ms, keep_completed,
+  keep_failed, keep_for_ms, keep_result)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- Read at start.
 -- name: type_all
 SELECT tenant, name, queue, description, priority, attempts_max, backoff_kind, backoff_delay_ms,
-  backoff_max_ms, backoff_jitter, lease_ms, timeout_ms
+  backoff_max_ms, backoff_jitter, lease_ms, timeout_ms, keep_completed, keep_failed, keep_for_ms,
+  keep_result
 FROM type ORDER BY tenant, name;
 
 -- An API key, made, rotated or revoked.

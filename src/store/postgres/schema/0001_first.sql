@@ -61,6 +61,10 @@ CREATE TABLE @schema@.type (
   backoff_jitter bigint NOT NULL,
   lease_ms bigint NOT NULL,
   timeout_ms bigint NOT NULL,
+  keep_completed bigint NOT NULL,         -- -1: not said; 0: all
+  keep_failed bigint NOT NULL,
+  keep_for_ms bigint NOT NULL,
+  keep_result boolean NOT NULL,
   PRIMARY KEY (tenant, name)
 );
 
@@ -175,6 +179,8 @@ CREATE TABLE @schema@.done (
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.1);
 -- For lists of what went wrong.
 CREATE INDEX done_unhappy ON @schema@.done (tenant, status, id) WHERE status >= 3;
+-- For the cleanup, which must find the oldest of a type without a walk over the others.
+CREATE INDEX done_ended ON @schema@.done (tenant, channel, status, completed_at);
 
 CREATE TABLE @schema@.log (
   tenant bigint NOT NULL,
@@ -283,7 +289,8 @@ FROM @schema@.task AS t
 WHERE t.tenant = 1;
 
 INSERT INTO @schema@.tenant (number, name) VALUES (1, 'default');
--- Names of `meta`. catalogue: its version; its row is the lock of whoever changes it. identity: by
--- which a move to another store knows it again; random.
-INSERT INTO @schema@.meta (name, value) VALUES ('catalogue', 1),
+-- Names of `meta`. catalogue: its version; its row is the lock of whoever changes it. cleanup: when
+-- a process has it no longer, and its number in `text`; its row is the lock of who looks at that.
+-- identity: by which a move to another store knows it again; random.
+INSERT INTO @schema@.meta (name, value) VALUES ('catalogue', 1), ('cleanup', 0),
   ('identity', ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);

@@ -3,8 +3,9 @@
 
 -- Task, payload, result and log are keyed by the 60 upper bits of the task's id, which rise, so
 -- that new rows go to the end of each tree. Each index is paid for on the acknowledge path:
--- `task_ready` and `task_wake` carry the claims and the sweep, the others are empty for tasks
--- without the column.
+-- `task_ready` and `task_wake` carry the claims and the sweep, `task_ended` the cleanup, which must
+-- find the oldest of a type's ended tasks without a walk over the others; the others are empty for
+-- tasks without the column.
 -- name: migration_1
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
@@ -50,6 +51,10 @@ CREATE TABLE type (
   backoff_jitter INTEGER NOT NULL,
   lease_ms INTEGER NOT NULL,
   timeout_ms INTEGER NOT NULL,
+  keep_completed INTEGER NOT NULL, -- -1: not said; 0: all
+  keep_failed INTEGER NOT NULL,
+  keep_for_ms INTEGER NOT NULL,
+  keep_result INTEGER NOT NULL,
   PRIMARY KEY (tenant, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -124,6 +129,7 @@ CREATE UNIQUE INDEX task_unique ON task(tenant, unique_key) WHERE unique_key IS 
 CREATE INDEX task_subject ON task(tenant, subject) WHERE subject IS NOT NULL;
 CREATE INDEX task_project ON task(tenant, project) WHERE project IS NOT NULL;
 CREATE INDEX task_unhappy ON task(tenant, status) WHERE status >= 3;
+CREATE INDEX task_ended ON task(channel, status, completed_at) WHERE completed_at > 0;
 
 CREATE TABLE removed (            -- what stays of a deleted task: the way to its events
   key INTEGER PRIMARY KEY,
