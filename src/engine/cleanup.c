@@ -12,7 +12,7 @@
 
 enum {
   REST_MS = 10,         // between two batches: half of the time is left to others
-  DUTY_MS = 60 * 1000,  // a server that says nothing for so long has lost the cleanup
+  DUTY_MS = 15 * 1000,  // a server that says nothing for so long has lost the cleanup
 };
 
 void cleanup_open(struct engine *e) {
@@ -123,10 +123,15 @@ void cleanup_plan(struct unit *u, struct order *order) {
         (struct want_ended){.tenant = step->tenant,
                             .type = step->type,
                             .statuses = step->statuses,
+                            .after = step->after,
                             .before = step->before,
                             .limit = few ? (size_t)step->excess : LIMIT_CLEANUP_ITEMS};
     room -= step->excess;
   }
+}
+
+static void take_step(const struct cleanup_memory *c, struct cleanup_batch *b) {
+  if (b->at < c->step_count) b->step = c->steps[b->at];
 }
 
 static void begin(struct unit *u, struct order *order) {
@@ -138,8 +143,8 @@ static void begin(struct unit *u, struct order *order) {
   c->run_age_at = 0;
   c->step_count = retention_steps(u, order->tenant, &c->arena, &c->steps);
   if (order == &c->own) c->stirred = false;  // what ends from here on is for the next one
+  take_step(c, &u->cleanup);
   if (c->step_count) keep_duty(u, false);
-  if (c->step_count) u->cleanup.excess = c->steps[0].excess;
 }
 
 static struct cleanup_counts *sum_of(struct arena *a, struct list *sums, int64_t tenant) {
@@ -188,23 +193,34 @@ static bool is_over(const struct cleanup_step *step, const struct want_ended *wa
   return all || (want->row_count < want->limit && left > 0);
 }
 
+// Removes what the step has brought. True: that was all of it.
+static bool do_step(struct unit *u, const struct want_ended *want, size_t *left) {
+  struct cleanup_step *step = &u->cleanup.step;
+  for (size_t i = 0; i < want->row_count; i++) {
+    struct row *row = want->rows[i];
+    remove_one(u, row, step);
+    if (row->gone) step->after = row->task.completed_at;
+  }
+  *left -= want->row_count;
+  bool over = is_over(step, want, *left);
+  step->excess -= step->excess ? (int64_t)want->row_count : 0;
+  return over;
+}
+
 static void remove_batch(struct unit *u) {
   struct cleanup_memory *c = &u->e->cleanup;
   struct cleanup_batch *b = &u->cleanup;
   size_t left = LIMIT_CLEANUP_ITEMS;
   b->at = c->at;
   b->age_at = c->run_age_at;
+  take_step(c, b);
   for (size_t i = 0; i < u->want_ended.count; i++) {
-    const struct cleanup_step *step = &c->steps[b->at];
     const struct want_ended *want = LIST_AT(u->want_ended, struct want_ended, i);
-    for (size_t k = 0; k < want->row_count; k++) remove_one(u, want->rows[k], step);
-    left -= want->row_count;
-    b->excess = step->excess - (int64_t)want->row_count;
-    if (!is_over(step, want, left)) return;
-    int64_t age_at = want->next_at ? want->next_at + step->for_ms : 0;
+    if (!do_step(u, want, &left)) return;
+    int64_t age_at = want->next_at ? want->next_at + b->step.for_ms : 0;
     if (age_at && (b->age_at == 0 || age_at < b->age_at)) b->age_at = age_at;
-    if (++b->at == c->step_count) return;
-    b->excess = c->steps[b->at].excess;
+    b->at++;
+    take_step(c, b);
   }
 }
 
@@ -310,7 +326,7 @@ static void absorb_batch(struct unit *u) {
   b->order->in.cleanup.begun = true;
   c->at = b->at;
   c->run_age_at = b->age_at;
-  if (b->at < c->step_count && c->steps[b->at].excess) c->steps[b->at].excess = b->excess;
+  if (b->at < c->step_count) c->steps[b->at] = b->step;
   if (b->over)
     finish(u->e, b->order);
   else

@@ -326,6 +326,33 @@ static void a_run_removes_bounded_batches_and_rests_between_them(void **state) {
   end_yard(y);
 }
 
+static void a_batch_may_be_all_there_is(void **state) {
+  (void)state;
+  struct yard *y = asked_to_keep((struct keep){.completed = 1});
+  many(y, "t", LIMIT_CLEANUP_ITEMS + 1);
+  assert_int_equal(cleaned(y).completed, LIMIT_CLEANUP_ITEMS);
+  assert_int_equal(kept_count(y, TASK_COMPLETED), 1);
+  end_yard(y);
+}
+
+static void a_unit_looks_through_a_bounded_number_of_types_and_the_run_through_all(void **state) {
+  (void)state;
+  struct yard *y = asked_to_keep((struct keep){.completed = 1});
+  char name[32];
+  for (int i = 0; i < LIMIT_CLEANUP_WANTS + 1; i++) {
+    snprintf(name, sizeof name, "type%d", i);
+    ended_of(y, name, TASK_COMPLETED);
+    ended_of(y, name, TASK_COMPLETED);
+  }
+  struct ask *a = cleaning(y);
+  ask(a);
+  assert_int_equal(kept_count(y, TASK_COMPLETED), LIMIT_CLEANUP_WANTS + 2);
+  live(y, 1000);
+  assert_int_equal(a->order.in.cleanup.removed.completed, LIMIT_CLEANUP_WANTS + 1);
+  assert_int_equal(kept_count(y, TASK_COMPLETED), LIMIT_CLEANUP_WANTS + 1);
+  end_yard(y);
+}
+
 static void a_run_beside_another_is_skipped_and_says_so(void **state) {
   (void)state;
   struct yard *y = keeping((struct keep){.completed = 1});
@@ -558,6 +585,8 @@ int main(void) {
       cmocka_unit_test(nothing_runs_where_everything_is_kept_for_ever),
       cmocka_unit_test(without_an_interval_only_a_request_removes_anything),
       cmocka_unit_test(a_run_removes_bounded_batches_and_rests_between_them),
+      cmocka_unit_test(a_batch_may_be_all_there_is),
+      cmocka_unit_test(a_unit_looks_through_a_bounded_number_of_types_and_the_run_through_all),
       cmocka_unit_test(a_run_beside_another_is_skipped_and_says_so),
       cmocka_unit_test(each_removal_leaves_an_event_that_says_why),
       cmocka_unit_test(what_it_removes_is_gone_for_the_orders_behind_it_in_the_same_unit),

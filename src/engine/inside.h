@@ -90,23 +90,6 @@ struct recent {
   uint64_t at[RECENT_PLACES];
 };
 
-// A part of a cleanup: tasks of one tenant and, as a rule, one type, that ended in one of some
-// ways.
-struct cleanup_step {
-  int64_t tenant;
-  struct str type;     // STR_NONE: any
-  unsigned statuses;   // bits 1 << enum task_status
-  int64_t excess;      // so many of those that ended first are too many; 0: it goes by age
-  int64_t before;      // by age: those go that ended at this or earlier …
-  int64_t for_ms;      // … since they are kept for so long
-  struct str because;  // for the event
-};
-
-struct cleanup_sum {
-  int64_t tenant;
-  struct cleanup_counts removed;
-};
-
 // What became of the latest run that looked at a tenant.
 struct cleanup_past {
   int64_t tenant, began_at, ms;

@@ -22,6 +22,7 @@ static inline void fake_ended(struct store_lane *lane, struct arena *arena, stru
   for (size_t i = 0; i < s->task_count; i++) {
     struct task *t = &s->tasks[i];
     if (!fake_has_ended(w, t)) continue;
+    if (t->completed_at < w->after) continue;
     bool behind = w->before && t->completed_at > w->before;
     if (behind && (w->next_at == 0 || t->completed_at < w->next_at)) w->next_at = t->completed_at;
     if (!behind && !fake_is_locked(lane, fake_lock_of_id(t->id))) fits[count++] = t;

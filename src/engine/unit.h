@@ -31,6 +31,34 @@ struct pick_slot {
   size_t soon;    // claims that look again soon, since others hold what fits
 };
 
+// A part of a cleanup: tasks of one tenant and, as a rule, one type, that ended in one of some
+// ways.
+struct cleanup_step {
+  int64_t tenant;
+  struct str type;     // STR_NONE: any
+  unsigned statuses;   // bits 1 << enum task_status
+  int64_t excess;      // so many of those that ended first are too many; 0: it goes by age
+  int64_t after;       // nothing that ended before this is left of them
+  int64_t before;      // by age: those go that ended at this or earlier …
+  int64_t for_ms;      // … since they are kept for so long
+  struct str because;  // for the event
+};
+
+struct cleanup_sum {
+  int64_t tenant;
+  struct cleanup_counts removed;
+};
+
+// What a unit does of a cleanup.
+struct cleanup_batch {
+  struct order *order;       // whose run goes on in it; NULL: none
+  struct list sums;          // struct cleanup_sum: what it removes
+  size_t at;                 // the step that is next when it is committed …
+  struct cleanup_step step;  // … as it is then
+  int64_t age_at;            // when something that is left comes of age; 0: nothing does
+  bool over;
+};
+
 struct unit {
   struct engine *e;
   struct lane *lane;
@@ -62,14 +90,7 @@ struct unit {
   const struct duty *duty;  // as it was loaded; NULL: another unit has it
   struct duty new_duty;     // what becomes of it, when `duty_changes`
   bool duty_changes;
-  struct cleanup_batch {
-    struct order *order;  // whose run goes on in this unit; NULL: none
-    struct list sums;     // struct cleanup_sum: what it removes, by tenant
-    size_t at;            // the step that is next when it is committed …
-    int64_t excess;       // … and what that is to remove still
-    int64_t age_at;       // when something that is left comes of age; 0: nothing does
-    bool over;
-  } cleanup;
+  struct cleanup_batch cleanup;
 
   struct row **table;  // the working set by id: open addressing, a power of two
   size_t table_cap, table_count;

@@ -101,6 +101,7 @@ struct want_ended {
   int64_t tenant;
   struct str type;    // STR_NONE: any
   unsigned statuses;  // bits 1 << enum task_status, of final ones
+  int64_t after;      // that ended at this or later: so far it is known that nothing is left
   int64_t before;     // that ended at this or earlier; 0: whenever
   size_t limit;
   struct row **rows;  // out

@@ -154,7 +154,7 @@ def test_rules_hold_over_a_restart_and_what_they_ask_for_is_done_after_it(
     set_type(api, keepCompleted=1, description="kept")
     newest = [api.ended("completed") for _ in range(4)][-1]
     server.stop()
-    server.args = [*server.args[:-1], "100ms"]
+    server.args[server.args.index("--cleanup-interval") + 1] = "100ms"
     server.port_given = True
     server.start()
     until(lambda: ids(api.list()) == [newest["id"]], "the newest alone")

@@ -261,6 +261,7 @@ static enum err send_writes(struct store_lane *lane, const struct change *change
   TRY(send_replays(lane, change, false, why));
   TRY(send_replays(lane, change, true, why));
   TRY(send_replay_drop(lane, change, why));
+  TRY(pg_cleanup_set(conn, change->duty, why));
   pg_tally_count(lane, change, &moved);
   TRY(pg_tally_send(lane, moved, why));
   return send_token(lane, proof, why);

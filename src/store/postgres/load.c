@@ -208,6 +208,7 @@ static enum err send_all(struct loaded *l, struct load *want, struct fault *why)
   if (want->replay_count) TRY(send_replays(lane, want, why));
   if (want->pick_count) TRY(pg_pick_send(l, want, why));
   if (want->due_at > 0 && want->due_limit > 0) TRY(send_due(lane, want, why));
+  TRY(pg_cleanup_send(l, want, why));
   return pg_sync(&lane->conn, why);
 }
 
@@ -218,6 +219,7 @@ static enum err receive_all(struct loaded *l, struct load *want, struct fault *w
   if (want->replay_count) TRY(receive_replays(l, want, why));
   if (want->pick_count) TRY(pg_pick_receive(l, want, why));
   if (want->due_at > 0 && want->due_limit > 0) TRY(receive_due(l, want, why));
+  TRY(pg_cleanup_receive(l, want, why));
   return pg_finish(&l->lane->conn, why);
 }
 
@@ -233,6 +235,7 @@ static void clear(struct load *want) {
   want->due_count = 0;
   want->due = want->due_limit ? ARENA_ARRAY(want->arena, struct row *, want->due_limit) : NULL;
   want->changed = NULL;
+  pg_cleanup_clear(want);
 }
 
 static enum err load_all(struct loaded *l, struct load *want, struct fault *why) {
@@ -242,6 +245,7 @@ static enum err load_all(struct loaded *l, struct load *want, struct fault *why)
   TRY(receive_all(l, want, why));
   TRY(load_missing(l, want, why));
   TRY(pg_pick_finish(l, want, why));
+  TRY(pg_cleanup_name(l, want, why));
   return name_rows(l, why);
 }
 
@@ -249,7 +253,8 @@ enum err pg_load(struct store_lane *lane, struct load *want, struct fault *why) 
   assert(want->arena && !lane->conn.awaited);
   clear(want);
   bool anything = want->id_count || want->unique_count || want->replay_count || want->pick_count ||
-                  want->catalog || (want->due_at > 0 && want->due_limit > 0);
+                  want->catalog || want->cleanup || want->tallies || want->ended_count ||
+                  (want->due_at > 0 && want->due_limit > 0);
   if (!anything) return ERR_OK;
   enum err err = pg_lane_ready(lane, why);
   lane->picked_count = lane->picked_cap = 0;

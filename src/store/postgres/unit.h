@@ -1,5 +1,5 @@
-// unit.h: what the files of a unit of work share: lane.c, load.c, pick.c, apply.c, events.c,
-// settle.c.
+// unit.h: what the files of a unit of work share: lane.c, load.c, pick.c, ended.c, apply.c,
+// events.c, settle.c.
 #ifndef STORE_POSTGRES_UNIT_H
 #define STORE_POSTGRES_UNIT_H
 
@@ -49,6 +49,7 @@ struct loaded {
   size_t count, cap;
   struct pick_walk *walks;  // one a pick
   bool walking;             // some of them were sent
+  int64_t *tally_channels;  // of each tally
 };
 // Reads a task with all its columns into a new row.
 struct row *pg_loaded_row(struct loaded *l, struct result *r);
@@ -59,6 +60,14 @@ MUST_USE enum err pg_pick_receive(struct loaded *l, struct load *want, struct fa
 MUST_USE enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why);
 void pg_pick_became_ready(struct postgres_store *s, const struct change *change);
 void pg_pick_release(struct store_lane *lane, bool failed);  // the unit has ended
+
+// ended.c: the same for what the cleanup wants, and the names of the channels of its tallies.
+void pg_cleanup_clear(struct load *want);
+MUST_USE enum err pg_cleanup_send(struct loaded *l, const struct load *want, struct fault *why);
+MUST_USE enum err pg_cleanup_receive(struct loaded *l, struct load *want, struct fault *why);
+MUST_USE enum err pg_cleanup_name(struct loaded *l, struct load *want, struct fault *why);
+// Who has it from now on; NULL: that stays as it is.
+MUST_USE enum err pg_cleanup_set(struct conn *conn, const struct duty *duty, struct fault *why);
 
 // naming.c: the number of the channel of a task's tenant, queue and type, made if there is none.
 MUST_USE enum err pg_channel_find(struct postgres_store *s, const struct task *t, int64_t *number,

@@ -192,6 +192,70 @@ WHERE l.wake_at > 0 AND l.wake_at > $1::bigint AND l.wake_at <= $2::bigint
 ORDER BY l.wake_at LIMIT $3::bigint
 FOR NO KEY UPDATE OF l SKIP LOCKED;
 
+-- Tasks that have ended, the earliest end first, of several wants; each says how many it takes.
+-- They come from sections of the index, those of one want merged. What other units hold is passed
+-- over. Each walk begins where an earlier one has removed all before: what it left there are dead
+-- entries, until a vacuum.
+-- name: load_ended
+SELECT w.nr, x.*
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $9::bigint[])
+  AS w(nr, tenant, before, amount, after)
+CROSS JOIN LATERAL (
+  SELECT l.ctid, l.tenant, l.id, l.channel, @state_columns l@, @input_columns t@
+  FROM (
+    SELECT e.place, e.id
+    FROM unnest($5::bigint[], $6::bigint[], $7::bigint[]) AS c(want, channel, status)
+    CROSS JOIN LATERAL (
+      SELECT d.ctid AS place, d.id, d.completed_at FROM @schema@.done AS d
+      WHERE d.tenant = w.tenant AND d.channel = c.channel::integer
+        AND d.status = c.status::smallint
+        AND d.completed_at >= w.after AND d.completed_at <= w.before
+      ORDER BY d.completed_at LIMIT w.amount
+    ) AS e
+    WHERE c.want = w.nr
+    ORDER BY e.completed_at, e.id LIMIT w.amount
+  ) AS b
+  CROSS JOIN LATERAL (
+    SELECT k.ctid, k.* FROM @schema@.done AS k
+    WHERE k.ctid = b.place AND k.id IS NOT DISTINCT FROM b.id
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) AS l
+  CROSS JOIN LATERAL (
+    SELECT * FROM @schema@.task AS k WHERE k.tenant = l.tenant AND k.id = l.id OFFSET 0
+  ) AS t
+) AS x
+LIMIT $8::bigint;
+
+-- For each want, when the first one behind its time ended.
+-- name: load_ended_next
+SELECT c.want, min(e.completed_at)::bigint
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+  AS c(want, channel, status, tenant, before)
+CROSS JOIN LATERAL (
+  SELECT d.completed_at FROM @schema@.done AS d
+  WHERE d.tenant = c.tenant AND d.channel = c.channel::integer AND d.status = c.status::smallint
+    AND d.completed_at > c.before
+  ORDER BY d.completed_at LIMIT 1
+) AS e
+GROUP BY c.want;
+
+-- How many tasks of all channels are in which status: what was summed up, and what moved since.
+-- name: load_tallies
+SELECT m.channel, sum(m.ready)::bigint, sum(m.pending)::bigint, sum(m.running)::bigint,
+  sum(m.completed)::bigint, sum(m.failed)::bigint, sum(m.cancelled)::bigint,
+  sum(m.abandoned)::bigint
+FROM (
+  SELECT channel, ready, @status_columns@ FROM @schema@.tally
+  UNION ALL
+  SELECT channel, ready, @status_columns@ FROM @schema@.tally_move
+) AS m
+GROUP BY m.channel;
+
+-- Who has the cleanup and until when, unless another unit is at that.
+-- name: cleanup_lock
+SELECT value, coalesce(text, '0')::bigint FROM @schema@.meta WHERE name = 'cleanup'
+FOR UPDATE SKIP LOCKED;
+
 -- When the sweep must look next.
 -- name: wake_next
 SELECT coalesce(min(wake_at), 0) FROM @schema@.live WHERE wake_at > 0 AND wake_at > $1::bigint;
@@ -267,6 +331,10 @@ SELECT 1 / (count(*) = cardinality($1::bigint[]))::integer FROM changed;
 -- name: task_delete
 DELETE FROM @schema@.task AS t USING unnest($1::bigint[], $2::uuid[]) AS u(tenant, id)
 WHERE t.tenant = u.tenant AND t.id = u.id;
+
+-- Who has the cleanup from now on.
+-- name: cleanup_set
+UPDATE @schema@.meta SET value = $1::bigint, text = ($2::bigint)::text WHERE name = 'cleanup';
 
 -- New lines of tasks' logs.
 -- name: log_insert

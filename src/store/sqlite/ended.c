@@ -13,7 +13,7 @@ struct end {
 struct earliest {
   struct end *ends;
   size_t count, limit;
-  int64_t before;  // nothing that ended after this is among them
+  int64_t after, before;  // they ended between these
 };
 
 static int by_time(const void *a_ptr, const void *b_ptr) {
@@ -27,6 +27,7 @@ static enum err merge(struct store_lane *lane, struct earliest *e, int64_t chann
   struct use u = sqlite_use(lane->conn, QUERY_task_ended);
   use_i64(&u, channel);
   use_i64(&u, (int64_t)status);
+  use_i64(&u, e->after);
   use_i64(&u, e->before);
   use_i64(&u, (int64_t)e->limit);
   bool found = false;
@@ -84,6 +85,7 @@ enum err sqlite_ended(struct store_lane *lane, struct arena *a, struct want_ende
                       size_t limit, struct fault *why) {
   const struct channels *cs = lane->channels;
   struct earliest e = {.limit = want->limit < limit ? want->limit : limit,
+                       .after = want->after,
                        .before = want->before ? want->before : INT64_MAX};
   want->row_count = 0;
   want->next_at = 0;

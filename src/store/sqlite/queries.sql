@@ -71,14 +71,14 @@ FROM task INDEXED BY task_wake WHERE wake_at > 0 AND wake_at <= ? ORDER BY wake_
 -- name: task_wake_next
 SELECT wake_at FROM task INDEXED BY task_wake WHERE wake_at > 0 ORDER BY wake_at LIMIT 1;
 
--- Tasks of one channel that ended in one way, the earliest end first.
+-- Tasks of one channel that ended in one way, the earliest end first. Of two conditions on a column
+-- the first tells where the walk begins.
 -- name: task_ended
 SELECT key, completed_at FROM task INDEXED BY task_ended
-WHERE channel = ? AND status = ? AND completed_at > 0 AND completed_at <= ?
+WHERE channel = ? AND status = ? AND completed_at >= ? AND completed_at > 0 AND completed_at <= ?
 ORDER BY completed_at, key LIMIT ?;
 
--- When the first one behind a time ended. Of two conditions on a column the first tells where the
--- walk begins.
+-- When the first one behind a time ended.
 -- name: task_ended_next
 SELECT completed_at FROM task INDEXED BY task_ended
 WHERE channel = ? AND status = ? AND completed_at > ? AND completed_at > 0
