@@ -11,7 +11,7 @@
 #include "engine/inside.h"
 
 enum {
-  REST_MS = 10,         // between two batches: half of the time is left to others
+  REST_MS = 10,         // between two batches, at least: half of the time is left to others
   DUTY_MS = 15 * 1000,  // a server that says nothing for so long has lost the cleanup
 };
 
@@ -112,6 +112,7 @@ static void end_duty(struct unit *u) {
 
 void cleanup_plan(struct unit *u, struct order *order) {
   const struct cleanup_memory *c = &u->e->cleanup;
+  u->cleanup.began_at = u->now;
   u->wants_duty |= is_shared(u->e);
   u->wants_tallies |= !order->in.cleanup.begun;
   if (!order->in.cleanup.begun) return;
@@ -242,13 +243,12 @@ enum verdict cleanup_decide(struct unit *u, struct order *order) {
   if (c->driver && c->driver != order) return skip(order, "a cleanup is under way already");
   if (!has_duty(u, order)) return skip(order, "another server is at it");
   c->driver = order;
-  u->cleanup = (struct cleanup_batch){.order = order};
+  u->cleanup = (struct cleanup_batch){.order = order, .began_at = u->cleanup.began_at};
   if (!order->in.cleanup.begun) {
     begin(u, order);
   } else {
     keep_duty(u, true);
     remove_batch(u);
-    order->not_before = u->now + REST_MS;
   }
   return go_on(u, order);
 }
@@ -316,6 +316,13 @@ static bool stirs(const struct unit *u) {
   return false;
 }
 
+// It rests for as long as it took, so that a slow store is not kept from others for most of the
+// time.
+static int64_t rested_at(const struct unit *u) {
+  int64_t now = clock_now(&u->e->clock), took_ms = now - u->cleanup.began_at;
+  return now + (took_ms > REST_MS ? took_ms : REST_MS);
+}
+
 static void absorb_batch(struct unit *u) {
   struct cleanup_memory *c = &u->e->cleanup;
   const struct cleanup_batch *b = &u->cleanup;
@@ -324,6 +331,7 @@ static void absorb_batch(struct unit *u) {
     add(sum_of(&c->arena, &c->sums, sum->tenant), &sum->removed);
   }
   b->order->in.cleanup.begun = true;
+  b->order->not_before = b->sums.count ? rested_at(u) : 0;
   c->at = b->at;
   c->run_age_at = b->age_at;
   if (b->at < c->step_count) c->steps[b->at] = b->step;

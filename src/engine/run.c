@@ -98,13 +98,13 @@ static void tell_others(struct unit *u) {
 
 static void absorb(struct unit *u) {
   park_release(u);
+  cleanup_absorb(u);
   while (u->again.head) {
     struct order *order = u->again.head;
     u->again.head = order->next;
     engine_again(u->e, order);
   }
   catalog_absorb(u);
-  cleanup_absorb(u);
   tell_others(u);
 }
 

@@ -52,6 +52,7 @@ struct cleanup_sum {
 // What a unit does of a cleanup.
 struct cleanup_batch {
   struct order *order;       // whose run goes on in it; NULL: none
+  int64_t began_at;          // before the load
   struct list sums;          // struct cleanup_sum: what it removes
   size_t at;                 // the step that is next when it is committed …
   struct cleanup_step step;  // … as it is then
