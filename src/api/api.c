@@ -207,7 +207,7 @@ static enum err take_replay_key(struct call *c) {
 // Nobody waits for longer than his credential lasts.
 static void bound_wait(struct call *c) {
   if (c->who.expires_at == 0 || c->order.wait_ms == 0) return;
-  int64_t left_ms = c->who.expires_at - engine_now(c->api->settings.engine);
+  int64_t left_ms = c->who.expires_at - engine_now(c->engine);
   if (left_ms < 0) left_ms = 0;
   if (c->order.wait_ms > left_ms) c->order.wait_ms = left_ms;
 }
@@ -226,7 +226,7 @@ enum err call_order(struct call *c, enum order_kind kind,
   c->render = render;
   bound_wait(c);
   TRY(take_replay_key(c));
-  engine_submit(c->api->settings.engine, order);
+  engine_submit(c->engine, order);
   return ERR_OK;
 }
 
@@ -251,7 +251,7 @@ enum err call_query(struct call *c,
   arena_init(&c->read, READ_ARENA_BYTES);
   c->query = (struct query){.run = run, .done = query_done, .context = c};
   c->render = render;
-  engine_query(c->api->settings.engine, &c->query);
+  engine_query(c->engine, &c->query);
   return ERR_OK;
 }
 
@@ -305,6 +305,7 @@ static enum err handle_call(struct call *c) {
 static void handle(void *self, struct http_request *r) {
   struct call *c = ARENA_NEW(&r->arena, struct call);
   c->api = self;
+  c->engine = c->api->settings.engine;
   c->http = r;
   c->arena = &r->arena;
   c->order.if_revision = ABSENT;
@@ -314,9 +315,9 @@ static void handle(void *self, struct http_request *r) {
 }
 
 static void gone(void *self, struct http_request *r) {
-  struct api *api = self;
   struct call *c = r->context;
-  if (c && c->order.done) engine_withdraw(api->settings.engine, &c->order);
+  (void)self;
+  if (c && c->order.done) engine_withdraw(c->engine, &c->order);
 }
 
 static void wake(void *self) {

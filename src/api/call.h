@@ -67,6 +67,7 @@ struct api {
 
 struct call {
   struct api *api;
+  struct engine *engine;  // that is asked
   struct http_request *http;
   struct arena *arena;  // the request's
   const struct route *route;

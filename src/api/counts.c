@@ -100,7 +100,7 @@ static void run_queues(struct query *q, const struct store_ops *ops, struct stor
   run_counts(q, ops, reader);
   if (q->err != ERR_OK) return;
   struct queue *known;
-  size_t n = engine_queues(c->api->settings.engine, c->who.tenant, &c->read, &known);
+  size_t n = engine_queues(c->engine, c->who.tenant, &c->read, &known);
   counts->groups = ARENA_ARRAY(&c->read, struct group, n + counts->count);
   counts->group_count = n + counts->count;
   for (size_t i = 0; i < n; i++)
@@ -191,7 +191,7 @@ static void run_types(struct query *q, const struct store_ops *ops, struct store
   run_counts(q, ops, reader);
   if (q->err != ERR_OK) return;
   struct type *known;
-  size_t n = engine_types(c->api->settings.engine, c->who.tenant, &c->read, &known);
+  size_t n = engine_types(c->engine, c->who.tenant, &c->read, &known);
   counts->groups = ARENA_ARRAY(&c->read, struct group, n + counts->count);
   counts->group_count = n + counts->count;
   for (size_t i = 0; i < n; i++)

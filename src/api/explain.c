@@ -84,7 +84,7 @@ static void reason_ended(struct buf *b, const struct task *task) {
 
 static size_t count_waiting_workers(struct call *c) {
   struct worker_info *workers;
-  size_t count = engine_workers(c->api->settings.engine, c->who.tenant, c->arena, &workers), n = 0;
+  size_t count = engine_workers(c->engine, c->who.tenant, c->arena, &workers), n = 0;
   for (size_t i = 0; i < count; i++) n += workers[i].waiting;
   return n;
 }

@@ -22,7 +22,7 @@ static void put_key(struct call *c, struct buf *b, const struct api_key *key) {
     buf_json_str(b, role_word((enum role_index)i));
   }
   BUF_LIT(b, "],\"tenant\":");
-  buf_json_str(b, engine_tenant_name(c->api->settings.engine, key->tenant, c->arena));
+  buf_json_str(b, engine_tenant_name(c->engine, key->tenant, c->arena));
   BUF_LIT(b, ",\"service\":");
   put_text_or_null(b, key->service);
   BUF_LIT(b, ",\"createdAt\":");
@@ -40,7 +40,7 @@ static void put_key(struct call *c, struct buf *b, const struct api_key *key) {
 
 static int render_keys(struct call *c, struct buf *b) {
   struct api_key *keys;
-  size_t count = engine_keys(c->api->settings.engine, c->who.tenant, c->arena, &keys);
+  size_t count = engine_keys(c->engine, c->who.tenant, c->arena, &keys);
   BUF_LIT(b, "{\"success\":true,\"keys\":[");
   for (size_t i = 0; i < count; i++) {
     if (i) buf_char(b, ',');

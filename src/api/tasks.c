@@ -4,7 +4,7 @@
 #include "api/inputs.h"
 
 struct encode_context call_encoding(const struct call *c) {
-  return (struct encode_context){.engine = c->api->settings.engine,
+  return (struct encode_context){.engine = c->engine,
                                  .tenant_name = c->who.tenant_name};
 }
 

@@ -82,7 +82,7 @@ static void put_names(struct buf *b, const struct str *names, size_t count) {
 static void put_nodes(struct call *c, struct buf *b) {
   struct node *nodes = NULL;
   size_t count = 0;
-  if (engine_nodes(c->api->settings.engine, c->arena, &nodes, &count, &c->fault) != ERR_OK)
+  if (engine_nodes(c->engine, c->arena, &nodes, &count, &c->fault) != ERR_OK)
     count = 0;
   struct str self = STR_NONE;
   for (size_t i = 0; i < count; i++)
@@ -102,7 +102,7 @@ static void put_nodes(struct call *c, struct buf *b) {
 
 static int render_workers(struct call *c, struct buf *b) {
   struct worker_info *workers;
-  size_t count = engine_workers(c->api->settings.engine, c->who.tenant, c->arena, &workers);
+  size_t count = engine_workers(c->engine, c->who.tenant, c->arena, &workers);
   BUF_LIT(b, "{\"success\":true,\"workers\":[");
   for (size_t i = 0; i < count; i++) {
     if (i) buf_char(b, ',');

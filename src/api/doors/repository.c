@@ -73,7 +73,7 @@ enum err repository_resolve(struct call *c, enum err (*then)(struct call *c)) {
   c->input = x;
   arena_init(&c->read, READ_ARENA_BYTES);
   c->query = (struct query){.run = run_resolve, .done = resolved, .context = c};
-  engine_query(c->api->settings.engine, &c->query);
+  engine_query(c->engine, &c->query);
   return ERR_OK;
 }
 
