@@ -118,6 +118,11 @@ void http_stop(struct http_server *s, int64_t grace_ms);
 // Signals arrive on the loop: `on` is called with `self`. Before http_run.
 void http_on_signal(struct http_server *s, int signal, void (*on)(void *self, int signal),
                     void *self);
+// A timer on the loop: `on` is called once, some time after `ms` from the latest http_timer_set;
+// ms < 0: not at all. Loop thread only, or before http_run. It goes with the server.
+struct http_timer;
+struct http_timer *http_timer_new(struct http_server *s, void (*on)(void *self), void *self);
+void http_timer_set(struct http_timer *t, int64_t ms);
 struct http_stats http_stats(const struct http_server *s);  // loop thread only
 // After http_run returned, or instead of it. NULL is allowed.
 void http_close(struct http_server *s);

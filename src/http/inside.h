@@ -119,6 +119,7 @@ struct http_server {
   struct link requests, free_requests;
   size_t free_request_count;
   struct watch *watches;
+  struct http_timer *timers;
   uint64_t date_second;  // of the loop's clock, for which `date` was made
   char date[48];         // "Date: …\r\n"
   struct buf head;       // of the answer that is being sent

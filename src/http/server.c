@@ -37,6 +37,13 @@ struct watch {
   void *self;
 };
 
+struct http_timer {
+  uv_timer_t handle;
+  struct http_timer *next;
+  void (*on)(void *self);
+  void *self;
+};
+
 static void on_tick(uv_timer_t *tick) {
   struct http_server *s = tick->data;
   int64_t now = (int64_t)uv_now(&s->loop);
@@ -200,6 +207,30 @@ void http_on_signal(struct http_server *s, int signal, void (*on)(void *self, in
   assert(!failed);
 }
 
+struct http_timer *http_timer_new(struct http_server *s, void (*on)(void *self), void *self) {
+  struct http_timer *t = mem_zero(sizeof *t);
+  t->on = on;
+  t->self = self;
+  t->next = s->timers;
+  s->timers = t;
+  int failed = uv_timer_init(&s->loop, &t->handle);
+  assert(!failed);
+  t->handle.data = t;
+  return t;
+}
+
+static void on_timer(uv_timer_t *handle) {
+  struct http_timer *t = handle->data;
+  t->on(t->self);
+}
+
+void http_timer_set(struct http_timer *t, int64_t ms) {
+  if (ms < 0)
+    uv_timer_stop(&t->handle);
+  else
+    uv_timer_start(&t->handle, on_timer, (uint64_t)ms, 0);
+}
+
 void http_stop(struct http_server *s, int64_t grace_ms) {
   atomic_store(&s->stop_grace_ms, grace_ms > 0 ? grace_ms : 0);
   atomic_store(&s->stop_wanted, true);
@@ -263,6 +294,11 @@ void http_close(struct http_server *s) {
     struct watch *watch = s->watches;
     s->watches = watch->next;
     mem_free(watch);
+  }
+  while (s->timers) {
+    struct http_timer *timer = s->timers;
+    s->timers = timer->next;
+    mem_free(timer);
   }
   free_requests(s);
   buf_fini(&s->head);

@@ -50,6 +50,14 @@ enum limits {
   LIMIT_JWKS_BYTES = 256 << 10,      // a JWKS, file or answer
   LIMIT_JWKS_KEYS = 64,              // keys in one, looked through for each token
 
+  // Sessions: anonymous callers, each with an engine and a store of its own.
+  LIMIT_SESSIONS = 1000,                 // sessions_max cannot be set higher: each has a thread
+  LIMIT_SESSION_KEY_BYTES = 128,         // as of a name
+  LIMIT_SESSION_CLAIMS = 1000,           // claims that wait for a task of any session; past it 429
+  LIMIT_DEMO_DELAY_MS = 10 * 60 * 1000,  // as the bundled worker takes it
+  LIMIT_DEMO_ITEMS = 1000,               // the same
+  LIMIT_FORWARDED_HOPS = 32,             // of X-Forwarded-For that are looked at
+
   // The server.
   LIMIT_UNIT_ITEMS = 2000,      // items in one unit of work: bounds the wait of its first order
   LIMIT_UNIT_BYTES = 64 << 20,  // payloads and results in one: it is held in memory, and sent whole

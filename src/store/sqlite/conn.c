@@ -87,6 +87,11 @@ void sqlite_conn_expand(struct buf *out, const char *sql) {
 
 // --- errors --------------------------------------------------------------------------------------
 
+static bool is_in_memory(const struct conn *c) {
+  const char *file = sqlite3_db_filename(c->db, "main");
+  return file == NULL || *file == '\0';
+}
+
 // Takes the cause from errno, which whoever called SQLite has cleared before: sqlite3_system_errno
 // is not set by a COMMIT that fails, and then still tells of an earlier error.
 enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
@@ -96,7 +101,9 @@ enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
   assert(err != ERR_OK);
   switch (err) {
   case ERR_DISK_FULL:
-    return fault_set(why, err, "the disk that holds the store is full; nothing was changed");
+    return fault_set(why, err, "%s; nothing was changed",
+                     is_in_memory(c) ? "this store in memory has reached its size"
+                                     : "the disk that holds the store is full");
   case ERR_SCAN_LIMIT:
     return fault_set(why, err, "the query read too long and was stopped; narrow its filter");
   default: return fault_set(why, err, "sqlite: %s (code %d)", sqlite3_errmsg(c->db), code);
@@ -171,6 +178,13 @@ enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
     err = fault_set(why, ERR_INVALID, "%s is not a store of taskyard; it was left as it is", path);
   if (err != ERR_OK) sqlite_conn_close(c);
   return err;
+}
+
+enum err sqlite_conn_bound(struct conn *c, int64_t bytes_max, struct fault *why) {
+  enum { PAGE_BYTES = 4096 };
+  char sql[64];
+  snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld;", (long long)(bytes_max / PAGE_BYTES));
+  return sqlite_conn_exec(c, sql, why);
 }
 
 void sqlite_conn_borrow(struct conn *c, const struct conn *of) {

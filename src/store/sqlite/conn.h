@@ -34,6 +34,8 @@ struct conn {
 // `cache_kib` bounds the page cache.
 MUST_USE enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
                                    int64_t cache_kib, struct fault *why);
+// The database may not grow past that, which makes a change that would ERR_DISK_FULL.
+MUST_USE enum err sqlite_conn_bound(struct conn *c, int64_t bytes_max, struct fault *why);
 // A second user of the database of `of`, on the same thread.
 void sqlite_conn_borrow(struct conn *c, const struct conn *of);
 void sqlite_conn_close(struct conn *c);  // a closed one is allowed

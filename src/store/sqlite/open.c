@@ -45,6 +45,11 @@ static enum err open_file(struct sqlite_store *s, const char *path, struct fault
   return sqlite_conn_open(&s->conn, s->path, CONN_WRITE, s->settings.cache_kib, why);
 }
 
+static enum err open_memory(struct sqlite_store *s, struct fault *why) {
+  TRY(sqlite_conn_open(&s->conn, NULL, CONN_MEMORY, s->settings.cache_kib, why));
+  return s->settings.bytes_max ? sqlite_conn_bound(&s->conn, s->settings.bytes_max, why) : ERR_OK;
+}
+
 enum err sqlite_store_open(const char *path, const struct sqlite_settings *settings,
                            struct store **out, struct fault *why) {
   pthread_once(&sqlite_once, sqlite_setup);
@@ -52,8 +57,7 @@ enum err sqlite_store_open(const char *path, const struct sqlite_settings *setti
   s->store.ops = path ? &sqlite_file_ops : &sqlite_memory_ops;
   s->settings = settings_filled(settings);
   s->lock_fd = -1;
-  enum err err = path ? open_file(s, path, why)
-                      : sqlite_conn_open(&s->conn, NULL, CONN_MEMORY, s->settings.cache_kib, why);
+  enum err err = path ? open_file(s, path, why) : open_memory(s, why);
   if (err == ERR_OK)
     err = sqlite_migrate(&s->conn, path ? path : "memory", path && s->settings.read_only, why);
   if (err == ERR_OK)

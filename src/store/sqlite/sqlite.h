@@ -10,6 +10,7 @@ struct sqlite_settings {
   bool alone;                // with read_only: never beside one, nor can one start meanwhile
   int64_t checkpoint_pages;  // checkpoint when the WAL has grown by this many pages; 0: the default
   int64_t cache_kib;         // page cache of the writing connection; 0: the default
+  int64_t bytes_max;         // of a store in memory; past it ERR_DISK_FULL. 0: no bound
   int64_t read_deadline_ms;  // a read is interrupted after this; 0: the default
 };
 
