@@ -1,8 +1,8 @@
 // api.c: a request's way through the API: route, identity, handler; then the answer's way back.
 #include "api/api.h"
 
-#include "api/call.h"
 #include "api/doors/repository.h"
+#include "api/sessions.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -96,7 +96,9 @@ static struct http_header challenge(const struct call *c) {
 
 // An answer that says "later" is no fault of ours, and one that nobody waits for is nobody's.
 static void log_failure(const struct call *c, enum err err) {
-  bool later = err_http_status(err) == 503 || c->http->gone;
+  // Nor is a session that has filled what it may have.
+  bool full = c->session && err == ERR_DISK_FULL;
+  bool later = err_http_status(err) == 503 || c->http->gone || full;
   log_event(later ? LOG_DEBUG : LOG_ERROR, "request failed", LOG_STR("code", str_of(err_code(err))),
             LOG_STR("detail", str_of(c->fault.detail)), LOG_STR("path", c->http->path),
             LOG_STR("requestId", c->http->id));
@@ -153,9 +155,17 @@ static void start_answer(struct api *api) {
   buf_clear(&api->scratch);
 }
 
+// What a session is told ends with a member that says how long it is kept.
+static int render(struct call *c, struct buf *b) {
+  int status = c->render(c, b);
+  if (!call_is_session(c) || b->overflow || b->len == 0 || b->at[b->len - 1] != '}') return status;
+  b->len--;
+  BUF_LIT(b, ",\"durable\":false}");
+  return status;
+}
+
 static int render_order(struct order *order, struct buf *body) {
-  struct call *c = order->context;
-  return c->render(c, body);
+  return render(order->context, body);
 }
 
 static void send_replay(struct call *c, const struct replay *replay) {
@@ -163,8 +173,7 @@ static void send_replay(struct call *c, const struct replay *replay) {
   send_body(c, (int)replay->status, replay->body, extra);
 }
 
-static void order_done(struct order *order) {
-  struct call *c = order->context;
+static void answer_order(struct call *c, const struct order *order) {
   if (order->err != ERR_OK) {
     c->fault = order->fault;
     call_fail(c, order->err);
@@ -172,8 +181,16 @@ static void order_done(struct order *order) {
     send_replay(c, order->replayed);
   } else {
     start_answer(c->api);
-    finish(c, c->render(c, &c->api->scratch));
+    finish(c, render(c, &c->api->scratch));
   }
+}
+
+// The call is gone once it is answered.
+static void order_done(struct order *order) {
+  struct call *c = order->context;
+  struct session *session = c->session;
+  if (c->seeking == NULL || !session_claim_goes_on(c)) answer_order(c, order);
+  if (session) session_leave(session);
 }
 
 static bool is_text(struct str s) {
@@ -205,7 +222,7 @@ static enum err take_replay_key(struct call *c) {
 }
 
 // Nobody waits for longer than his credential lasts.
-static void bound_wait(struct call *c) {
+void call_bound_wait(struct call *c) {
   if (c->who.expires_at == 0 || c->order.wait_ms == 0) return;
   int64_t left_ms = c->who.expires_at - engine_now(c->engine);
   if (left_ms < 0) left_ms = 0;
@@ -213,7 +230,7 @@ static void bound_wait(struct call *c) {
 }
 
 enum err call_order(struct call *c, enum order_kind kind,
-                    int (*render)(struct call *, struct buf *)) {
+                    int (*to_render)(struct call *, struct buf *)) {
   struct order *order = &c->order;
   order->kind = kind;
   order->tenant = c->who.tenant;
@@ -223,9 +240,10 @@ enum err call_order(struct call *c, enum order_kind kind,
   order->render = render_order;
   order->done = order_done;
   order->context = c;
-  c->render = render;
-  bound_wait(c);
+  c->render = to_render;
+  call_bound_wait(c);
   TRY(take_replay_key(c));
+  if (c->session) session_enter(c->session);
   engine_submit(c->engine, order);
   return ERR_OK;
 }
@@ -235,27 +253,31 @@ enum err call_order(struct call *c, enum order_kind kind,
 static void query_done(struct query *query) {
   struct call *c = query->context;
   struct arena read = c->read;  // the call is gone once it is answered
+  struct session *session = c->session;
   c->fault = query->fault;
   if (query->err == ERR_OK) {
     start_answer(c->api);
-    finish(c, c->render(c, &c->api->scratch));
+    finish(c, render(c, &c->api->scratch));
   } else {
     call_fail(c, query->err);
   }
   arena_fini(&read);
+  if (session) session_leave(session);
 }
 
 enum err call_query(struct call *c,
                     void (*run)(struct query *, const struct store_ops *, struct store_reader *),
-                    int (*render)(struct call *, struct buf *)) {
+                    int (*to_render)(struct call *, struct buf *)) {
   arena_init(&c->read, READ_ARENA_BYTES);
   c->query = (struct query){.run = run, .done = query_done, .context = c};
-  c->render = render;
+  c->render = to_render;
+  if (c->session) session_enter(c->session);
   engine_query(c->engine, &c->query);
   return ERR_OK;
 }
 
-enum err call_now(struct call *c, int (*render)(struct call *, struct buf *)) {
+enum err call_now(struct call *c, int (*to_render)(struct call *, struct buf *)) {
+  c->render = to_render;
   start_answer(c->api);
   finish(c, render(c, &c->api->scratch));
   return ERR_OK;
@@ -266,10 +288,10 @@ enum err call_now(struct call *c, int (*render)(struct call *, struct buf *)) {
 static enum err run_handler(struct call *c) {
   TRY(call_query_known(c));
   TRY(call_read_body(c));
-  if (c->route->body == NULL || c->route->body == &BODY_empty)
+  if (c->entry.body == NULL || c->entry.body == &BODY_empty)
     TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));
   call_preferences(c);
-  return c->route->handle(c);
+  return c->entry.handle(c);
 }
 
 static void tenant_made(struct order *order) {
@@ -296,8 +318,13 @@ static enum err make_tenant(struct call *c) {
 }
 
 static enum err handle_call(struct call *c) {
-  TRY(route_find(c));
-  TRY(auth_check(c));
+  enum err err = route_find(c);
+  if (err != ERR_OK) session_refused(c, err);
+  TRY(err);
+  c->entry = (struct entry){c->route->handle, c->route->body, c->route->query};
+  TRY(session_choose(c));
+  if (call_is_session(c) && str_is_none(c->old_id)) return run_handler(c);
+  if (!call_is_session(c)) TRY(auth_check(c));
   if (repository_must_resolve(c)) return repository_resolve(c, run_handler);
   return str_is_none(c->new_tenant) ? run_handler(c) : make_tenant(c);
 }
@@ -317,12 +344,16 @@ static void handle(void *self, struct http_request *r) {
 static void gone(void *self, struct http_request *r) {
   struct call *c = r->context;
   (void)self;
-  if (c && c->order.done) engine_withdraw(c->engine, &c->order);
+  if (c && c->seeking)
+    session_claim_gone(c);
+  else if (c && c->order.done)
+    engine_withdraw(c->engine, &c->order);
 }
 
 static void wake(void *self) {
   struct api *api = self;
   engine_collect(api->settings.engine);
+  if (api->sessions) sessions_collect(api->sessions);
 }
 
 static void refuse(void *self, enum err err, const char *detail, struct str request_id,
@@ -343,11 +374,13 @@ struct api *api_open(const struct api_settings *settings) {
   buf_init(&api->scratch, ANSWER_BYTES_MAX);
   api->refusals = mem_zero(sizeof *api->refusals);
   strikes_init(&api->refusals->strikes, rand_u64());
+  if (settings->sessions.on) api->sessions = sessions_open(api);
   return api;
 }
 
 void api_close(struct api *api) {
   if (api == NULL) return;
+  sessions_close(api->sessions);
   jwt_fini(&api->jwt);
   buf_fini(&api->scratch);
   mem_free(api->refusals);
@@ -359,7 +392,18 @@ struct http_hooks api_hooks(struct api *api) {
       .self = api, .handle = handle, .gone = gone, .wake = wake, .refuse = refuse};
 }
 
-void api_attach(struct api *api, struct http_server *server) { api->server = server; }
+void api_attach(struct api *api, struct http_server *server) {
+  api->server = server;
+  if (api->sessions) sessions_attach(api->sessions, server);
+}
+
+void api_drain(struct api *api) {
+  if (api->sessions) sessions_drain(api->sessions);
+}
+
+void api_stop(struct api *api) {
+  if (api->sessions) sessions_stop(api->sessions);
+}
 
 void api_log_access(struct api *api, bool on) { api->settings.access_log = on; }
 

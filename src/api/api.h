@@ -3,6 +3,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "base/address.h"
 #include "engine/engine.h"
 #include "http/http.h"
 
@@ -22,6 +23,19 @@ struct jwt_settings {
   void *self;
 };
 
+// Sessions: anonymous callers, each with tasks of its own, in memory.
+struct session_settings {
+  bool on;
+  bool by_address;          // whoever sends no key has the session of his address
+  struct networks proxies;  // whose X-Forwarded-For tells the address
+  size_t max;
+  int64_t timeout_ms;
+  struct engine_settings engine;  // of each session: its defaults for tasks
+  // Opens a store in memory for one session. On the loop's thread.
+  enum err (*open_store)(void *self, struct store **out, struct fault *why);
+  void *self;
+};
+
 struct api_settings {
   struct engine *engine;
   struct str version;
@@ -34,17 +48,23 @@ struct api_settings {
   bool access_log;
   bool is_public;  // listens beyond loopback
   struct jwt_settings jwt;
+  struct session_settings sessions;
 };
 
 // Borrows the texts of the settings until api_close.
 struct api *api_open(const struct api_settings *settings);
 void api_close(struct api *api);  // NULL is allowed
+// Whoever waits in a session is answered, now and from now on. Loop thread.
+void api_drain(struct api *api);
+// After http_run, before http_close: ends the engines of the sessions and sends their last answers.
+void api_stop(struct api *api);
 struct http_hooks api_hooks(struct api *api);
 void api_log_access(struct api *api, bool on);  // loop thread
 // Any thread: from now on the keys of this JWKS check tokens, in place of those of the one before.
 // ERR_INVALID: it is no JWKS, or has no key that serves; the old keys stay.
 MUST_USE enum err api_take_jwks(struct api *api, struct str text, size_t *count, struct fault *why);
-void api_attach(struct api *api, struct http_server *server);  // for /health's connection counts
+// For /health's connection counts and for the sessions, which wake it and have a timer there.
+void api_attach(struct api *api, struct http_server *server);
 
 // Whether a front door puts the tasks that it takes in there.
 bool api_is_door_queue(struct str queue);

@@ -100,20 +100,24 @@ static bool is_local_name(struct str host) {
   return str_eq_nocase(name, STR("localhost")) || is_loopback_v4(name);
 }
 
-static bool is_own_origin(const struct http_request *r, struct str host) {
-  struct str origin = http_header(r, STR("origin"));
-  if (str_is_none(origin)) return true;
-  return str_starts(origin, STR("http://")) && str_eq_nocase(str_from(origin, 7), host);
+static bool is_own_origin(const struct http_request *r, struct str scheme) {
+  struct str origin = http_header(r, STR("origin")), host = http_header(r, STR("host"));
+  return str_starts(origin, scheme) && str_eq_nocase(str_from(origin, scheme.len), host);
 }
 
-static enum err check_local(struct call *c) {
+bool auth_is_own_origin(const struct call *c) {
+  return str_is_none(http_header(c->http, STR("origin"))) ||
+         is_own_origin(c->http, STR("http://")) || is_own_origin(c->http, STR("https://"));
+}
+
+enum err auth_check_local(struct call *c) {
   struct str host = http_header(c->http, STR("host"));
   bool is_public = c->api->settings.is_public;  // then the operator has allowed everyone
   if (!is_public && !is_local_name(host))
     return fault_set(&c->fault, ERR_FORBIDDEN,
                      "without an API key this server answers to localhost only, not to Host: %.*s",
                      (int)(host.len > 80 ? 80 : host.len), host.at);
-  if (!is_own_origin(c->http, host))
+  if (!str_is_none(http_header(c->http, STR("origin"))) && !is_own_origin(c->http, STR("http://")))
     return fault_set(&c->fault, ERR_FORBIDDEN,
                      "without an API key, requests from pages of another origin are refused");
   return ERR_OK;
@@ -167,7 +171,7 @@ bool auth_is_open(const struct api *api) {
 static enum err identify(struct call *c) {
   if (auth_is_open(c->api)) {
     c->who = local_user();
-    return check_local(c);
+    return auth_check_local(c);
   }
   enum err err = authenticate(c);
   return err == ERR_OK ? ERR_OK : auth_refused(c, err);

@@ -65,6 +65,8 @@ static const struct field CLAIM[] = {
     F("limit", INT, 1, LIMIT_BATCH_ITEMS, limit, "at most so many; default 1"),
     F("leaseMs", INT, LIMIT_LEASE_MS_MIN, LIMIT_LEASE_MS, lease_ms, "default: each task's own"),
     F("waitMs", INT, 0, LIMIT_WAIT_MS, wait_ms, "wait so long when nothing is ready; default 0"),
+    F("sessions", BOOL, 0, 0, sessions,
+      "true: tasks of sessions, of one session at a time, instead of those that are kept"),
 #undef F
 };
 
@@ -78,7 +80,7 @@ static const struct field CLAIM_ONE[] = {
 
 #define W(name, kind, min, max, member, meaning)                                                   \
   ROW(name, kind, false, min, max, worker_body, member, meaning)
-#define LEASE_ROW W("leaseToken", TOKEN, 0, 0, lease, "from the claim; or as header Lease-Token")
+#define LEASE_ROW W("leaseToken", TOKEN, 0, 0, token, "from the claim; or as header Lease-Token")
 
 static const struct field STATUS[] = {
     LEASE_ROW,
@@ -133,7 +135,7 @@ static const struct field COMPLETIONS[] = {
 
 static const struct field COMPLETION_ITEM[] = {
     ROW("id", ID, true, 0, 0, worker_body, id, "the task"),
-    ROW("leaseToken", TOKEN, true, 0, 0, worker_body, lease, "from the claim"),
+    ROW("leaseToken", TOKEN, true, 0, 0, worker_body, token, "from the claim"),
     W("result", JSON, 0, 0, result, "any JSON, kept byte for byte"),
     W("error", JSON, 0, 0, error, "a text, or {code, message, detail}; instead of result"),
     W("retry", BOOL, 0, 0, retry, "with error; false: no further attempt"),
@@ -198,6 +200,51 @@ static const struct field ROTATE[] = {
     ROW("expiresInMs", INT, false, 1, LIMIT_KEY_LIFETIME_MS, rotate_body, lifetime_ms,
         "the same, from now; excludes expiresAt"),
 };
+
+// --- sessions ------------------------------------------------------------------------------------
+
+static const struct field SESSION_TASK[] = {
+#define F(name, kind, required, min, max, member, meaning)                                         \
+  ROW(name, kind, required, min, max, session_body, member, meaning)
+    F("name", TEXT, true, 1, LIMIT_TITLE_BYTES, name, "for people"),
+    F("description", TEXT, false, 0, LIMIT_TEXT_BYTES, description, "for people"),
+    F("metadata", OBJECT, false, 0, LIMIT_METADATA_BYTES, metadata, "an object of your own"),
+    F("type", NAME, false, 1, LIMIT_NAME_BYTES, type,
+      "what kind of work it is; workers claim by it; default \"task\""),
+    F("payload", JSON, false, 0, 0, payload, "the worker's input, kept byte for byte"),
+#undef F
+};
+
+#define F(name, kind, required, min, max, member, meaning)                                         \
+  ROW(name, kind, required, min, max, demo_body, member, meaning)
+#define DESCRIPTION_ROW                                                                            \
+  F("description", TEXT, false, 0, LIMIT_TEXT_BYTES, description, "for people")
+#define DELAY_ROW                                                                                  \
+  F("delayMs", INT, false, 0, LIMIT_DEMO_DELAY_MS, delay_ms,                                       \
+    "how long the worker pretends to work; default 5000")
+
+static const struct field DEMO_SAMPLE[] = {DELAY_ROW, DESCRIPTION_ROW};
+
+static const struct field DEMO_FILE[] = {
+    F("filePath", TEXT, true, 1, LIMIT_TEXT_BYTES, file_path, "which file it is about"),
+    F("fileSize", INT, false, 0, TIME_MAX, file_size, "its bytes"),
+    DESCRIPTION_ROW,
+    DELAY_ROW,
+};
+
+static const struct field DEMO_API[] = {
+    F("endpoint", TEXT, true, 1, LIMIT_TEXT_BYTES, endpoint, "what would be called"),
+    F("data", JSON, false, 0, 0, data, "what would be sent"),
+    DESCRIPTION_ROW,
+    DELAY_ROW,
+};
+
+static const struct field DEMO_BATCH[] = {
+    F("items", ARRAY, true, 0, 0, items, "1 to 1,000 items"),
+    DESCRIPTION_ROW,
+    DELAY_ROW,
+};
+#undef F
 
 static const struct field BULL[] = {
     ROW("type", NAME, true, 1, LIMIT_NAME_BYTES, bull_body, type, "what kind of work it is"),
@@ -274,6 +321,11 @@ BODY_TABLE(bull, BULL)
 BODY_TABLE(job, JOB)
 BODY_TABLE(dummy_job, DUMMY_JOB)
 BODY_TABLE(status, STATUS)
+BODY_TABLE(session_task, SESSION_TASK)
+BODY_TABLE(demo_sample, DEMO_SAMPLE)
+BODY_TABLE(demo_file, DEMO_FILE)
+BODY_TABLE(demo_api, DEMO_API)
+BODY_TABLE(demo_batch, DEMO_BATCH)
 #define OPEN_TABLE(name, table)                                                                    \
   const struct body BODY_##name = {#name, {table, sizeof(table) / sizeof *(table), true}};
 OPEN_TABLE(repository, REPOSITORY)

@@ -16,6 +16,9 @@
 enum { READ_ARENA_BYTES = 16 * 1024 };  // blocks of an arena that a query fills
 
 struct call;
+struct session;
+struct sessions;
+struct seeking;
 
 // What is other at the routes of a front door.
 struct door {
@@ -28,6 +31,13 @@ struct door {
   const char *absent;  // the sentence for an id that is none
 };
 
+// What answers a route, and what it takes.
+struct entry {
+  enum err (*handle)(struct call *c);  // NULL: nothing does
+  const struct body *body;             // NULL: none
+  const char *query;                   // names of its parameters, separated by blanks
+};
+
 struct route {
   enum http_method method;
   const char *path;
@@ -37,6 +47,7 @@ struct route {
   const char *query;        // names of its parameters, separated by blanks
   const char *meaning;
   const struct door *door;  // NULL: the API's own
+  struct entry session;     // what a session gets there, if it is open to sessions
 };
 extern const struct route ROUTES[];
 extern const size_t ROUTE_COUNT;
@@ -62,7 +73,8 @@ struct api {
   bool has_admin_key;
   struct jwt jwt;
   int64_t started_us;
-  struct buf scratch;  // answers are built here; the loop's thread only
+  struct sessions *sessions;  // NULL: they are off
+  struct buf scratch;         // answers are built here; the loop's thread only
 };
 
 struct call {
@@ -71,6 +83,9 @@ struct call {
   struct http_request *http;
   struct arena *arena;  // the request's
   const struct route *route;
+  struct entry entry;       // of the route, for whoever asks
+  struct session *session;  // whose engine is asked; NULL: the durable one
+  struct seeking *seeking;  // of a claim that takes tasks of any session; NULL: it is none
   const struct door *door;  // that the path belongs to; NULL: none
   struct str allow;         // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
   struct str param;         // what stood for {id} or {name}
@@ -109,6 +124,7 @@ MUST_USE enum err call_query(struct call *c,
                              void (*run)(struct query *, const struct store_ops *,
                                          struct store_reader *),
                              int (*render)(struct call *, struct buf *));
+void call_bound_wait(struct call *c);  // nobody waits for longer than his credential lasts
 // At once, without engine.
 MUST_USE enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));
 
@@ -147,22 +163,33 @@ struct credential {
 MUST_USE enum err credential_read(struct call *c, struct credential *out);
 // auth.c: who asks, and may they. Where c->new_tenant is set, c->who.tenant is not yet.
 MUST_USE enum err auth_check(struct call *c);
-bool auth_is_open(const struct api *api);  // there is neither a key nor a way to check tokens
+enum err auth_check_local(struct call *c);      // on an open server: it comes from this machine
+bool auth_is_own_origin(const struct call *c);  // not from a page of somebody else
+bool auth_is_open(const struct api *api);       // there is neither a key nor a way to check tokens
 // refused.c: `err`, or ERR_TOO_MANY when that happened too often.
 MUST_USE enum err auth_refused(struct call *c, enum err err);
 // router.c
-MUST_USE enum err route_find(struct call *c);
+MUST_USE enum err route_find(struct call *c);  // without the method: a row of the path all the same
+// Of a path that sessions have: the methods that are open to them; 0: it has none.
+unsigned route_session_methods(const struct route *route);
+struct str route_allow(struct call *c, unsigned methods);  // as Allow lists them
 const char *method_word(enum http_method method);
 
 #define ROUTE(method, path, handler, roles, body, query, meaning) enum err handler(struct call *c);
 #define DOOR_ROUTE(door, method, path, handler, roles, body, query, meaning)                       \
   enum err handler(struct call *c);
+#define SESSION_ROUTE(session_handler, session_body, session_query, method, path, handler, roles,  \
+                      body, query, meaning)                                                        \
+  enum err session_handler(struct call *c);                                                        \
+  enum err handler(struct call *c);
 #include "api/routes.def"
+#undef SESSION_ROUTE
 #undef DOOR_ROUTE
 #undef ROUTE
 
 // doors/
-extern const struct door DOOR_bull, DOOR_jobs;
+extern const struct door DOOR_bull, DOOR_jobs, DOOR_session;
+static inline bool call_is_session(const struct call *c) { return c->door == &DOOR_session; }
 
 // keys.c: a key is "tk_" + an id + "_" + a secret.
 enum { KEY_ID_BYTES = 8, KEY_SECRET_BYTES = 43 };
@@ -174,6 +201,8 @@ extern const struct body BODY_complete, BODY_fail, BODY_error, BODY_release;
 extern const struct body BODY_completions, BODY_completion_item;
 extern const struct body BODY_type, BODY_key, BODY_rotate, BODY_status;
 extern const struct body BODY_bull, BODY_job, BODY_dummy_job;
+extern const struct body BODY_session_task, BODY_demo_sample, BODY_demo_file, BODY_demo_api,
+    BODY_demo_batch;
 // Of the task repository service: a task, and a failure with what stands in its error. Open tables.
 extern const struct body BODY_repository, BODY_repository_failure, BODY_repository_error;
 

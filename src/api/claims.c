@@ -2,6 +2,7 @@
 #include "api/claims.h"
 
 #include "api/doors/repository.h"
+#include "api/sessions.h"
 
 // --- claims --------------------------------------------------------------------------------------
 
@@ -31,7 +32,8 @@ static int render_claimed_one(struct call *c, struct buf *b) {
   return 200;
 }
 
-static enum err decode_claim(struct call *c, struct str json, const struct where *where) {
+static enum err decode_claim(struct call *c, struct str json, const struct where *where,
+                             bool *sessions) {
   struct claim_body in = {.limit = 1};
   TRY(decode_object(c->arena, json, BODY_claim.fields, where, &in, NULL, NULL, &c->fault));
   c->order.claim = (struct claim_filter){.types = in.types.at,
@@ -42,12 +44,15 @@ static enum err decode_claim(struct call *c, struct str json, const struct where
                                          .limit = (size_t)in.limit,
                                          .lease_ms = in.lease_ms};
   c->order.wait_ms = in.wait_ms;
+  *sessions = in.sessions;
   return repository_claim(c, where, &c->order.claim);
 }
 
 enum err claim_many(struct call *c) {
   TRY(call_needs_body(c));
-  TRY(decode_claim(c, c->body, NULL));
+  bool sessions;
+  TRY(decode_claim(c, c->body, NULL, &sessions));
+  if (sessions) return session_claim(c, render_claimed);
   return call_order(c, ORDER_CLAIM, render_claimed);
 }
 
@@ -77,15 +82,20 @@ static int render_report(struct call *c, struct buf *b) {
 }
 
 // The key of a service needs none: then the lease stays 0.
-enum err claims_token(struct call *c, struct worker_body *in) {
-  if (in->lease != 0) return ERR_OK;
+static enum err find_token(struct call *c, struct worker_body *in) {
+  if (in->token.lease != 0) return ERR_OK;
   struct str header = str_trim(http_header(c->http, STR("lease-token")));
   if (str_is_none(header) && repository_is_service(c)) return repository_processor(c, &in->worker);
   if (str_is_none(header))
     return fault_field(&c->fault, "/leaseToken",
                        "leaseToken is missing: send it in the body or as header Lease-Token");
-  in->lease = token_lease(header);
+  in->token = token_lease(header);
   return ERR_OK;
+}
+
+enum err claims_token(struct call *c, struct worker_body *in) {
+  TRY(find_token(c, in));
+  return in->token.session ? session_of_lease(c, in->token.session) : ERR_OK;
 }
 
 static enum err decode_move(struct call *c, const struct body *body, struct worker_body *in) {
@@ -96,7 +106,7 @@ static enum err decode_move(struct call *c, const struct body *body, struct work
 }
 
 static enum err send_report(struct call *c, const struct worker_body *in) {
-  c->order.in.report = (struct report_input){.lease = in->lease,
+  c->order.in.report = (struct report_input){.lease = in->token.lease,
                                              .worker = in->worker,
                                              .progress = in->progress,
                                              .step = in->step,
@@ -200,7 +210,7 @@ struct settle_item *claims_item(struct call *c, const struct worker_body *in,
                                 enum settle_verb verb) {
   struct settle_item *item = ARENA_NEW(c->arena, struct settle_item);
   *item = (struct settle_item){.id = c->id,
-                               .lease = in->lease,
+                               .lease = in->token.lease,
                                .worker = in->worker,
                                .verb = verb,
                                .result = in->result,
@@ -229,10 +239,18 @@ enum err claims_settle(struct call *c) {
   return call_order(c, ORDER_SETTLE, render_settled);
 }
 
+static enum err refuse_next(struct call *c) {
+  return fault_field(&c->fault, "/claim",
+                     "claim does not go with tasks of sessions; send POST /claims");
+}
+
+// One order goes to one engine, and sessions are asked in turn: theirs is a request of its own.
 static enum err decode_next_claim(struct call *c, struct str json) {
   if (str_is_none(json) || json_kind(json) == JSON_NULL) return ERR_OK;
   const struct where where = {.key = "claim"};
-  return decode_claim(c, json, &where);
+  bool sessions;
+  TRY(decode_claim(c, json, &where, &sessions));
+  return sessions || c->session ? refuse_next(c) : ERR_OK;
 }
 
 static enum err take_result(struct call *c, struct worker_body *in) {
@@ -305,13 +323,14 @@ static int render_completions(struct call *c, struct buf *b) {
 }
 
 static enum err decode_completion(struct call *c, struct str json, const struct where *where,
-                                  struct settle_item *item) {
+                                  struct settle_item *item, uint32_t *session) {
   struct worker_body in = {.retry = true, .retry_delay_ms = ABSENT};
   TRY(decode_object(c->arena, json, BODY_completion_item.fields, where, &in, NULL, NULL,
                     &c->fault));
+  *session = in.token.session;
   bool fails = !str_is_none(in.error) && json_kind(in.error) != JSON_NULL;
   *item = (struct settle_item){.id = in.id,
-                               .lease = in.lease,
+                               .lease = in.token.lease,
                                .result = in.result,
                                .verb = fails ? SETTLE_FAIL : SETTLE_COMPLETE,
                                .no_retry = !in.retry,
@@ -324,7 +343,13 @@ static enum err decode_completion(struct call *c, struct str json, const struct 
   return claims_error(c, in.error, &at, item);
 }
 
-static enum err decode_completions(struct call *c, struct str array) {
+static enum err refuse_mixed(struct call *c, const struct where *where) {
+  return fault_field(&c->fault, where_pointer(c->arena, where, "leaseToken"),
+                     "leaseToken is not of the session of the first item: send a request for each "
+                     "session, and one for tasks of none");
+}
+
+static enum err decode_completions(struct call *c, struct str array, uint32_t *session) {
   static const struct where ITEMS = {.key = "items"};
   size_t count = call_count(array), i = 0;
   if (count == 0 || count > LIMIT_BATCH_ITEMS)
@@ -335,7 +360,10 @@ static enum err decode_completions(struct call *c, struct str array) {
   enum err err = ERR_OK;
   for (; c->fault.field_count < FAULT_FIELDS_MAX && json_next(&w, &key, &value); i++) {
     const struct where where = {.up = &ITEMS, .index = i};
-    enum err one = decode_completion(c, value, &where, &items[i]);
+    uint32_t its = 0;
+    enum err one = decode_completion(c, value, &where, &items[i], &its);
+    if (one == ERR_OK && i == 0) *session = its;
+    if (one == ERR_OK && its != *session) one = refuse_mixed(c, &where);
     if (one != ERR_OK) err = one;
   }
   c->order.in.settle.items = items;
@@ -343,11 +371,23 @@ static enum err decode_completions(struct call *c, struct str array) {
   return err;
 }
 
+// The session is gone, and with it all leases.
+static enum err lose_all(struct call *c, struct str claim) {
+  if (!str_is_none(claim) && json_kind(claim) != JSON_NULL) return refuse_next(c);
+  for (size_t i = 0; i < c->order.in.settle.count; i++) {
+    c->order.in.settle.items[i].err = ERR_LEASE_LOST;
+    c->order.in.settle.items[i].why = engine_lease_refusal();
+  }
+  return call_now(c, render_completions);
+}
+
 enum err settle_many(struct call *c) {
   struct worker_body in = {0};
   TRY(call_needs_body(c));
   TRY(call_body(c, &BODY_completions, &in, NULL, NULL));
-  TRY(decode_completions(c, in.items));
+  uint32_t session = 0;
+  TRY(decode_completions(c, in.items, &session));
+  if (session && session_of_lease(c, session) != ERR_OK) return lose_all(c, in.claim);
   TRY(decode_next_claim(c, in.claim));
   return call_order(c, ORDER_SETTLE, render_completions);
 }

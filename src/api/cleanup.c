@@ -43,7 +43,7 @@ static bool says_anything(const struct type *type) {
 // The types that say something themselves; 0 is no limit there, against one of the server.
 static void put_types(struct call *c, struct buf *b) {
   struct type *types;
-  size_t count = engine_types(c->api->settings.engine, c->who.tenant, c->arena, &types);
+  size_t count = engine_types(c->engine, c->who.tenant, c->arena, &types);
   bool first = true;
   BUF_LIT(b, "[");
   for (size_t i = 0; i < count; i++) {
@@ -80,7 +80,7 @@ static void put_latest(struct buf *b, const struct cleanup_state *state) {
 
 // `lastRun` is a word where its document has one; the time stands beside it.
 static int render_status(struct call *c, struct buf *b) {
-  struct cleanup_state state = engine_cleanup(c->api->settings.engine, c->who.tenant);
+  struct cleanup_state state = engine_cleanup(c->engine, c->who.tenant);
   BUF_LIT(b, "{\"success\":true,\"status\":{\"isRunning\":");
   put_bool(b, state.running);
   BUF_LIT(b, ",\"isActive\":");

@@ -61,10 +61,10 @@ bool name_is_good(struct str name) {
   return true;
 }
 
-bool hex_parse(struct str text, uint64_t *out) {
-  if (text.len != 16) return false;
+static bool parse_digits(struct str text, size_t count, uint64_t *out) {
+  if (text.len != count) return false;
   uint64_t value = 0;
-  for (size_t i = 0; i < 16; i++) {
+  for (size_t i = 0; i < count; i++) {
     char c = text.at[i];
     unsigned digit;
     if (c >= '0' && c <= '9')
@@ -79,9 +79,19 @@ bool hex_parse(struct str text, uint64_t *out) {
   return true;
 }
 
-int64_t token_lease(struct str token) {
-  uint64_t lease;
-  return hex_parse(token, &lease) && lease != 0 ? (int64_t)lease : LEASE_NONE;
+bool hex_parse(struct str text, uint64_t *out) { return parse_digits(text, 16, out); }
+
+struct lease_token token_lease(struct str token) {
+  struct str lease = token, session = STR_NONE;
+  uint64_t lease_number, session_number = 0;
+  if (str_starts(token, STR("s"))) {
+    lease = str_from(token, 1);
+    session = str_cut(&lease, '.');
+    if (!parse_digits(session, 8, &session_number) || session_number == 0) lease = STR_NONE;
+  }
+  if (!hex_parse(lease, &lease_number) || lease_number == 0)
+    return (struct lease_token){.lease = LEASE_NONE};
+  return (struct lease_token){(int64_t)lease_number, (uint32_t)session_number};
 }
 
 // The text of a member's name, its escapes resolved.
@@ -136,7 +146,7 @@ static const char *take_id(struct arena *a, struct str value, struct id *out) {
   return NULL;
 }
 
-static const char *take_token(struct arena *a, struct str value, int64_t *out) {
+static const char *take_token(struct arena *a, struct str value, struct lease_token *out) {
   if (json_kind(value) != JSON_STRING) return "must be a string";
   *out = token_lease(json_string(a, value, NULL));
   return NULL;

@@ -15,7 +15,7 @@ enum field_kind {
   FIELD_INT,       // integer min … max                             → int64_t
   FIELD_BOOL,      //                                               → bool
   FIELD_ID,        // a task's id                                   → struct id
-  FIELD_TOKEN,     // a lease token                                 → int64_t
+  FIELD_TOKEN,     // a lease token                                 → struct lease_token
   FIELD_FRACTION,  // number 0 … 1, kept as percent                 → int64_t
   FIELD_JSON,      // any value, as it is                           → struct str
   FIELD_OBJECT,    // an object of at most max bytes, as it is      → struct str
@@ -28,6 +28,11 @@ enum field_kind {
 struct names {
   struct str *at;
   size_t count;
+};
+
+struct lease_token {
+  int64_t lease;     // 0: none came
+  uint32_t session;  // the number of the session that the task is of; 0: it is kept in the store
 };
 
 struct field {
@@ -65,9 +70,10 @@ MUST_USE enum err decode_object(struct arena *a, struct str json, struct fields 
 bool name_is_good(struct str name);
 bool hex_parse(struct str text, uint64_t *out);  // 16 lower-case hexadecimal digits
 
-// The lease that a token names. One that was never ours names LEASE_NONE, which holds no task: that
-// is a lost lease, not a malformed field.
+// The lease that a token names: 16 hexadecimal digits, and before them s, 8 of the session's number
+// and a dot if it is one of a session. One that was never ours names LEASE_NONE, which holds no
+// task: that is a lost lease, not a malformed field.
 enum { LEASE_NONE = -1 };
-int64_t token_lease(struct str token);
+struct lease_token token_lease(struct str token);
 
 #endif

@@ -13,7 +13,8 @@
 
 struct sample {
   struct str text, name, json, object, tags, array;
-  int64_t number, lease, fraction;
+  int64_t number, fraction;
+  struct lease_token token;
   bool flag;
   struct id id;
   struct names names, texts;
@@ -28,7 +29,7 @@ static const struct field SAMPLE[] = {
     ROW("number", INT, false, -10, 10, number),
     ROW("flag", BOOL, false, 0, 0, flag),
     ROW("id", ID, false, 0, 0, id),
-    ROW("leaseToken", TOKEN, false, 0, 0, lease),
+    ROW("leaseToken", TOKEN, false, 0, 0, token),
     ROW("share", FRACTION, false, 0, 1, fraction),
     ROW("json", JSON, false, 0, 0, json),
     ROW("object", OBJECT, false, 0, 20, object),
@@ -172,17 +173,42 @@ static void an_id_is_a_uuid_of_version_7(void **state) {
 static void a_token_that_was_never_ours_holds_no_lease(void **state) {
   (void)state;
   good("{\"leaseToken\":\"00000000000000ff\"}");
-  assert_int_equal(out.lease, 255);
-  static const char *const foreign[] = {"",  "0000000000000000",  "00000000000000FF",
-                                        "x", "00000000000000ff0", "00000000000000f"};
+  assert_int_equal(out.token.lease, 255);
+  assert_int_equal(out.token.session, 0);
+  static const char *const foreign[] = {"",
+                                        "0000000000000000",
+                                        "00000000000000FF",
+                                        "x",
+                                        "00000000000000ff0",
+                                        "00000000000000f",
+                                        "s.00000000000000ff",
+                                        "s00000000.00000000000000ff",
+                                        "s0000001.00000000000000ff",
+                                        "s000000001.00000000000000ff",
+                                        "s00000001.0000000000000000",
+                                        "s00000001.",
+                                        "s00000001",
+                                        "s0000000100000000000000ff",
+                                        "s0000000A.00000000000000ff",
+                                        "S00000001.00000000000000ff",
+                                        "s00000001.00000000000000ff.",
+                                        "s"};
   for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
     char text[64];
     snprintf(text, sizeof text, "{\"leaseToken\":\"%s\"}", foreign[i]);
     good(text);
-    assert_int_equal(out.lease, LEASE_NONE);
-    assert_int_equal(token_lease(str_of(foreign[i])), LEASE_NONE);
+    assert_int_equal(out.token.lease, LEASE_NONE);
+    assert_int_equal(out.token.session, 0);
+    assert_int_equal(token_lease(str_of(foreign[i])).lease, LEASE_NONE);
   }
   wrong("{\"leaseToken\":255}", "/leaseToken", "leaseToken must be a string");
+}
+
+static void a_token_may_name_a_session(void **state) {
+  (void)state;
+  good("{\"leaseToken\":\"sfedcba98.00000000000000ff\"}");
+  assert_int_equal(out.token.lease, 255);
+  assert_int_equal(out.token.session, 0xfedcba98);
 }
 
 static void hexadecimal_words_have_16_digits(void **state) {
@@ -391,6 +417,7 @@ int main(void) {
       DECODE_TEST(an_integer_has_bounds_and_no_fraction),
       DECODE_TEST(a_truth_is_true_or_false),
       DECODE_TEST(an_id_is_a_uuid_of_version_7),
+      DECODE_TEST(a_token_may_name_a_session),
       DECODE_TEST(a_token_that_was_never_ours_holds_no_lease),
       DECODE_TEST(hexadecimal_words_have_16_digits),
       DECODE_TEST(a_fraction_is_kept_as_percent),

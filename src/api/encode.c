@@ -1,6 +1,8 @@
 // encode.c: nouns to JSON, field by field in the order that docs/api.md gives.
 #include "api/encode.h"
 
+#include "api/doors/words.h"
+
 #include <stdio.h>
 
 void put_text_or_null(struct buf *b, struct str text) {
@@ -38,12 +40,29 @@ void put_id(struct buf *b, struct id id) {
   buf_bytes(b, text, sizeof text);
 }
 
-void put_token(struct buf *b, int64_t lease) {
+// Writes `count` hexadecimal digits and returns what is behind them.
+static char *digits(char *at, uint64_t value, int count) {
   static const char DIGITS[] = "0123456789abcdef";
-  char text[18];
-  text[0] = text[17] = '"';
-  for (int i = 0; i < 16; i++) text[16 - i] = DIGITS[(uint64_t)lease >> (4 * i) & 15];
-  buf_bytes(b, text, sizeof text);
+  for (int i = count - 1; i >= 0; i--) *at++ = DIGITS[value >> (4 * i) & 15];
+  return at;
+}
+
+void put_token(struct buf *b, struct lease_token token) {
+  char text[28], *at = text;
+  *at++ = '"';
+  if (token.session) {
+    *at++ = 's';
+    at = digits(at, token.session, 8);
+    *at++ = '.';
+  }
+  at = digits(at, (uint64_t)token.lease, 16);
+  *at++ = '"';
+  buf_bytes(b, text, (size_t)(at - text));
+}
+
+struct str shown_status(const struct encode_context *x, const struct task *task) {
+  if (str_is_none(x->session_key)) return task_status_word(task->status);
+  return door_word(DIALECT_SESSION, task->status);
 }
 
 struct str shown_waiting(const struct encode_context *x, const struct task *task) {
@@ -78,7 +97,7 @@ static void put_head(struct buf *b, const struct encode_context *x, const struct
   TEXT("type", task->type);
   TEXT("name", task->name);
   TEXT("description", task->description);
-  TEXT("status", task_status_word(task->status));
+  TEXT("status", shown_status(x, task));
   TEXT("waitingFor", shown_waiting(x, task));
   TEXT("queue", task->queue);
   NUMBER("priority", task->priority);
@@ -105,9 +124,10 @@ static void put_labels(struct buf *b, const struct encode_context *x, const stru
   TEXT("tenantId", x->tenant_name);
   TEXT("projectId", task->project);
   TEXT("subject", task->subject);
+  TEXT("sessionKey", x->session_key);
   // Of features that this version does not have yet: always null, so that clients can rely on them.
   BUF_LIT(b,
-          ",\"sessionKey\":null,\"cost\":null,\"parentId\":null,\"dependsOn\":null,"
+          ",\"cost\":null,\"parentId\":null,\"dependsOn\":null,"
           "\"concurrencyKey\":null");
   TEXT("uniqueKey", task->unique_key);
   BUF_LIT(b, ",\"callbackUrl\":null");
@@ -129,17 +149,17 @@ static void put_times(struct buf *b, const struct task *task) {
   NUMBER("revision", task->revision);
 }
 
-static void put_minimal(struct buf *b, const struct task *task) {
+static void put_minimal(struct buf *b, const struct encode_context *x, const struct task *task) {
   BUF_LIT(b, "{\"id\":");
   put_id(b, task->id);
-  TEXT("status", task_status_word(task->status));
+  TEXT("status", shown_status(x, task));
   buf_char(b, '}');
 }
 
 void encode_task(struct buf *b, const struct encode_context *x, const struct task *task,
                  unsigned parts) {
   if (parts & ENCODE_MINIMAL) {
-    put_minimal(b, task);
+    put_minimal(b, x, task);
     return;
   }
   put_head(b, x, task);
@@ -150,7 +170,7 @@ void encode_task(struct buf *b, const struct encode_context *x, const struct tas
   put_times(b, task);
   if (parts & ENCODE_LEASE) {
     BUF_LIT(b, ",\"leaseToken\":");
-    put_token(b, task->lease);
+    put_token(b, (struct lease_token){task->lease, x->session_number});
   }
   if (!(parts & ENCODE_OPEN)) buf_char(b, '}');
 }

@@ -2,6 +2,7 @@
 #ifndef API_ENCODE_H
 #define API_ENCODE_H
 
+#include "api/decode.h"
 #include "base/buf.h"
 #include "engine/engine.h"
 
@@ -16,6 +17,8 @@ enum encode_parts {
 struct encode_context {
   struct engine *engine;
   struct str tenant_name;
+  struct str session_key;   // of tasks of a session; STR_NONE: they are of none
+  uint32_t session_number;  // the same, 0: of none
 };
 
 // `"key":` and a value, with no comma.
@@ -24,9 +27,11 @@ void put_text_or_null(struct buf *b, struct str text);
 void put_json_or_null(struct buf *b, struct str json);
 void put_time_or_null(struct buf *b, int64_t at);
 void put_bool(struct buf *b, bool value);
-void put_id(struct buf *b, struct id id);      // quoted
-void put_token(struct buf *b, int64_t lease);  // quoted
+void put_id(struct buf *b, struct id id);                 // quoted
+void put_token(struct buf *b, struct lease_token token);  // quoted
 
+// The status as whoever asks calls it: sessions have words of their own.
+struct str shown_status(const struct encode_context *x, const struct task *task);
 // Why a pending task does not run, a paused queue included; STR_NONE when it is not pending.
 struct str shown_waiting(const struct encode_context *x, const struct task *task);
 

@@ -155,12 +155,12 @@ static void a_minimal_answer_has_id_and_status(void **state) {
 
 static void a_token_has_16_digits(void **state) {
   (void)state;
-  put_token(&buf, 10);
+  put_token(&buf, (struct lease_token){10, 0});
   assert_json("\"000000000000000a\"");
-  put_token(&buf, INT64_MAX);
+  put_token(&buf, (struct lease_token){INT64_MAX, 0});
   assert_json("\"7fffffffffffffff\"");
-  put_token(&buf, -1);
-  assert_json("\"ffffffffffffffff\"");
+  put_token(&buf, (struct lease_token){-1, 0x2a});
+  assert_json("\"s0000002a.ffffffffffffffff\"");
 }
 
 static void only_pending_tasks_wait_for_something(void **state) {

@@ -1,5 +1,5 @@
 // explain.c: why a task is, or is not, running: in words for people and in data for programs.
-#include "api/call.h"
+#include "api/sessions.h"
 
 struct explain_call {
   struct task *task;
@@ -73,8 +73,8 @@ static void reason_running(struct buf *b, const struct task *task, int64_t now) 
   buf_char(b, '.');
 }
 
-static void reason_ended(struct buf *b, const struct task *task) {
-  buf_printf(b, "It has ended: %.*s", STR_FMT(task_status_word(task->status)));
+static void reason_ended(struct buf *b, const struct encode_context *x, const struct task *task) {
+  buf_printf(b, "It has ended: %.*s", STR_FMT(shown_status(x, task)));
   if (!str_is_none(task->error_code)) buf_printf(b, " (%.*s)", STR_FMT(task->error_code));
   if (task->status == TASK_COMPLETED)
     BUF_LIT(b, "; its result is kept.");
@@ -83,6 +83,7 @@ static void reason_ended(struct buf *b, const struct task *task) {
 }
 
 static size_t count_waiting_workers(struct call *c) {
+  if (c->session) return c->api->sessions->waiting_count;
   struct worker_info *workers;
   size_t count = engine_workers(c->engine, c->who.tenant, c->arena, &workers), n = 0;
   for (size_t i = 0; i < count; i++) n += workers[i].waiting;
@@ -102,9 +103,9 @@ static int render_explain(struct call *c, struct buf *b) {
   else if (task->status == TASK_RUNNING)
     reason_running(&reason, task, now);
   else
-    reason_ended(&reason, task);
+    reason_ended(&reason, &ctx, task);
   BUF_LIT(b, "{\"success\":true,\"explain\":{\"status\":");
-  buf_json_str(b, task_status_word(task->status));
+  buf_json_str(b, shown_status(&ctx, task));
   BUF_LIT(b, ",\"waitingFor\":");
   put_text_or_null(b, shown_waiting(&ctx, task));
   BUF_LIT(b, ",\"reason\":");

@@ -37,10 +37,11 @@ struct claim_body {
   struct names types, queues;
   struct str worker, service;
   int64_t limit, lease_ms, wait_ms;
+  bool sessions;
 };
 
 struct worker_body {  // all of a worker's moves share it
-  int64_t lease;      // 0: not in the body
+  struct lease_token token;
   int64_t progress;
   struct str step, step_description;
   struct names lines;
@@ -79,6 +80,15 @@ struct key_body {
   struct str name, tenant, service;
   struct names roles;
   int64_t expires_at, lifetime_ms;
+};
+
+struct session_body {
+  struct str name, description, metadata, type, payload;
+};
+
+struct demo_body {
+  int64_t delay_ms, file_size;
+  struct str description, file_path, endpoint, data, items;
 };
 
 struct bull_body {

@@ -2,6 +2,7 @@
 #include "api/lists.h"
 
 #include "api/doors/repository.h"
+#include "api/doors/session.h"
 #include "api/doors/words.h"
 #include "base/hash.h"
 
@@ -92,6 +93,7 @@ static enum err take_names(struct call *c, const char *param, const struct str *
 
 // To a service its own words come first: one of them stands for two of ours.
 static unsigned word_statuses(const struct call *c, struct str word) {
+  if (call_is_session(c)) return door_statuses(DIALECT_SESSION, word);
   unsigned bits = repository_is_service(c) ? door_statuses(DIALECT_REPOSITORY, word) : 0;
   enum task_status status;
   if (bits == 0 && task_status_parse(word, &status)) bits = 1u << status;
@@ -104,6 +106,9 @@ static enum err take_statuses(struct call *c, unsigned *out) {
   if (str_eq(all, STR("all"))) return ERR_OK;
   while (!str_is_none(all)) {
     unsigned bits = word_statuses(c, str_cut(&all, ','));
+    if (bits == 0 && call_is_session(c))
+      return call_query_fault(c, "status",
+                              "must be pending, running, completed, failed or cancelled, or all");
     if (bits == 0)
       return call_query_fault(c, "status",
                               "must be pending, running, completed, failed, cancelled or "
@@ -183,6 +188,8 @@ enum err list_take_page(struct call *c, int64_t usual, int64_t max, struct list_
 
 static enum err take_page(struct call *c, struct list_call *list) {
   bool work = list->filter.ready_only && repository_is_service(c);
+  // The clients of sessions know no pages.
+  if (call_is_session(c)) return list_take_page(c, LIMIT_PAGE_ITEMS, LIMIT_PAGE_ITEMS, list);
   return list_take_page(c, work ? LIMIT_WORK_DEFAULT : LIMIT_PAGE_DEFAULT,
                         work ? LIMIT_WORK_ITEMS : LIMIT_PAGE_ITEMS, list);
 }
@@ -217,7 +224,9 @@ static void run_list(struct query *q, const struct store_ops *ops, struct store_
 static void put_listed(struct call *c, struct buf *b, const struct encode_context *x,
                        const struct task *task) {
   const struct list_call *list = c->input;
-  if (repository_is_service(c))
+  if (call_is_session(c))
+    session_put_listed(b, x, task);
+  else if (repository_is_service(c))
     repository_put_listed(b, x, task, list->filter.parts);
   else
     encode_task(b, x, task, list->filter.parts);
@@ -231,8 +240,11 @@ static int render_list(struct call *c, struct buf *b) {
     if (i) buf_char(b, ',');
     put_listed(c, b, &x, list->page.tasks[i]);
   }
-  buf_printf(b, "],\"count\":%zu,\"nextCursor\":", list->page.count);
-  list_put_cursor(b, list);
+  buf_printf(b, "],\"count\":%zu", list->page.count);
+  if (!call_is_session(c) || list->page.more) {
+    BUF_LIT(b, ",\"nextCursor\":");
+    list_put_cursor(b, list);
+  }
   buf_char(b, '}');
   return 200;
 }

@@ -112,7 +112,7 @@ enum err call_query_known(struct call *c) {
     if (bad)
       return fault_set(&c->fault, ERR_BAD_REQUEST,
                        "the query has a broken percent escape, or is not UTF-8 without NUL");
-    uint64_t bit = known_bit(name, c->route->query);
+    uint64_t bit = known_bit(name, c->entry.query);
     const char *shown =
         arena_printf(c->arena, "%.*s", (int)(name.len > 40 ? 40 : name.len), name.at).at;
     if (!bit)

@@ -10,15 +10,15 @@ enum { HEADERS_MAX = 4 };
 
 static struct http_header headers[HEADERS_MAX];
 static struct http_request request;
-static struct route route;
 static struct call call;
 
 static int set_up(void **state) {
   (void)state;
   request = (struct http_request){.query = STR_NONE, .headers = headers};
   arena_init(&request.arena, 1024);
-  route = (struct route){.query = "limit tag.* force name waitMs"};
-  call = (struct call){.http = &request, .arena = &request.arena, .route = &route};
+  call = (struct call){.http = &request,
+                       .arena = &request.arena,
+                       .entry = {.query = "limit tag.* force name waitMs"}};
   return 0;
 }
 
@@ -109,7 +109,7 @@ static void what_a_route_does_not_name_is_refused(void **state) {
   assert_fault(call_query_known(&call), "?x/y", "x/y is not a parameter of this route");
   ask("=1");
   assert_fault(call_query_known(&call), "?", " is not a parameter of this route");
-  route.query = "";
+  call.entry.query = "";
   ask("limit=1");
   assert_fault(call_query_known(&call), "?limit", "limit is not a parameter of this route");
   ask("=1");

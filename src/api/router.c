@@ -29,13 +29,30 @@
 #define BODY_OF_dummy_job &BODY_dummy_job
 #define BODY_OF_key &BODY_key
 #define BODY_OF_rotate &BODY_rotate
+#define BODY_OF_session_task &BODY_session_task
+#define BODY_OF_demo_sample &BODY_demo_sample
+#define BODY_OF_demo_file &BODY_demo_file
+#define BODY_OF_demo_api &BODY_demo_api
+#define BODY_OF_demo_batch &BODY_demo_batch
 
 const struct route ROUTES[] = {
 #define ROW(door, method, path, handler, roles, body, query, meaning)                              \
-  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), query, meaning, door},
+  {HTTP_METHOD_##method, path, handler, roles, BODY_OF(body), query, meaning, door, {0}},
 #define ROUTE(...) ROW(NULL, __VA_ARGS__)
 #define DOOR_ROUTE(door, ...) ROW(&DOOR_##door, __VA_ARGS__)
+#define SESSION_ROUTE(its_handler, its_body, its_query, method, path, handler, roles, body, query, \
+                      meaning)                                                                     \
+  {HTTP_METHOD_##method,                                                                           \
+   path,                                                                                           \
+   handler,                                                                                        \
+   roles,                                                                                          \
+   BODY_OF(body),                                                                                  \
+   query,                                                                                          \
+   meaning,                                                                                        \
+   NULL,                                                                                           \
+   {its_handler, BODY_OF(its_body), its_query}},
 #include "api/routes.def"
+#undef SESSION_ROUTE
 #undef DOOR_ROUTE
 #undef ROUTE
 };
@@ -72,7 +89,7 @@ static enum http_method effective(enum http_method method) {
   return method == HTTP_METHOD_HEAD ? HTTP_METHOD_GET : method;
 }
 
-static struct str allow_for(struct call *c, unsigned methods) {
+struct str route_allow(struct call *c, unsigned methods) {
   struct buf b;
   buf_init(&b, 128);
   for (unsigned i = 0; i <= HTTP_METHOD_OTHER; i++) {
@@ -92,6 +109,16 @@ static bool take_old_id(struct call *c, const struct route *route, struct str pa
   if (id.len > LIMIT_REFERENCE_BYTES) return false;
   c->old_id = id;
   return true;
+}
+
+unsigned route_session_methods(const struct route *route) {
+  unsigned methods = 0;
+  for (size_t i = 0; i < ROUTE_COUNT; i++) {
+    if (ROUTES[i].session.handle == NULL || strcmp(ROUTES[i].path, route->path) != 0) continue;
+    methods |= 1u << ROUTES[i].method;
+    if (ROUTES[i].method == HTTP_METHOD_GET) methods |= 1u << HTTP_METHOD_HEAD;
+  }
+  return methods;
 }
 
 // `{name}` segments may be percent-encoded; ids never need it.
@@ -119,15 +146,15 @@ enum err route_find(struct call *c) {
     if (literal && !str_is_none(param)) continue;
     literal = literal || str_is_none(param);
     c->door = ROUTES[i].door;
+    c->route = &ROUTES[i];
     methods |= 1u << ROUTES[i].method;
     if (ROUTES[i].method == HTTP_METHOD_GET) methods |= 1u << HTTP_METHOD_HEAD;
     if (ROUTES[i].method != effective(c->http->method)) continue;
-    c->route = &ROUTES[i];
     return take_param(c, &ROUTES[i], param);
   }
   if (methods == 0)
     return fault_set(&c->fault, ERR_NOT_FOUND,
                      "there is no such route; GET /openapi.json lists all");
-  c->allow = allow_for(c, methods);
+  c->allow = route_allow(c, methods);
   return fault_set(&c->fault, ERR_METHOD_NOT_ALLOWED, "this route takes %.*s", STR_FMT(c->allow));
 }

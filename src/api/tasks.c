@@ -1,11 +1,14 @@
 // tasks.c: tasks as their producers see them: create, read, change, remove, start, cancel, retry.
-#include "api/call.h"
 #include "api/doors/repository.h"
+#include "api/doors/session.h"
 #include "api/inputs.h"
+#include "api/sessions.h"
 
 struct encode_context call_encoding(const struct call *c) {
-  return (struct encode_context){.engine = c->engine,
-                                 .tenant_name = c->who.tenant_name};
+  if (c->session)
+    return (struct encode_context){
+        .engine = c->engine, .session_key = c->session->key, .session_number = c->session->number};
+  return (struct encode_context){.engine = c->engine, .tenant_name = c->who.tenant_name};
 }
 
 // --- answers -------------------------------------------------------------------------------------
@@ -176,6 +179,7 @@ enum err task_get(struct call *c) {
 static int render_status(struct call *c, struct buf *b) {
   const struct task *task = &c->order.tasks[0];
   struct encode_context x = call_encoding(c);
+  if (call_is_session(c)) return session_put_status(b, &x, task);
   BUF_LIT(b, "{\"success\":true,\"id\":");
   put_id(b, task->id);
   BUF_LIT(b, ",\"status\":");

@@ -82,8 +82,7 @@ static void put_names(struct buf *b, const struct str *names, size_t count) {
 static void put_nodes(struct call *c, struct buf *b) {
   struct node *nodes = NULL;
   size_t count = 0;
-  if (engine_nodes(c->engine, c->arena, &nodes, &count, &c->fault) != ERR_OK)
-    count = 0;
+  if (engine_nodes(c->engine, c->arena, &nodes, &count, &c->fault) != ERR_OK) count = 0;
   struct str self = STR_NONE;
   for (size_t i = 0; i < count; i++)
     if (nodes[i].self) self = nodes[i].name;

@@ -69,6 +69,7 @@ static void on_stop(void *self, int signal) {
   log_event(LOG_INFO, "draining", LOG_I64("signal", signal),
             LOG_I64("graceMs", s->settings->drain_ms));
   engine_drain(s->engine);
+  api_drain(s->api);
   http_stop(s->http, s->settings->drain_ms);
 }
 
@@ -136,21 +137,43 @@ static struct retention retention(const struct settings *s) {
                             .interval_ms = s->cleanup_interval_ms};
 }
 
+// What holds for the tasks of every engine.
+static struct engine_settings engine_defaults(const struct settings *settings) {
+  return (struct engine_settings){.lease_ms = settings->lease_ms,
+                                  .attempts_max = settings->attempts_max,
+                                  .backoff = {.kind = BACKOFF_EXPONENTIAL,
+                                              .delay_ms = 1000,
+                                              .delay_max_ms = 3600000,
+                                              .jitter_percent = 20}};
+}
+
 static enum err open_engine(struct server *s, struct fault *why) {
-  const struct engine_settings settings = {.lease_ms = s->settings->lease_ms,
-                                           .attempts_max = s->settings->attempts_max,
-                                           .backoff = {.kind = BACKOFF_EXPONENTIAL,
-                                                       .delay_ms = 1000,
-                                                       .delay_max_ms = 3600000,
-                                                       .jitter_percent = 20},
-                                           .retention = retention(s->settings),
-                                           .lanes = (size_t)s->settings->lanes,
-                                           .readers = (size_t)s->settings->readers,
-                                           .self = s,
-                                           .wake = on_answers,
-                                           .broken = on_broken,
-                                           .happened = on_event};
+  struct engine_settings settings = engine_defaults(s->settings);
+  settings.retention = retention(s->settings);
+  settings.lanes = (size_t)s->settings->lanes;
+  settings.readers = (size_t)s->settings->readers;
+  settings.self = s;
+  settings.wake = on_answers;
+  settings.broken = on_broken;
+  settings.happened = on_event;
   return engine_open(s->store, &settings, &s->engine, why);
+}
+
+static enum err open_session_store(void *self, struct store **out, struct fault *why) {
+  struct server *s = self;
+  return stores_open_session(s->settings, out, why);
+}
+
+static struct session_settings session_settings(struct server *s) {
+  const struct settings *from = s->settings;
+  return (struct session_settings){.on = from->sessions,
+                                   .by_address = from->session_by_ip,
+                                   .proxies = from->trusted_proxies,
+                                   .max = (size_t)from->sessions_max,
+                                   .timeout_ms = from->session_timeout_ms,
+                                   .engine = engine_defaults(from),
+                                   .open_store = open_session_store,
+                                   .self = s};
 }
 
 static struct jwt_settings jwt_settings(struct server *s) {
@@ -179,6 +202,7 @@ static void open_api(struct server *s) {
                                         .auth_failures_max = s->settings->auth_failures_max,
                                         .jwt = jwt_settings(s),
                                         .jobs_off = jobs_off.len ? jobs_off : STR_NONE,
+                                        .sessions = session_settings(s),
                                         .access_log = s->settings->access_log,
                                         .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);
@@ -227,6 +251,7 @@ static enum err build(struct server *s, struct fault *why) {
 static void take_apart(struct server *s) {
   if (s->engine) engine_stop(s->engine);
   if (s->engine) engine_collect(s->engine);
+  if (s->api) api_stop(s->api);
   http_close(s->http);
   s->http = NULL;
   engine_close(s->engine);
@@ -253,6 +278,9 @@ static void tell_of_jobs(const struct server *s) {
 }
 
 static void announce(const struct server *s) {
+  if (s->settings->sessions)
+    log_event(LOG_INFO, "Task system initialized successfully",
+              LOG_I64("sessionsMax", s->settings->sessions_max));
   log_event(LOG_INFO, "listening", LOG_STR("host", s->settings->listen.host),
             LOG_I64("port", http_port(s->http)), LOG_STR("store", s->settings->store.shown),
             LOG_STR("version", STR(TASKYARD_VERSION)));

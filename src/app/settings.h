@@ -4,6 +4,7 @@
 #ifndef APP_SETTINGS_H
 #define APP_SETTINGS_H
 
+#include "base/address.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -47,6 +48,7 @@ enum setting_kind {
   KIND_ROLES,       // words, as bits of enum role
   KIND_LOG_JOBS,
   KIND_JOBS_STORAGE,  // of an alias: can only turn a switch off
+  KIND_NETWORKS,      // addresses and networks, with blanks or commas between
   KIND_NAME,          // of sections, see sections.def
   KIND_BACKOFF,       // the same
   KIND_BACKOFF_KIND,  // the same
@@ -67,6 +69,7 @@ enum setting_kind {
 #define SETTING_TYPE_ALGORITHMS unsigned
 #define SETTING_TYPE_ROLES unsigned
 #define SETTING_TYPE_LOG_JOBS enum log_jobs
+#define SETTING_TYPE_NETWORKS struct networks
 
 enum setting_index {
 #define SETTING(field, name, kind, ...) SETTING_INDEX_##field,

@@ -19,6 +19,7 @@
 #define OPTION_ALGORITHMS(flag, meaning) {flag, 0, "WORDS", meaning},
 #define OPTION_ROLES(flag, meaning) {flag, 0, "WORDS", meaning},
 #define OPTION_LOG_JOBS(flag, meaning) {flag, 0, "WHICH", meaning},
+#define OPTION_NETWORKS(flag, meaning) {flag, 0, "NETWORKS", meaning},
 
 const struct option_spec SETTINGS_OPTIONS[] = {
     {"config", 0, "FILE", "settings file, instead of taskyard.conf here or in /etc/taskyard"},

@@ -21,3 +21,8 @@ enum err stores_open(const struct settings *s, bool read_only, struct store **ou
                                            .checkpoint_pages = s->checkpoint_pages};
   return sqlite_store_open(s->store.path, &settings, out, why);
 }
+
+enum err stores_open_session(const struct settings *s, struct store **out, struct fault *why) {
+  const struct sqlite_settings settings = {.bytes_max = s->session_bytes};
+  return sqlite_store_open(NULL, &settings, out, why);
+}

@@ -9,4 +9,8 @@
 MUST_USE enum err stores_open(const struct settings *settings, bool read_only, struct store **out,
                               struct fault *why);
 
+// A store in memory for one session, of a bounded size.
+MUST_USE enum err stores_open_session(const struct settings *settings, struct store **out,
+                                      struct fault *why);
+
 #endif

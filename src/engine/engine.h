@@ -88,6 +88,9 @@ bool engine_can_hold(struct str actor);
 bool engine_worker_reserved(struct str worker);
 struct str engine_holder(struct arena *a, struct str actor, struct str worker);  // NONE: no name
 
+// What is said of a lease token that does not hold its task.
+struct str engine_lease_refusal(void);
+
 struct worker_info {
   struct str worker;
   int64_t seen_at;    // latest call

@@ -26,8 +26,12 @@ bool holder_is(const struct order *order, const struct task *task, int64_t lease
   return lease ? task->lease == lease : holds_by_name(task, order->actor, worker);
 }
 
+struct str engine_lease_refusal(void) {
+  return STR("the lease token does not hold this task any more; stop working on it");
+}
+
 struct str holder_refusal(int64_t lease) {
-  if (lease) return STR("the lease token does not hold this task any more; stop working on it");
+  if (lease) return engine_lease_refusal();
   return STR(
       "this key does not hold the task, so it moves nothing without a lease token: it did not "
       "claim the task, or its claim has ended; stop working on it");

@@ -4,7 +4,7 @@
 
 #include "model/words.h"
 
-enum dialect { DIALECT_BULL, DIALECT_REPOSITORY, DIALECT_JOBS, DIALECT_COUNT };
+enum dialect { DIALECT_BULL, DIALECT_REPOSITORY, DIALECT_JOBS, DIALECT_SESSION, DIALECT_COUNT };
 
 struct str door_word(enum dialect dialect, enum task_status status);
 unsigned door_statuses(enum dialect dialect,

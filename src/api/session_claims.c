@@ -1,0 +1,261 @@
+// session_claims.c: workers of sessions: claims that take tasks of any session, and the way from a
+// lease token to the session that it is of.
+//
+// A claim asks the engines of the sessions one after the other, those behind the session that gave
+// something last first, so that all get their turn. It asks only where a task may have become ready
+// since it asked there: each session notes the number of the latest such news (sessions.h). One
+// that found nothing waits here, not in an engine, until there are news or its time is over.
+#include "api/sessions.h"
+
+#include "base/log.h"
+#include "engine/engine.h"
+
+struct seeking {
+  struct call *call;
+  struct seeking *next, *previous;  // among those that wait, oldest first
+  struct claim_filter filter;
+  int (*render)(struct call *c, struct buf *b);
+  int64_t until_us;  // of clock_mono_us
+  uint64_t looked;   // news up to which it has looked everywhere
+  uint64_t looking;  // what that becomes when this round is over
+  uint64_t from;     // serial behind which the round began
+  uint64_t at;       // serial of the session that is asked
+  bool turned;       // the round has begun again with the first session
+  bool waits;
+};
+
+// --- news ----------------------------------------------------------------------------------------
+
+// The lanes only say that there are some; they get their numbers here, on one thread.
+static void take_news(struct sessions *all) {
+  if (!atomic_exchange(&all->stirred, false)) return;
+  for (struct session *s = all->first; s; s = s->next)
+    if (atomic_exchange(&s->stirred, false)) s->changed = ++all->news;
+}
+
+static bool has_news(const struct sessions *all, const struct seeking *seek) {
+  for (const struct session *s = all->first; s; s = s->next)
+    if (!s->leaving && s->changed > seek->looked) return true;
+  return false;
+}
+
+// --- one round -----------------------------------------------------------------------------------
+
+static struct session *first_behind(const struct sessions *all, const struct seeking *seek) {
+  for (struct session *s = all->first; s; s = s->next) {
+    if (s->serial <= seek->at || s->leaving) continue;
+    if (seek->turned && s->serial > seek->from) return NULL;
+    if (s->changed > seek->looked) return s;
+  }
+  return NULL;
+}
+
+static struct session *next_session(const struct sessions *all, struct seeking *seek) {
+  struct session *s = first_behind(all, seek);
+  if (s || seek->turned) return s;
+  seek->turned = true;
+  seek->at = 0;
+  return first_behind(all, seek);
+}
+
+static void start_round(struct sessions *all, struct seeking *seek) {
+  take_news(all);
+  seek->looking = all->news;
+  seek->from = seek->at = all->turn;
+  seek->turned = false;
+}
+
+// The order is a new one; only that nobody waits for its answer is carried over.
+static void ask(struct seeking *seek, struct session *s) {
+  struct call *c = seek->call;
+  seek->at = s->serial;
+  c->session = s;
+  c->engine = s->engine;
+  c->order = (struct order){.if_revision = ABSENT, .claim = seek->filter};
+  // Its only failure, a bad Idempotency-Key, was looked for before the first order.
+  enum err err = call_order(c, ORDER_CLAIM, seek->render);
+  if (err != ERR_OK) call_fail(c, err);
+}
+
+// --- waiting -------------------------------------------------------------------------------------
+
+static void wait_for_news(struct sessions *all, struct seeking *seek) {
+  seek->waits = true;
+  seek->next = NULL;
+  seek->previous = all->waiting_last;
+  if (all->waiting_last)
+    all->waiting_last->next = seek;
+  else
+    all->waiting = seek;
+  all->waiting_last = seek;
+  all->waiting_count++;
+  sessions_soon(all);  // its time is to be minded
+}
+
+static void stop_waiting(struct sessions *all, struct seeking *seek) {
+  if (seek->previous)
+    seek->previous->next = seek->next;
+  else
+    all->waiting = seek->next;
+  if (seek->next)
+    seek->next->previous = seek->previous;
+  else
+    all->waiting_last = seek->previous;
+  all->waiting_count--;
+  seek->waits = false;
+}
+
+// Nothing was found: the call is answered and gone.
+static void answer_empty(struct seeking *seek) {
+  struct call *c = seek->call;
+  c->session = NULL;
+  c->order = (struct order){.if_revision = ABSENT};
+  enum err err = call_now(c, seek->render);
+  (void)err;  // it has answered
+}
+
+static void refuse(struct seeking *seek, enum err err, const char *sentence) {
+  struct call *c = seek->call;
+  c->session = NULL;
+  c->fault.retry_after_s = 1;
+  call_fail(c, fault_set(&c->fault, err, "%s", sentence));
+}
+
+// Asks the next session, or ends the round: with news since it began there is another one.
+static void go_on(struct sessions *all, struct seeking *seek) {
+  for (;;) {
+    struct session *s = next_session(all, seek);
+    if (s) {
+      ask(seek, s);
+      return;
+    }
+    seek->looked = seek->looking;
+    take_news(all);
+    if (!has_news(all, seek)) break;
+    start_round(all, seek);
+  }
+  if (all->draining || clock_mono_us() >= seek->until_us)
+    answer_empty(seek);
+  else if (all->waiting_count >= LIMIT_SESSION_CLAIMS)
+    refuse(seek, ERR_TOO_MANY, "too many claims wait for tasks of sessions already; try again");
+  else
+    wait_for_news(all, seek);
+}
+
+// Whoever asks may have lost his key while he waited.
+static bool may_still(struct seeking *seek) {
+  struct call *c = seek->call;
+  struct str actor = c->who.actor;
+  bool may = auth_check(c) == ERR_OK;
+  c->who.actor = actor;
+  return may;
+}
+
+void session_claims_look(struct sessions *all) {
+  take_news(all);
+  if (all->news == all->news_seen) return;
+  all->news_seen = all->news;
+  for (struct seeking *seek = all->waiting, *next; seek; seek = next) {
+    next = seek->next;
+    if (!has_news(all, seek)) continue;
+    stop_waiting(all, seek);
+    start_round(all, seek);
+    if (may_still(seek))
+      go_on(all, seek);
+    else
+      answer_empty(seek);
+  }
+}
+
+int64_t session_claims_due(struct sessions *all, int64_t now_us) {
+  int64_t next_us = 0;
+  struct seeking *over = NULL;
+  // Found first: an answer may bring the next request of its connection, and that joins the list.
+  for (struct seeking *seek = all->waiting, *next; seek; seek = next) {
+    next = seek->next;
+    if (all->draining || seek->until_us <= now_us) {
+      stop_waiting(all, seek);
+      seek->next = over;
+      over = seek;
+    } else if (next_us == 0 || seek->until_us < next_us) {
+      next_us = seek->until_us;
+    }
+  }
+  while (over) {
+    struct seeking *seek = over;
+    over = seek->next;
+    answer_empty(seek);
+  }
+  return next_us;
+}
+
+void session_claim_gone(struct call *c) {
+  struct seeking *seek = c->seeking;
+  if (!seek->waits) {
+    engine_withdraw(c->engine, &c->order);  // its answer will find the client gone
+    return;
+  }
+  stop_waiting(c->api->sessions, seek);
+  refuse(seek, ERR_UNAVAILABLE, "the client went away");
+}
+
+// --- the way of a claim --------------------------------------------------------------------------
+
+// A session whose store fails gives nothing, and must not keep others from giving.
+bool session_claim_goes_on(struct call *c) {
+  struct sessions *all = c->api->sessions;
+  struct seeking *seek = c->seeking;
+  if (c->order.err == ERR_OK && c->order.claimed_count > 0) {
+    all->turn = seek->at;
+    return false;
+  }
+  if (c->http->gone)
+    refuse(seek, ERR_UNAVAILABLE, "the client went away");
+  else
+    go_on(all, seek);
+  return true;
+}
+
+static enum err check_claim(struct call *c) {
+  if (c->api->sessions == NULL)
+    return fault_set(&c->fault, ERR_SESSIONS_OFF,
+                     "this server serves no sessions: start it with TASKYARD_SESSIONS=yes (or "
+                     "ENABLE_SESSION_ISOLATION=true), or claim without sessions");
+  if (c->who.tenant != 1)
+    return fault_set(&c->fault, ERR_FORBIDDEN,
+                     "tasks of sessions are for workers of the tenant \"default\"");
+  if (str_is_none(http_header(c->http, STR("idempotency-key")))) return ERR_OK;
+  return fault_set(&c->fault, ERR_BAD_REQUEST,
+                   "a claim for sessions takes no Idempotency-Key: send it again without one");
+}
+
+enum err session_claim(struct call *c, int (*render)(struct call *, struct buf *)) {
+  TRY(check_claim(c));
+  struct sessions *all = c->api->sessions;
+  struct seeking *seek = ARENA_NEW(c->arena, struct seeking);
+  call_bound_wait(c);
+  *seek = (struct seeking){.call = c,
+                           .filter = c->order.claim,
+                           .render = render,
+                           .until_us = clock_mono_us() + c->order.wait_ms * 1000};
+  c->seeking = seek;
+  c->who.actor = STR("worker");
+  start_round(all, seek);
+  go_on(all, seek);
+  return ERR_OK;
+}
+
+// --- lease tokens --------------------------------------------------------------------------------
+
+// To a session's visitors the keys of workers are nobody's business.
+enum err session_of_lease(struct call *c, uint32_t number) {
+  struct session *s = NULL;
+  if (c->api->sessions && c->who.tenant == 1) s = sessions_of_number(c->api->sessions, number);
+  if (s == NULL)
+    return fault_set(&c->fault, ERR_LEASE_LOST, "%.*s", STR_FMT(engine_lease_refusal()));
+  session_seen(s);
+  c->session = s;
+  c->engine = s->engine;
+  c->who.actor = STR("worker");
+  return ERR_OK;
+}

@@ -1,0 +1,96 @@
+// sessions.h: the sessions that there are: who asks anonymously, and the engine of each. Private to
+// api/.
+//
+// Each session has an engine and a store in memory of its own, in which it is the tenant 1: what
+// belongs to another session is not there. All of it belongs to the loop's thread, but for the two
+// hooks that the lanes of the sessions call; these touch atomics only and wake the loop.
+//
+// A session is never closed while its engine owes an answer: calls are counted. One that is to end
+// is taken out of the books at once, so that its key finds a fresh session and its lease tokens
+// find none; `sessions_tick` closes it when the last answer is out, with no handler on the stack.
+#ifndef API_SESSIONS_H
+#define API_SESSIONS_H
+
+#include <stdatomic.h>
+
+#include "api/call.h"
+
+struct session {
+  struct sessions *of;
+  struct session *next;  // by serial, rising
+  struct str key;
+  uint64_t key_hash;
+  uint32_t number;  // random; stands in the lease tokens of its tasks
+  uint64_t serial;  // rising, in the order of opening
+  struct store *store;
+  struct engine *engine;
+  int64_t opened_at;  // ms since the epoch
+  int64_t seen_us;    // when it was asked for last, by clock_mono_us
+  size_t calls;       // that its engine owes an answer
+  bool leaving;
+  const char *reason;         // why it leaves, for the log
+  struct session_look *look;  // the question whether its tasks run, under way; NULL: none
+  int64_t look_us;            // not before; 0: when its time is over
+  uint64_t changed;           // number of the latest news of it (session_claims.c); 0: none yet
+  _Atomic bool woken;         // answers wait for engine_collect
+  _Atomic bool stirred;       // a task of it may have become ready: news that have no number yet
+};
+
+struct seeking;  // session_claims.c
+
+struct sessions {
+  struct api *api;
+  struct session *first, *last;
+  size_t count;  // those that leave included
+  uint64_t serials;
+  struct http_timer *timer;
+  bool draining;
+  _Atomic bool woken, stirred;  // some session is
+  // session_claims.c
+  struct seeking *waiting, *waiting_last;
+  size_t waiting_count;
+  uint64_t news;       // counts what may have made a task ready
+  uint64_t news_seen;  // up to which those who wait have looked
+  uint64_t turn;       // serial of the session that gave a task last
+};
+
+struct sessions *sessions_open(struct api *api);
+void sessions_attach(struct sessions *all, struct http_server *server);
+void sessions_drain(struct sessions *all);  // whoever waits is answered, now and from now on
+void sessions_stop(struct sessions *all);   // ends all engines and sends what they still answer
+void sessions_close(struct sessions *all);  // after that. NULL is allowed
+
+void sessions_collect(struct sessions *all);  // after a wake: sends what is answered
+void sessions_tick(void *sessions);           // what is due by time; the timer calls it
+void sessions_soon(struct sessions *all);     // has it called, as soon as the loop is back
+
+// The session of that key, which is opened if it is not there. ERR_OVERLOADED: there are too many.
+MUST_USE enum err sessions_take(struct sessions *all, struct str key, struct session **out,
+                                struct fault *why);
+struct session *sessions_find(const struct sessions *all, struct str key);        // NULL: none
+struct session *sessions_of_number(const struct sessions *all, uint32_t number);  // NULL: none
+void session_end(struct session *s, const char *reason);
+void session_seen(struct session *s);
+void session_enter(struct session *s);  // its engine is asked something; by call_order, call_query
+void session_leave(struct session *s);  // and has answered
+
+// session_log.c: lines about the tasks of a session; from its lane.
+void session_log(struct str key, const struct event *event);
+
+// session_key.c: whether a session is meant, and then which.
+MUST_USE enum err session_choose(struct call *c);
+// No route was found, or no task: the refusal is a session's if the path is open to sessions.
+void session_refused(struct call *c, enum err err);
+
+// session_claims.c
+// Leases what c->order.claim asks for, of any session.
+MUST_USE enum err session_claim(struct call *c, int (*render)(struct call *, struct buf *));
+bool session_claim_goes_on(struct call *c);  // of an answer that brought nothing: looks elsewhere
+void session_claim_gone(struct call *c);     // the client went away
+void session_claims_look(struct sessions *all);  // those who wait: is there something?
+int64_t session_claims_due(struct sessions *all, int64_t now_us);  // answers whose time is over;
+                                                                   // µs of the next; 0: none waits
+// The session of a lease token, for whoever may move its tasks; ERR_LEASE_LOST when it is gone.
+MUST_USE enum err session_of_lease(struct call *c, uint32_t number);
+
+#endif
