@@ -39,9 +39,32 @@ static void put_routes(struct buf *b) {
     const struct route *r = &ROUTES[i];
     buf_printf(b, "| `%s %s` | ", method_word(r->method), r->path);
     put_roles(b, r);
+    if (r->session.handle) BUF_LIT(b, ", or a [session](#sessions)");
     buf_printf(b, " | %s", r->meaning);
     if (r->query[0]) buf_printf(b, "; query: `%s`", r->query);
     if (r->body && r->body->fields.count) buf_printf(b, " ([body](#body-of-%s))", r->body->name);
+    BUF_LIT(b, " |\n");
+  }
+}
+
+static const char SESSIONS[] =
+    "\n## Sessions\n\nWith the setting `sessions` these routes are open without a credential, to "
+    "anonymous [sessions](security.md#sessions). A session is named by the header `X-App-Session`, "
+    "the parameter `session` or the cookie `app_session`, in this order. It has tasks of its own, "
+    "in memory only: each answer to it ends with `\"durable\":false`. Its tasks wait for `/start` "
+    "and "
+    "have one attempt; what is wrong with a request, and a move that the status forbids, is 400. "
+    "Lists and statuses are those of [front door S4](doors/sessions.md).\n\n"
+    "| route | query | body |\n|---|---|---|\n";
+
+static void put_sessions(struct buf *b) {
+  buf_put(b, (struct str){SESSIONS, sizeof SESSIONS - 1});
+  for (size_t i = 0; i < ROUTE_COUNT; i++) {
+    const struct entry *e = &ROUTES[i].session;
+    if (e->handle == NULL) continue;
+    buf_printf(b, "| `%s %s` | `%s` | ", method_word(ROUTES[i].method), ROUTES[i].path, e->query);
+    if (e->body && e->body->fields.count)
+      buf_printf(b, "[%s](#body-of-%s)", e->body->name, e->body->name);
     BUF_LIT(b, " |\n");
   }
 }
@@ -93,6 +116,11 @@ static void put_bodies(struct buf *b) {
     for (size_t k = 0; first && k < i; k++) first = ROUTES[k].body != body;
     if (first) put_body(b, body);
   }
+  put_body(b, &BODY_session_task);
+  put_body(b, &BODY_demo_sample);
+  put_body(b, &BODY_demo_file);
+  put_body(b, &BODY_demo_api);
+  put_body(b, &BODY_demo_batch);
   put_body(b, &BODY_repository);
   put_body(b, &BODY_repository_failure);
   put_body(b, &BODY_completion_item);
@@ -141,6 +169,7 @@ static void put_words(struct buf *b) {
 void api_docs(struct buf *out) {
   buf_put(out, (struct str){INTRO, sizeof INTRO - 1});
   put_routes(out);
+  put_sessions(out);
   buf_put(out, (struct str){HEADERS, sizeof HEADERS - 1});
   put_bodies(out);
   put_words(out);

@@ -11,9 +11,11 @@
 
 static const char *text;  // what was generated
 static struct buf buf;
+static struct arena arena;
 
 static int set_up(void **state) {
   (void)state;
+  arena_init(&arena, 4096);
   buf_init(&buf, 1 << 20);
   return 0;
 }
@@ -21,6 +23,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
   (void)state;
   buf_fini(&buf);
+  arena_fini(&arena);
   return 0;
 }
 
@@ -109,8 +112,9 @@ static void the_reference_tells_who_may_use_a_route(void **state) {
   api_docs(&buf);
   end_text();
   assert_named("| `GET /health` | ", "none needed", " | ");
-  assert_named("| `GET /api/v1/tasks` | ", "producer, worker, reader", " | ");
-  assert_named("| `POST /api/v1/tasks` | ", "producer", " | ");
+  assert_named("| `GET /api/v1/queues` | ", "producer, worker, reader", " | ");
+  assert_named("| `PUT /api/v1/tasks/{id}` | ", "producer", " | ");
+  assert_named("| `POST /api/v1/tasks` | ", "producer, or a [session](#sessions)", " | ");
   assert_named("| `POST /api/v1/claims` | ", "worker", " | ");
   assert_named("| `POST /api/v1/keys` | ", "admin", " | ");
   assert_named("| `POST /api/tasks` | ", "producer", " | ");
@@ -133,6 +137,25 @@ static void openapi_tells_who_may_use_a_route(void **state) {
   assert_true(str_eq(member(create, roles), STR("[\"producer\",\"admin\"]")));
   assert_true(str_eq(member(claim, roles), STR("[\"worker\",\"admin\"]")));
   assert_true(str_eq(member(keys, roles), STR("[\"admin\"]")));
+}
+
+static void both_tell_what_is_open_to_sessions(void **state) {
+  (void)state;
+  api_openapi(STR("1"), &buf);
+  struct str paths = member(parsed(), STR("paths"));
+  struct str create = member(member(paths, STR("/api/v1/tasks")), STR("post"));
+  struct str session = member(create, STR("x-session"));
+  assert_true(str_eq(member(session, STR("parameters")), STR("[\"session\"]")));
+  assert_true(str_eq(member(member(session, STR("schema")), STR("required")), STR("[\"name\"]")));
+  buf_clear(&buf);
+  api_docs(&buf);
+  end_text();
+  for (size_t i = 0; i < ROUTE_COUNT; i++) {
+    if (ROUTES[i].session.handle == NULL) continue;
+    struct str row = arena_printf(&arena, "%s %s", method_word(ROUTES[i].method), ROUTES[i].path);
+    struct str after = arena_printf(&arena, "` | `%s` | ", ROUTES[i].session.query);
+    assert_named("\n| `", row.at, after.at);
+  }
 }
 
 static void the_reference_names_every_error_status_event_and_field(void **state) {
@@ -194,6 +217,7 @@ int main(void) {
       DOCS_TEST(the_reference_names_every_route),
       DOCS_TEST(the_reference_tells_who_may_use_a_route),
       DOCS_TEST(openapi_tells_who_may_use_a_route),
+      DOCS_TEST(both_tell_what_is_open_to_sessions),
       DOCS_TEST(the_reference_names_every_error_status_event_and_field),
       DOCS_TEST(a_problem_document_tells_code_sentence_and_fields),
       DOCS_TEST(a_problem_without_a_sentence_has_its_title),

@@ -129,6 +129,25 @@ static void put_roles(struct buf *b, const struct route *route) {
   if (route->door && route->door->by_token) BUF_LIT(b, ",\"security\":[{\"token\":[]}]");
 }
 
+// What a session sends there instead.
+static void put_session(struct buf *b, const struct entry *entry) {
+  struct str left = str_of(entry->query);
+  bool first = true;
+  BUF_LIT(b, ",\"x-session\":{\"parameters\":[");
+  while (left.len) {
+    struct str name = str_cut(&left, ' ');
+    if (!first) buf_char(b, ',');
+    first = false;
+    buf_json_str(b, name);
+  }
+  BUF_LIT(b, "],\"schema\":");
+  if (entry->body)
+    put_schema(b, entry->body);
+  else
+    BUF_LIT(b, "null");
+  buf_char(b, '}');
+}
+
 static void put_operation(struct buf *b, const struct route *route) {
   buf_printf(b, "\"%s\":{", METHODS[route->method]);
   put_operation_id(b, route);
@@ -137,6 +156,7 @@ static void put_operation(struct buf *b, const struct route *route) {
   put_parameters(b, route);
   if (route->body) put_body(b, route->body);
   put_roles(b, route);
+  if (route->session.handle) put_session(b, &route->session);
   BUF_LIT(b,
           ",\"responses\":{\"2XX\":{\"description\":\"Done; durable.\"},"
           "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"

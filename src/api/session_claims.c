@@ -217,10 +217,7 @@ bool session_claim_goes_on(struct call *c) {
 }
 
 static enum err check_claim(struct call *c) {
-  if (c->api->sessions == NULL)
-    return fault_set(&c->fault, ERR_SESSIONS_OFF,
-                     "this server serves no sessions: start it with TASKYARD_SESSIONS=yes (or "
-                     "ENABLE_SESSION_ISOLATION=true), or claim without sessions");
+  if (c->api->sessions == NULL) return session_off(c);
   if (c->who.tenant != 1)
     return fault_set(&c->fault, ERR_FORBIDDEN,
                      "tasks of sessions are for workers of the tenant \"default\"");

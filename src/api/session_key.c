@@ -215,13 +215,20 @@ static enum err refuse_both(struct call *c) {
                    "of a session");
 }
 
-static enum err refuse_off(struct call *c) {
+enum err session_off(struct call *c) {
   return fault_set(&c->fault, ERR_SESSIONS_OFF,
                    "this server serves no sessions: start it with TASKYARD_SESSIONS=yes (or "
-                   "ENABLE_SESSION_ISOLATION=true), or send a credential and no X-App-Session");
+                   "ENABLE_SESSION_ISOLATION=true)");
+}
+
+// Whoever ends a session does not begin one by it.
+static enum err check_there(struct call *c, struct str key) {
+  if (c->http->method != HTTP_METHOD_DELETE || sessions_find(c->api->sessions, key)) return ERR_OK;
+  return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such session");
 }
 
 static enum err enter(struct call *c, struct str key) {
+  TRY(check_there(c, key));
   TRY(sessions_take(c->api->sessions, key, &c->session, &c->fault));
   c->engine = c->session->engine;
   c->who = (struct principal){.tenant = 1,
@@ -246,9 +253,28 @@ static enum err enter_session(struct call *c) {
   return enter(c, key);
 }
 
+static bool has_cookie(struct call *c) {
+  struct str cookie = STR_NONE;
+  struct fault fault = c->fault;
+  bool has = from_cookie(c, &cookie) != ERR_OK || !str_is_none(cookie);
+  c->fault = fault;
+  return has;
+}
+
+// Whether a request without a credential is a session's. On a path that sessions have, what is not
+// open to them is so only when the request names one, or would have one anyway; but not what
+// workers ask, who on a server without keys send no credential either.
+static bool is_for_session(struct call *c) {
+  if (c->route->session.handle) return true;
+  if (route_session_methods(c->route) == 0) return false;
+  if (names_session(c)) return true;
+  if (c->route->roles & ROLE_WORKER) return false;
+  return c->api->settings.sessions.by_address || has_cookie(c);
+}
+
 void session_refused(struct call *c, enum err err) {
   if (c->api->sessions == NULL || c->route == NULL || has_credential(c)) return;
-  if (route_session_methods(c->route) == 0) return;
+  if (!is_for_session(c)) return;
   c->door = &DOOR_session;
   if (err == ERR_METHOD_NOT_ALLOWED) err = refuse_method(c);
 }
@@ -258,9 +284,8 @@ enum err session_choose(struct call *c) {
   bool open = c->route->session.handle != NULL;
   if (c->api->sessions == NULL) {
     bool asks = open && has_header(c, HEADER) && !has_credential(c);
-    return asks ? refuse_off(c) : ERR_OK;
+    return asks ? session_off(c) : ERR_OK;
   }
   if (has_credential(c)) return open && names_session(c) ? refuse_both(c) : ERR_OK;
-  if (!open && route_session_methods(c->route) == 0) return ERR_OK;
-  return enter_session(c);
+  return is_for_session(c) ? enter_session(c) : ERR_OK;
 }

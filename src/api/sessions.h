@@ -79,6 +79,7 @@ void session_log(struct str key, const struct event *event);
 
 // session_key.c: whether a session is meant, and then which.
 MUST_USE enum err session_choose(struct call *c);
+enum err session_off(struct call *c);  // why there are none: ERR_SESSIONS_OFF
 // No route was found, or no task: the refusal is a session's if the path is open to sessions.
 void session_refused(struct call *c, enum err err);
 

@@ -54,8 +54,8 @@ enum limits {
   LIMIT_SESSIONS = 1000,                 // sessions_max cannot be set higher: each has a thread
   LIMIT_SESSION_KEY_BYTES = 128,         // as of a name
   LIMIT_SESSION_CLAIMS = 1000,           // claims that wait for a task of any session; past it 429
-  LIMIT_DEMO_DELAY_MS = 10 * 60 * 1000,  // as the bundled worker takes it
-  LIMIT_DEMO_ITEMS = 1000,               // the same
+  LIMIT_DEMO_DELAY_MS = 10 * 60 * 1000,  // of a demo task: who tries things out waits no longer
+  LIMIT_DEMO_ITEMS = 1000,               // the same: each is an element of the result
   LIMIT_FORWARDED_HOPS = 32,             // of X-Forwarded-For that are looked at
 
   // The server.

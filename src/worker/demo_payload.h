@@ -4,11 +4,12 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "model/limits.h"
 
 enum {
-  DEMO_DELAY_MS_MAX = 10 * 60 * 1000,
+  DEMO_DELAY_MS_MAX = LIMIT_DEMO_DELAY_MS,
   DEMO_DELAY_S_MAX = DEMO_DELAY_MS_MAX / 1000,
-  DEMO_ITEMS_MAX = 1000,
+  DEMO_ITEMS_MAX = LIMIT_DEMO_ITEMS,
 };
 
 // A member that is absent or null keeps what stands behind it; members that no demo knows are

@@ -58,11 +58,11 @@ def api(server):
 
 @pytest.fixture(scope="module")
 def keyed(request, tmp_path_factory, store):
-    """A server of the module's own that asks everyone for a key or a token, and serves jobs, for
-    which memory: will not do."""
+    """A server of the module's own that asks everyone for a key or a token, and serves sessions and
+    jobs, for which memory: will not do."""
     lasting = "sqlite" if store == "memory:" else store
     running = Server(tmp_path_factory.mktemp(request.module.__name__), store=lasting, key=ADMIN,
-                     auth_failures_max=0,
+                     auth_failures_max=0, args=["--sessions"], sessions_max=1000,
                      env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
     yield running
     running.stop()

@@ -1,8 +1,10 @@
 """Who did what: each event names the credential by which it came about, whichever route it was."""
 
+from contextlib import contextmanager
+
 import pytest
 
-from lib.client import fresh_name, new_key
+from lib.client import Api, fresh_name, new_key
 from lib.described import routes
 from lib.tokens import Secret, claims
 
@@ -37,6 +39,16 @@ def token_api(keyed, admin, make_api):
     return as_credential(by_token, keyed, admin, make_api)
 
 
+@contextmanager
+def visit(admin):
+    """A client in an anonymous session of its own."""
+    api = Api(admin.server, key="")
+    api.http.headers.pop("Authorization", None)
+    api.http.headers["X-App-Session"] = api.session = fresh_name("s")
+    yield api
+    api.close()
+
+
 def prepared(admin):
     """What a route needs: made by somebody else than who is then to be named."""
     class Things:
@@ -45,6 +57,12 @@ def prepared(admin):
         running = property(lambda self: admin.running())
         failed = property(lambda self: admin.ended("failed"))
         name = property(lambda self: fresh_name("n"))
+
+        @property
+        def session(self):
+            with visit(admin) as api:
+                api.expect(api.post("/tasks", {"name": "theirs"}), 201)
+                return api.session
 
         @property
         def paused(self):
@@ -94,6 +112,11 @@ DEEDS = {
     "POST /jobs": (lambda api, at: api.post("/jobs", {"type": api.type}), ["task.created"]),
     "POST /jobs/start-dummy-job": (lambda api, at: api.post("/jobs/start-dummy-job"),
                                    ["task.created"]),
+    # Those of sessions only; what happens in a session is told in its own events.
+    **{f"POST /demo/tasks/{kind}": (lambda api, at, kind=kind: api.post(f"/demo/tasks/{kind}"), [])
+       for kind in ("sample", "file-processing", "api-call", "batch")},
+    "DELETE /sessions/{name}": (
+        lambda api, at: api.expect(api.delete(f"/sessions/{at.session}")), []),
     "POST /queues/{name}/pause": (lambda api, at: api.post(f"/queues/{at.name}/pause"),
                                   ["queue.paused"]),
     "POST /queues/{name}/resume": (lambda api, at: api.post(f"/queues/{at.paused}/resume"),
@@ -145,6 +168,31 @@ def test_no_event_is_without_an_actor(admin):
         page = admin.expect(admin.get("/events", params={"after": after, "limit": 1000}))
         assert all(event["actor"] for event in page["events"])
         after, more = page["nextAfter"], page["more"]
+
+
+def test_each_event_of_a_session_names_it_or_a_worker_and_never_a_key(admin, api_as):
+    """Its events are in its own store, and nowhere else."""
+    worker = api_as("worker")
+    before = newest(admin)
+    with visit(admin) as api:
+        task = api.expect(api.post("/tasks", {"name": "n", "type": api.type}), 201)["task"]
+        api.expect(api.act(task, "start"))
+        claim = {"sessions": True, "types": [api.type], "workerId": "w"}
+        for _ in range(2):
+            [claimed] = worker.expect(worker.post("/claims", claim))["tasks"]
+            token = {"leaseToken": claimed["leaseToken"]}
+            worker.expect(worker.act(claimed, "progress", {"progress": 5, **token}))
+            worker.expect(worker.act(claimed, "fail", {"error": "e", **token}))
+            api.expect(api.act(task, "retry"))
+        api.expect(api.act(task, "cancel", {}))
+        own, work = f"session:{api.session}", "worker"
+        round_trip = [("task.claimed", work), ("task.progress", work), ("task.failed", work),
+                      ("task.retried", own)]
+        assert [(event["event"], event["actor"]) for event in api.events(task)] == [
+            ("task.created", own), ("task.started", own), *round_trip, *round_trip,
+            ("task.cancelled", own)]
+    late = admin.get("/events", params={"after": before}).json()["events"]
+    assert task["id"] not in {event["taskId"] for event in late}
 
 
 def test_what_time_does_is_the_system_s_deed(admin):

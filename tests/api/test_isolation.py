@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lib.client import NO_ID, fresh_name, new_key, problem
+from lib.client import NO_ID, Api, fresh_name, new_key, problem
 from lib.described import ROLES, bodies, least_body, routes, sample
 from lib.tokens import Secret, b64, claims
 
@@ -97,9 +97,13 @@ def test_no_route_opens_without_a_valid_credential(keyed, admin, described, make
                 body = problem(response, 401, "unauthenticated")
                 assert response.headers["www-authenticate"] == "Bearer"
                 assert body.pop("message", body["detail"]) == body["detail"]  # of front doors
-                answers.setdefault(kind, set()).add(json.dumps(body))
+                of_session = route.session and not secret
+                answers.setdefault("no session" if of_session else kind, set()).add(
+                    json.dumps(body))
+    assert "send a session key" in answers["no session"].copy().pop()
     assert all(len(bytes_seen) == 1 for bytes_seen in answers.values()), answers
     expired, none = answers.pop("expired").pop(), answers.pop("none").pop()
+    del answers["no session"]
     assert "expired" in expired and "send an API key" in none
     unknown = {content for seen in answers.values() for content in seen}
     assert len(unknown) == 1 and "expired" not in unknown.pop()
@@ -187,8 +191,12 @@ class Foreign:
         api.expect(api.post(f"/queues/{self.queue}/pause"))
         self.key = new_key(api, ["reader"])["key"]["id"]
         self.job = api.create(type=fresh_name("j"), queue="jobs", subject="somebody")
+        visitor = Api(api.server, key="")
+        visitor.http.headers["X-App-Session"] = self.session = fresh_name("s")
+        visitor.expect(visitor.post("/tasks", {"name": "theirs"}), 201)
+        visitor.close()
         self.names = {"tasks": self.task["id"], "queues": self.queue, "types": api.type,
-                      "keys": self.key, "jobs": self.job["id"]}
+                      "keys": self.key, "jobs": self.job["id"], "sessions": self.session}
         self.filters = {"taskId": self.task["id"], "type": api.type, "queue": self.queue,
                         "projectId": self.project, "subject": self.project, "q": self.project,
                         "worker": self.worker, "uniqueKey": self.project, "tag.*": self.project,
@@ -259,6 +267,132 @@ def test_no_filter_finds_what_another_tenant_has(tenant, stranger, described):
             assert owner.api.get("/tasks").json()["count"] == 2
             asked += 1
     assert asked >= len(owner.filters)
+
+
+# --- what belongs to another session --------------------------------------------------------------
+
+@pytest.fixture
+def visit(keyed, make_api):
+    """visit(): a client in a session of its own; visit(None): one that sends neither key nor
+    credential."""
+    def make(session=""):
+        api = make_api(keyed, key="")
+        api.http.headers.pop("Authorization", None)
+        api.session = fresh_name("s") if session == "" else session
+        if api.session:
+            api.http.headers["X-App-Session"] = api.session
+        return api
+    return make
+
+
+@pytest.fixture
+def open_to_sessions(described):
+    found = [route.of_session() for route in described if route.session]
+    assert len(found) > 15
+    return found
+
+
+class ForeignSession:
+    """What a session has: a task in that status, and its own name."""
+
+    def __init__(self, api, worker, status):
+        self.api = api
+        body = {"name": "theirs", "type": api.type, "payload": {"secret": True}}
+        self.task = api.expect(api.post("/tasks", body), 201)["task"]
+        if status != "unstarted":
+            api.expect(api.act(self.task, "start"))
+        if status in ("running", "completed"):
+            claim = {"sessions": True, "types": [api.type]}
+            [self.task] = worker.expect(worker.post("/claims", claim))["tasks"]
+        if status == "completed":
+            worker.expect(worker.act(self.task, "complete", {
+                "leaseToken": self.task["leaseToken"], "result": {"secret": True}}))
+        self.names = {"tasks": self.task["id"], "sessions": api.session}
+
+    def snapshot(self):
+        paths = ["/tasks", f"/tasks/{self.task['id']}", f"/tasks/{self.task['id']}/logs",
+                 f"/tasks/{self.task['id']}/events", "/tasks/stats"]
+        return [self.api.get(path).json() for path in paths]
+
+
+SESSION_STATUSES = ["unstarted", "pending", "running", "completed"]
+
+
+@pytest.mark.parametrize("status", SESSION_STATUSES)
+def test_what_another_session_has_is_as_if_it_were_absent(visit, admin, open_to_sessions, status):
+    owner, other = ForeignSession(visit(), admin, status), visit()
+    other.expect(other.get("/tasks"))
+    before, asked = owner.snapshot(), 0
+    for route in open_to_sessions:
+        if route.parameter is None:
+            continue
+        assert route.noun in owner.names, f"{route}: ForeignSession does not say what is foreign"
+        foreign = owner.names[route.noun]
+        for body in bodies(route):
+            one = ask(other, route, route.at(foreign), body)
+            absent_one = ask(other, route, route.at(absent(foreign)), body)
+            assert told(one, foreign) == told(absent_one, absent(foreign)), f"{route} {body}"
+            assert one.status_code == 404 and one.content.endswith(b',"durable":false}'), route
+            asked += 1
+    assert asked > 8
+    assert owner.snapshot() == before
+
+
+@pytest.mark.parametrize("status", SESSION_STATUSES)
+def test_what_a_session_has_is_absent_to_every_credential(
+        keyed, visit, admin, described, make_api, status):
+    """Its lease token, which a worker of the server has, opens it; nothing else does."""
+    owner = ForeignSession(visit(), admin, status)
+    by_token = make_api(keyed, key=Secret().token(claims(roles=["admin"])))
+    before = owner.snapshot()
+    for route in described:
+        if route.parameter == "id":
+            for body in bodies(route, leaseToken="0" * 15 + "1", status="completed"):
+                api = by_token if route.by_token else admin
+                answer = ask(api, route, route.at(owner.task["id"]), body)
+                assert answer.status_code in (404, 422) or route.path.endswith("/events"), \
+                    f"{route} {body}: {answer.text}"
+                assert b"theirs" not in answer.content and b"secret" not in answer.content
+    assert owner.snapshot() == before
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "completed"])
+def test_what_is_kept_is_absent_to_a_session(visit, tenant, open_to_sessions, status):
+    owner, other = Foreign(tenant(), status), visit()
+    before = owner.snapshot()
+    for route in open_to_sessions:
+        if route.parameter == "id":
+            for body in bodies(route):
+                one = ask(other, route, route.at(owner.task["id"]), body)
+                absent_one = ask(other, route, route.at(NO_ID), body)
+                assert told(one, owner.task["id"]) == told(absent_one, NO_ID), f"{route} {body}"
+    assert owner.snapshot() == before
+
+
+def test_a_credential_and_a_session_key_are_not_taken_together(
+        visit, admin, open_to_sessions):
+    seen = set()
+    for route in open_to_sessions:
+        path = route.at(NO_ID) if route.parameter else "/" + route.path
+        for sent in ({"headers": {**ALWAYS, "X-App-Session": "k"}},
+                     {"headers": ALWAYS, "params": {"session": "k"}}):
+            seen.add(admin.send(route.method, path, **sent).content)
+    assert len(seen) == 1 and b"either" in seen.pop()
+
+
+def test_no_body_of_a_session_sets_what_is_not_its_own(visit, admin, open_to_sessions):
+    own = ForeignSession(visit(), admin, "running")
+    before = own.snapshot()
+    theirs = {**SERVER_S_OWN, "sessionKey": "other", "sessions": True, "projectId": "p",
+              "subject": "s", "queue": "q", "tags": {}, "maxAttempts": 9, "autoStart": True}
+    for route in open_to_sessions:
+        if route.schema is None:
+            continue
+        path = route.at(own.names[route.noun]) if route.parameter else "/" + route.path
+        for name in theirs.keys() - route.schema["properties"].keys():
+            body = {**least_body(route), name: theirs[name]}
+            problem(ask(own.api, route, path, body), 400, "invalid_field", f"/{name}")
+    assert own.snapshot() == before
 
 
 # --- what a request may not set -------------------------------------------------------------------

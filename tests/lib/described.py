@@ -1,6 +1,6 @@
 """The routes as the server itself describes them, and requests that fit; new ones are in there."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 METHODS = ("get", "post", "put", "patch", "delete")
 ROLES = ("producer", "worker", "reader", "admin", "user")
@@ -14,6 +14,7 @@ class Route:
     parameters: tuple       # names in the query
     by_token: bool          # no key will do
     schema: dict = field(hash=False, compare=False, default=None)   # of one body; None: takes none
+    session: dict = field(hash=False, compare=False, default=None)  # for sessions; None: closed
 
     def __str__(self):
         return f"{self.method} {self.path}"
@@ -22,6 +23,11 @@ class Route:
     def parameter(self):
         """What stands in braces: "id", "name", or None."""
         return self.path.partition("{")[2].partition("}")[0] or None
+
+    def of_session(self):
+        """The route as it is to an anonymous session, which must be let in there."""
+        return replace(self, parameters=tuple(self.session["parameters"]),
+                       schema=self.session["schema"])
 
     @property
     def noun(self):
@@ -40,7 +46,7 @@ def routes(api):
             query = tuple(one["name"] for one in operation["parameters"] if one["in"] == "query")
             found.append(Route(method.upper(), path, tuple(operation["x-roles"]), query,
                                operation.get("security") == [{"token": []}],
-                               schema_of(operation)))
+                               schema_of(operation), operation.get("x-session")))
     assert len(found) > 30
     return found
 

@@ -49,6 +49,18 @@ int session_put_status(struct buf *b, const struct encode_context *x, const stru
   return 200;
 }
 
+void session_put_started(struct buf *b, const struct encode_context *x, const struct task *task) {
+  BUF_LIT(b, "{\"id\":");
+  put_id(b, task->id);
+  KEY("name");
+  put_text_or_null(b, task->name);
+  buf_char(b, ',');
+  put_progress(b, x, task);
+  KEY("sessionKey");
+  buf_json_str(b, x->session_key);
+  buf_char(b, '}');
+}
+
 void session_put_listed(struct buf *b, const struct encode_context *x, const struct task *task) {
   BUF_LIT(b, "{\"id\":");
   put_id(b, task->id);
@@ -63,20 +75,26 @@ void session_put_listed(struct buf *b, const struct encode_context *x, const str
   buf_char(b, '}');
 }
 
-int session_put_stats(struct buf *b, const struct tally *sum) {
+void session_put_counts(struct buf *b, const struct tally *sum) {
   const int64_t *count = sum->count;
   int64_t failed = count[TASK_FAILED] + count[TASK_ABANDONED], total = 0;
   for (int i = 0; i < TASK_STATUS_COUNT; i++) total += count[i];
-  buf_printf(b, "{\"success\":true,\"stats\":{\"total\":%lld,\"pending\":%lld,\"running\":%lld,",
-             (long long)total, (long long)count[TASK_PENDING], (long long)count[TASK_RUNNING]);
-  buf_printf(b, "\"completed\":%lld,\"failed\":%lld,\"cancelled\":%lld}}",
+  buf_printf(b, "\"stats\":{\"total\":%lld,\"pending\":%lld,\"running\":%lld,", (long long)total,
+             (long long)count[TASK_PENDING], (long long)count[TASK_RUNNING]);
+  buf_printf(b, "\"completed\":%lld,\"failed\":%lld,\"cancelled\":%lld}",
              (long long)count[TASK_COMPLETED], (long long)failed, (long long)count[TASK_CANCELLED]);
+}
+
+int session_put_stats(struct buf *b, const struct tally *sum) {
+  BUF_LIT(b, "{\"success\":true,");
+  session_put_counts(b, sum);
+  buf_char(b, '}');
   return 200;
 }
 
 // --- create --------------------------------------------------------------------------------------
 
-static struct create_item *new_item(struct call *c) {
+struct create_item *session_new_item(struct call *c) {
   struct create_item *item = ARENA_NEW(c->arena, struct create_item);
   item->task = (struct task){
       .priority = ABSENT, .timeout_ms = ABSENT, .version = VERSION_NONE, .attempts_max = 1};
@@ -97,7 +115,7 @@ enum err session_create(struct call *c) {
   struct session_body in = {.type = STR("task")};
   TRY(call_needs_body(c));
   TRY(call_body(c, &BODY_session_task, &in, NULL, NULL));
-  struct create_item *item = new_item(c);
+  struct create_item *item = session_new_item(c);
   item->hold = true;
   item->task.type = in.type;
   item->task.name = in.name;
