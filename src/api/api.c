@@ -105,6 +105,9 @@ static void log_failure(const struct call *c, enum err err) {
 }
 
 void call_fail(struct call *c, enum err err) {
+  if (c->session && err == ERR_DISK_FULL)
+    fault_set(&c->fault, err,
+              "this session keeps as much as it may (session_bytes); nothing was changed");
   struct buf *b = &c->api->scratch;
   buf_clear(b);
   put_problem(b, &c->fault, err, c->http->id, c->door);

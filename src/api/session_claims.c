@@ -79,6 +79,9 @@ static void ask(struct seeking *seek, struct session *s) {
 
 // --- waiting -------------------------------------------------------------------------------------
 
+// GET /workers tells of workers of sessions as of any others.
+static struct engine *kept_engine(const struct sessions *all) { return all->api->settings.engine; }
+
 static void wait_for_news(struct sessions *all, struct seeking *seek) {
   seek->waits = true;
   seek->next = NULL;
@@ -89,6 +92,7 @@ static void wait_for_news(struct sessions *all, struct seeking *seek) {
     all->waiting = seek;
   all->waiting_last = seek;
   all->waiting_count++;
+  engine_worker_waiting(kept_engine(all), 1, seek->filter.worker, true);
   sessions_soon(all);  // its time is to be minded
 }
 
@@ -102,6 +106,7 @@ static void stop_waiting(struct sessions *all, struct seeking *seek) {
   else
     all->waiting_last = seek->previous;
   all->waiting_count--;
+  engine_worker_waiting(kept_engine(all), 1, seek->filter.worker, false);
   seek->waits = false;
 }
 
@@ -207,6 +212,7 @@ bool session_claim_goes_on(struct call *c) {
   struct seeking *seek = c->seeking;
   if (c->order.err == ERR_OK && c->order.claimed_count > 0) {
     all->turn = seek->at;
+    engine_worker_claimed(kept_engine(all), 1, seek->filter.worker, c->order.claimed_count);
     return false;
   }
   if (c->http->gone)
@@ -236,6 +242,7 @@ enum err session_claim(struct call *c, int (*render)(struct call *, struct buf *
                            .render = render,
                            .until_us = clock_mono_us() + c->order.wait_ms * 1000};
   c->seeking = seek;
+  engine_worker_asked(kept_engine(all), 1, &seek->filter);
   c->who.actor = STR("worker");
   start_round(all, seek);
   go_on(all, seek);

@@ -102,6 +102,11 @@ struct worker_info {
   size_t queue_count;
 };
 size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct worker_info **out);
+// Of a worker whose claims go to other engines: that it asks for work, waits for some or does no
+// longer, and got some.
+void engine_worker_asked(struct engine *e, int64_t tenant, const struct claim_filter *f);
+void engine_worker_waiting(struct engine *e, int64_t tenant, struct str worker, bool waiting);
+void engine_worker_claimed(struct engine *e, int64_t tenant, struct str worker, size_t count);
 
 // The cleanup as one tenant sees it; what other servers on the same store do does not show.
 struct cleanup_state {

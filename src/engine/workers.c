@@ -161,3 +161,15 @@ size_t engine_workers(struct engine *e, int64_t tenant, struct arena *a, struct 
   pthread_mutex_unlock(&w->lock);
   return count;
 }
+
+void engine_worker_asked(struct engine *e, int64_t tenant, const struct claim_filter *f) {
+  workers_asked(e, tenant, f, clock_now(&e->clock));
+}
+
+void engine_worker_waiting(struct engine *e, int64_t tenant, struct str worker, bool waiting) {
+  workers_waiting(e, tenant, worker, waiting);
+}
+
+void engine_worker_claimed(struct engine *e, int64_t tenant, struct str worker, size_t count) {
+  workers_claimed(e, tenant, worker, count);
+}
