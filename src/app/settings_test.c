@@ -188,6 +188,19 @@ static void what_jobs_lack_is_said_in_one_sentence(void **state) {
   buf_fini(&said);
 }
 
+static void the_names_of_the_async_task_system_set_its_sessions(void **state) {
+  (void)state;
+  set_env("ENABLE_SESSION_ISOLATION", "true");
+  set_env("AUTO_MAP_SESSION_BY_IP", "true");
+  set_env("MAX_SESSIONS", "7");
+  set_env("SESSION_TIMEOUT", "1800000");
+  load();
+  assert_true(settings.sessions && settings.session_by_ip);
+  assert_int_equal(settings.sessions_max, 7);
+  assert_int_equal(settings.session_timeout_ms, 30 * 60 * 1000);
+  settings_fini(&settings);
+}
+
 static void taskyard_config_names_the_file(void **state) {
   (void)state;
   write_file("readers = 4\n");
@@ -550,6 +563,7 @@ int main(void) {
       EACH(our_own_variable_beats_the_borrowed_name),
       EACH(the_documents_storage_can_only_turn_jobs_off),
       EACH(what_jobs_lack_is_said_in_one_sentence),
+      EACH(the_names_of_the_async_task_system_set_its_sessions),
       EACH(taskyard_config_names_the_file),
       EACH(a_named_file_must_be_there),
       EACH(an_unknown_key_is_refused_with_the_nearest),

@@ -254,6 +254,19 @@ static void log_words_are_read_and_shown(void **state) {
   assert_false(parse(KIND_LOG_FORMAT, 0, 0, "xml", &choice));
 }
 
+static void networks_are_read_and_shown(void **state) {
+  (void)state;
+  struct networks all = {0};
+  assert_true(parse(KIND_NETWORKS, 0, 0, " 10.0.0.0/8,192.0.2.1  2001:db8::/32, ", &all));
+  assert_int_equal(all.count, 3);
+  assert_shown(KIND_NETWORKS, &all, "10.0.0.0/8 192.0.2.1 2001:db8::/32");
+  assert_true(parse(KIND_NETWORKS, 0, 0, "", &all));
+  assert_int_equal(all.count, 0);
+  assert_shown(KIND_NETWORKS, &all, "");
+  static const char *const wrong[] = {"proxy", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/8;::1"};
+  for (size_t i = 0; i < 4; i++) assert_false(parse(KIND_NETWORKS, 0, 0, wrong[i], &all));
+}
+
 static void words_of_algorithms_and_roles_are_bits(void **state) {
   (void)state;
   unsigned bits = 99;
@@ -352,6 +365,7 @@ int main(void) {
       cmocka_unit_test(a_backoff_longer_than_its_longest_wait_raises_it),
       cmocka_unit_test(a_broken_backoff_changes_nothing),
       cmocka_unit_test(names_have_few_characters),
+      cmocka_unit_test(networks_are_read_and_shown),
       cmocka_unit_test(words_of_algorithms_and_roles_are_bits),
   };
   return cmocka_run_group_tests(tests, start, stop);

@@ -498,6 +498,43 @@ static void an_ipv6_client_is_named(void **state) {
   end_server(f, 0);
 }
 
+struct ticking {
+  struct http_server *server;
+  struct http_timer *timer, *never;
+  int count;
+};
+
+static void on_tick(void *self) {
+  struct ticking *t = self;
+  if (++t->count == 3)
+    http_stop(t->server, 0);
+  else
+    http_timer_set(t->timer, 1);
+}
+
+static void on_never(void *self) {
+  (void)self;
+  fail_msg("a timer that was taken back came all the same");
+}
+
+static void a_timer_comes_once_each_time_it_is_set(void **state) {
+  (void)state;
+  struct ticking t = {0};
+  struct http_settings settings = test_settings();
+  struct http_hooks hooks = {.handle = test_handle, .refuse = test_refuse};
+  struct fault why = {0};
+  assert_int_equal(http_open(&settings, &hooks, &t.server, &why), ERR_OK);
+  t.timer = http_timer_new(t.server, on_tick, &t);
+  t.never = http_timer_new(t.server, on_never, &t);
+  http_timer_set(t.never, 0);
+  http_timer_set(t.never, -1);
+  http_timer_set(t.timer, 60000);
+  http_timer_set(t.timer, 0);  // the latest counts
+  http_run(t.server);
+  assert_int_equal(t.count, 3);
+  http_close(t.server);
+}
+
 #define SERVED(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define HASTY(what, name) cmocka_unit_test_setup_teardown(name, set_up_hasty_##what, tear_down)
 
@@ -530,6 +567,7 @@ int main(void) {
       cmocka_unit_test(stopping_does_not_wait_past_its_grace),
       cmocka_unit_test(what_is_never_answered_is_freed_with_the_server),
       cmocka_unit_test(a_signal_reaches_the_loop),
+      cmocka_unit_test(a_timer_comes_once_each_time_it_is_set),
       cmocka_unit_test(a_server_that_cannot_listen_says_why),
       cmocka_unit_test(an_ipv6_client_is_named),
   };

@@ -3,6 +3,9 @@
 Shapes row by row, addresses and isolation have files of their own.
 """
 
+import signal
+import time
+
 import pytest
 
 from lib.client import fresh_name, problem
@@ -298,3 +301,56 @@ def test_workers_of_what_is_kept_and_of_sessions_do_not_mix(visit, worker):
     assert claimed["sessionKey"] == api.session
     [own] = worker.claim(types=[api.type])
     assert own["id"] == kept["id"] and own["sessionKey"] is None
+
+
+# --- ends -----------------------------------------------------------------------------------------
+
+def test_who_waits_in_sessions_is_answered_when_the_server_drains(make_server, visit, make_api,
+                                                                  parallel):
+    server = make_server(args=["--sessions"])
+    api, worker = visit(server=server), make_api(server)
+    task = make(api)
+    waiting = [parallel(claim, worker.twin(), api.type, waitMs=20000, workerId="w"),
+               parallel(visit(api.session, server=server).task, task, 20000)]
+    worker.until_worker("w", waiting=True)
+    began = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert waiting[0]() == [] and waiting[1]()["status"] == "pending"
+    server.stop()
+    assert time.monotonic() - began < 10
+
+
+def test_a_worker_whose_key_is_revoked_while_it_waits_gets_nothing(make_server, visit, make_api,
+                                                                   parallel):
+    server = make_server(args=["--sessions"], key="admin-key-of-the-test")
+    admin, api = make_api(server), visit(server=server)
+    made = admin.expect(admin.post("/keys", {"name": "w", "roles": ["worker"]}), 201)
+    worker = make_api(server, key=made["secret"])
+    waiting = parallel(claim, worker, api.type, waitMs=20000, workerId="w")
+    admin.until_worker("w", waiting=True)
+    admin.expect(admin.delete(f"/keys/{made['key']['id']}"))
+    start(api, make(api))
+    assert waiting() == []
+    assert [one["sessionKey"] for one in claim(admin, api.type)] == [api.session]
+
+
+def test_workers_of_other_tenants_get_nothing_of_sessions(make_server, visit, make_api):
+    server = make_server(args=["--sessions"], key="admin-key-of-the-test")
+    admin, api = make_api(server), visit(server=server)
+    body = {"name": "w", "roles": ["worker", "admin"], "tenant": "other"}
+    other = make_api(server, key=admin.expect(admin.post("/keys", body), 201)["secret"])
+    start(api, make(api))
+    problem(other.post("/claims", {"sessions": True}), 403, "forbidden")
+    [claimed] = claim(admin, api.type)
+    lost = other.act(claimed, "heartbeat", {"leaseToken": claimed["leaseToken"]})
+    problem(lost, 409, "lease_lost")
+    problem(other.delete(f"/sessions/{api.session}"), 404, "not_found")
+    problem(other.get("/sessions/stats"), 404, "not_found")
+
+
+def test_without_sessions_the_server_says_which_setting_is_missing(server, make_api):
+    api = make_api(server, key="")
+    for answer in (api.get("/tasks", headers={"X-App-Session": "k"}),
+                   api.post("/demo/tasks/sample"), api.post("/claims", {"sessions": True}),
+                   api.get("/sessions/stats"), api.delete("/sessions/k")):
+        assert "TASKYARD_SESSIONS" in problem(answer, 409, "sessions_off")["detail"]
