@@ -1,101 +1,7 @@
 // client_test.c: calls against a server of one thread that gives the answers a test wants.
-#include "client/client.h"
+#include "client/fake_server.h"
 
-#include "base/mem.h"
-
-#include <arpa/inet.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-// Answers each request of one connection with `answer`; with NULL it only takes them.
-struct fixture {
-  int listener;
-  char url[64];
-  const char *answer;
-  char request[4096];  // the latest
-  sem_t taken;         // a request has been read
-  pthread_t thread;
-  struct arena arena;
-  struct client *client;
-};
-
-static bool read_request(struct fixture *f, int fd) {
-  size_t len = 0;
-  while (len < sizeof f->request - 1) {
-    ssize_t got = read(fd, f->request + len, sizeof f->request - 1 - len);
-    if (got <= 0) return false;
-    len += (size_t)got;
-    f->request[len] = '\0';
-    const char *head_end = strstr(f->request, "\r\n\r\n");
-    const char *length = strcasestr(f->request, "content-length: ");
-    if (!head_end) continue;
-    int64_t body = 0;
-    if (length) {
-      struct str rest = str_of(length + 16);
-      if (!str_to_i64((struct str){rest.at, strcspn(rest.at, "\r")}, &body)) return false;
-    }
-    if (len >= (size_t)(head_end + 4 - f->request) + (size_t)body) return true;
-  }
-  return false;
-}
-
-static void *serve(void *self) {
-  struct fixture *f = self;
-  int fd = accept(f->listener, NULL, NULL);
-  while (fd >= 0 && read_request(f, fd)) {
-    sem_post(&f->taken);
-    if (f->answer && write(fd, f->answer, strlen(f->answer)) < 0) break;
-  }
-  if (fd >= 0) close(fd);
-  return NULL;
-}
-
-static int a_client_of_a_server(void **state) {
-  struct fixture *f = mem_zero(sizeof *f);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof at;
-  f->listener = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(bind(f->listener, (struct sockaddr *)&at, size), 0);
-  assert_int_equal(listen(f->listener, 4), 0);
-  assert_int_equal(getsockname(f->listener, (struct sockaddr *)&at, &size), 0);
-  snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d/", ntohs(at.sin_port));
-  sem_init(&f->taken, 0, 0);
-  arena_init(&f->arena, 1 << 12);
-  struct client_settings settings = {.url = str_of(f->url), .key = STR("tk_secret")};
-  struct fault why;
-  assert_int_equal(client_open(&settings, &f->client, &why), ERR_OK);
-  assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
-  *state = f;
-  return 0;
-}
-
-// The thread is done with the listener before it is closed: a number that is closed may be given
-// again.
-static void end_server(struct fixture *f) {
-  if (f->listener < 0) return;
-  shutdown(f->listener, SHUT_RDWR);
-  pthread_join(f->thread, NULL);
-  close(f->listener);
-  f->listener = -1;
-}
-
-static int both_ended(void **state) {
-  struct fixture *f = *state;
-  client_close(f->client);
-  end_server(f);
-  sem_destroy(&f->taken);
-  arena_fini(&f->arena);
-  mem_free(f);
-  return 0;
-}
 
 static const struct client_call post_call = {
     .method = "POST",
@@ -107,7 +13,7 @@ static const struct client_call post_call = {
 static const struct client_call get_call = {.method = "GET", .path = {"/x?limit=5", 10}};
 
 static void a_call_carries_its_parts_and_brings_the_answer(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   f->answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}";
   struct client_reply reply;
   struct fault why;
@@ -123,7 +29,7 @@ static void a_call_carries_its_parts_and_brings_the_answer(void **state) {
 }
 
 static void the_connection_is_kept_and_nothing_sticks_to_the_next_call(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   f->answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull";
   struct client_reply reply;
   struct fault why;
@@ -136,7 +42,7 @@ static void the_connection_is_kept_and_nothing_sticks_to_the_next_call(void **st
 }
 
 static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   f->answer =
       "HTTP/1.1 422 X\r\nContent-Length: 143\r\nRetry-After: 3\r\n\r\n"
       "{\"code\":\"invalid_field\",\"detail\":\"it is wrong\",\"success\":false,"
@@ -152,7 +58,7 @@ static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) 
 }
 
 static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   f->answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>";
   struct client_reply reply;
   struct fault why;
@@ -161,14 +67,14 @@ static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **st
 }
 
 static void *interrupt_once_taken(void *self) {
-  struct fixture *f = self;
+  struct fake_server *f = self;
   sem_wait(&f->taken);
   client_interrupt(f->client);
   return NULL;
 }
 
 static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   pthread_t other;
   assert_int_equal(pthread_create(&other, NULL, interrupt_once_taken, f), 0);
   struct client_call call = get_call;
@@ -182,7 +88,7 @@ static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
 }
 
 static void no_server_gives_a_sentence_with_the_url(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   end_server(f);
   struct client_reply reply;
   struct fault why;
@@ -192,7 +98,7 @@ static void no_server_gives_a_sentence_with_the_url(void **state) {
 }
 
 static void a_server_that_says_nothing_is_given_up(void **state) {
-  struct fixture *f = *state;
+  struct fake_server *f = *state;
   struct client_settings settings = {.url = str_of(f->url), .timeout_ms = 50};
   struct client *hasty = NULL;
   struct client_reply reply;

@@ -7,7 +7,8 @@
 
 // As the server handed it out. The texts live in the arena that the claim was read into.
 struct claim {
-  struct str id, type, queue, worker, token;
+  struct str id, type, queue, worker;
+  struct str token;    // goes back as it came; nothing in it is ours to read
   struct str name;     // STR_NONE: it has none
   struct str payload;  // JSON, byte for byte
   int64_t attempt, attempts_max;

@@ -26,6 +26,7 @@ struct wish wish_make(struct arena *a, const struct wish_parts *parts) {
   BUF_LIT(&b, "\"workerId\":");
   buf_json_str(&b, str_of(parts->worker));
   if (parts->lease_ms) buf_printf(&b, ",\"leaseMs\":%lld", (long long)parts->lease_ms);
+  if (parts->sessions) BUF_LIT(&b, ",\"sessions\":true");
   BUF_LIT(&b, ",\"limit\":1");
   struct wish wish = {arena_dup(a, buf_str(&b))};
   buf_fini(&b);

@@ -19,6 +19,7 @@ struct wish_parts {
   const char *const *types, *const *queues;  // ended by NULL; none means any
   const char *worker;
   int64_t lease_ms;  // 0: as each task says
+  bool sessions;     // tasks of sessions, instead of durable ones
 };
 struct wish wish_make(struct arena *a, const struct wish_parts *parts);
 

@@ -156,7 +156,7 @@ static enum err report_once(struct slot *s, const struct report *r, struct fault
   arena_reset(a);
   const struct outcome *o = r->outcome;
   struct failure failure = {o->code, o->message, o->kind == OUTCOME_RETRY};
-  bool more = phase_of(s) == PHASE_RUN && !s->plan->once;
+  bool more = phase_of(s) == PHASE_RUN && !s->plan->once && !s->plan->sessions;
   switch (o->kind) {
   case OUTCOME_COMPLETED:
     return moves_complete(s->moves, a, r->claim, o->result, more ? &s->plan->wish : NULL, r->next,

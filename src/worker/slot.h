@@ -14,6 +14,7 @@ struct slot_plan {
   const void *handler_self;
   bool once;          // one task, then the slot ends
   bool until_empty;   // the slot ends when no task is ready
+  bool sessions;      // claims look through all sessions in turn; a completion knows only its own
   int ended_fd;       // an eventfd that gets 1 added when a slot has ended
   _Atomic int phase;  // enum phase; whoever raises it calls slot_notice on every slot
 };

@@ -29,6 +29,7 @@ static const struct option_spec worker_options[] = {
     {"demo", 0, NULL, "run the demo types instead; with --queue and no --type, all of that queue"},
     {"type", 't', "TYPE", "take tasks of this type; may be repeated"},
     {"queue", 'q', "QUEUE", "take tasks of this queue only; may be repeated"},
+    {"sessions", 0, NULL, "take tasks of sessions, whoever's, instead of durable ones"},
     {"concurrency", 'c', "N", "run up to N tasks at a time (1; with --demo 4)"},
     {"worker-id", 0, "ID", "what this worker is called (host name, process id, chance)"},
     {"lease", 0, "TIME", "how long a task stays ours without a heartbeat (as the task says)"},
@@ -49,6 +50,7 @@ static const char *const worker_examples[] = {
     "taskyard worker --type sync --exec \"sh -c './sync.sh || exit 75'\"",
     "taskyard worker --demo",
     "taskyard worker --demo --queue task-queue --concurrency 5",
+    "taskyard worker --demo --sessions",
     NULL,
 };
 
@@ -194,6 +196,7 @@ static enum err setup_read(const struct options *given, struct arena *a, struct 
   TRY(server_read(given, a, &out->crew.slot.server, why));
   out->crew.slot.once = options_has(given, "once");
   out->crew.slot.until_empty = options_has(given, "until-empty");
+  out->crew.slot.sessions = options_has(given, "sessions");
   // A queue without types is taken whole: whoever waits there should hear that nobody knows his.
   bool all_demos = options_has(given, "demo") && options_count(given, "type") == 0 &&
                    options_count(given, "queue") == 0;
@@ -202,6 +205,7 @@ static enum err setup_read(const struct options *given, struct arena *a, struct 
       .queues = list_of(given, "queue", a),
       .worker = worker_name(given, a),
       .lease_ms = lease_ms,
+      .sessions = out->crew.slot.sessions,
   };
   out->crew.slot.wish = wish_make(a, &parts);
   out->crew.name = parts.worker;
