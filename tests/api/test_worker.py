@@ -4,52 +4,12 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
 
-from lib.client import fresh_name
 from lib.server import BINARY, clean_environment
-
-WAIT_S = 10.0
-
-
-class Worker:
-    """One `taskyard worker` process, and what it logged."""
-
-    def __init__(self, server, home, *args):
-        self.id = fresh_name("w")
-        env = {"TASKYARD_URL": server.url}
-        if server.key:
-            env["TASKYARD_KEY"] = server.key
-        self.log_path = home / f"{self.id}.log"
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [str(BINARY), "worker", "--worker-id", self.id, *args],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=home,
-                env=clean_environment(home, env))
-
-    def signal(self, number):
-        self.process.send_signal(number)
-
-    def wait(self, timeout_s=WAIT_S):
-        return self.process.wait(timeout=timeout_s)
-
-    def log(self):
-        return self.log_path.read_text(errors="replace")
-
-    def stop(self):
-        """Ends it, if it still runs, and finds no complaint of a sanitizer."""
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-            try:
-                self.wait(2.0)
-            except subprocess.TimeoutExpired:
-                self.signal(signal.SIGTERM)
-                self.wait()
-        for mark in ("Sanitizer", "runtime error:", "ssertion"):
-            assert mark not in self.log(), self.log()
+from lib.worker import WAIT_S, Worker, until
 
 
 @pytest.fixture
@@ -78,17 +38,6 @@ def runs(worker, api, tmp_path):
         return api.final(task)
 
     return run
-
-
-def until(condition, timeout_s=WAIT_S):
-    """Asks again and again; for what only shows from outside the server."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        threading.Event().wait(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 def alive(pid):
@@ -437,6 +386,19 @@ def test_a_wrong_command_line_is_refused_with_a_sentence(worker, args, word):
     one = worker(*args)
     assert one.wait() == 64
     assert word in one.log()
+
+
+@pytest.mark.parametrize("program, make", [
+    ("./absent.sh", lambda path: None),
+    ("./plain.txt", lambda path: path.write_text("#!/bin/sh\n")),
+    ("./folder", lambda path: path.mkdir()),
+])
+def test_a_program_that_cannot_be_run_is_refused_at_the_start(worker, tmp_path, program, make):
+    make(tmp_path / program)
+    one = worker("--type", "t", "--exec", f"{program} --size 200")
+    assert one.wait() == 64
+    assert f"--exec: {program} is not a program that can be run" in one.log()
+    assert "worker started" not in one.log()
 
 
 def test_a_refused_key_ends_the_worker(make_server, worker):
