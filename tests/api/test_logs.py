@@ -1,6 +1,8 @@
 """What the log tells of tasks (log_jobs), and the directory that gets it too (log_dir)."""
 
+import calendar
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -106,6 +108,20 @@ def test_the_level_is_info_when_nobody_says_otherwise(yard, tmp_path):
 
 
 # --- log_dir --------------------------------------------------------------------------------------
+
+def test_a_text_line_is_the_time_the_level_and_the_message(make_server, make_api):
+    yard = make_api(make_server(log_format="text", log_jobs="all", log_level="debug"))
+    began = time.time()
+    task = yard.fail(yard.running(), "broken", retry=False)
+    lines = [line for line in yard.server.log().splitlines() if line]
+    form = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (error|warn|info|debug): \S.*")
+    assert len(lines) > 1 and all(form.fullmatch(line) for line in lines), yard.server.log()
+    stamp, level = next(form.match(line) for line in lines
+                        if f"Job failed: {task['id']}" in line).groups()
+    assert level == "error"
+    at = calendar.timegm(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
+    assert int(began) <= at <= time.time()
+
 
 def messages(path):
     return [json.loads(line)["message"] for line in path.read_text().splitlines()]
