@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.client import Api  # noqa: E402
 from lib.server import ADMIN, Server, drop_schemas  # noqa: E402
+from lib.sessions import Session, with_sessions  # noqa: E402
 from lib.tokens import SECRET  # noqa: E402
 
 STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
@@ -86,6 +87,39 @@ def make_api():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def session_server(tmp_path_factory, store):
+    """A server with sessions on. Each test has sessions and types of its own there."""
+    running = Server(tmp_path_factory.mktemp("sessions"), store=store, **with_sessions()).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make_session(session_server):
+    """make_session(KEY, server=…): one more session; all have what the test calls them by."""
+    made = []
+
+    def make(session=None, server=session_server, **options):
+        made.append(Session(server, session, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def session(make_session):
+    return make_session()
+
+
+@pytest.fixture
+def crew(session_server, make_api):
+    """Who claims tasks of sessions on that server, and may do everything there."""
+    return make_api(session_server)
 
 
 class Parallel:
