@@ -34,6 +34,13 @@ static const struct table {
     {&BODY_repository, sizeof(struct repository_body)},
     {&BODY_repository_failure, sizeof(struct repository_failure)},
     {&BODY_repository_error, sizeof(struct repository_failure)},
+    {&BODY_job, sizeof(struct job_body)},
+    {&BODY_dummy_job, sizeof(struct dummy_body)},
+    {&BODY_session_task, sizeof(struct session_body)},
+    {&BODY_demo_sample, sizeof(struct demo_body)},
+    {&BODY_demo_file, sizeof(struct demo_body)},
+    {&BODY_demo_api, sizeof(struct demo_body)},
+    {&BODY_demo_batch, sizeof(struct demo_body)},
     {&BODY_empty, 0},
 };
 enum { TABLE_COUNT = sizeof TABLES / sizeof *TABLES };

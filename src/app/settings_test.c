@@ -1,74 +1,7 @@
 // settings_test.c: where settings come from, which source wins, and what is refused.
-#include "app/settings.h"
+#include "app/settings_testing.h"
 
 #include "base/sign.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static struct settings settings;
-static struct fault why;
-static struct settings_source source;
-static char file[] = "taskyard-settings-XXXXXX";
-static const char *variables[8][2];
-
-static const char *read_env(const char *name) {
-  for (size_t i = 0; variables[i][0]; i++)
-    if (strcmp(variables[i][0], name) == 0) return variables[i][1];
-  return NULL;
-}
-
-static int start(void **state) {
-  (void)state;
-  memcpy(file, "taskyard-settings-XXXXXX", sizeof file);
-  int fd = mkstemp(file);
-  if (fd < 0 || close(fd) != 0) return -1;
-  memset(variables, 0, sizeof variables);
-  why = (struct fault){0};
-  source = (struct settings_source){.env = read_env, .config = file};
-  return 0;
-}
-
-static int stop(void **state) {
-  (void)state;
-  return unlink(file);
-}
-
-static void write_file(const char *content) {
-  FILE *out = fopen(file, "we");
-  assert_non_null(out);
-  assert_true(fputs(content, out) >= 0);
-  assert_int_equal(fclose(out), 0);
-}
-
-static void set_env(const char *name, const char *value) {
-  size_t i = 0;
-  while (variables[i][0]) i++;
-  variables[i][0] = name;
-  variables[i][1] = value;
-}
-
-static void load(void) {
-  enum err err = settings_load(&source, &settings, &why);
-  if (err != ERR_OK) print_error("%s\n", why.detail);
-  assert_int_equal(err, ERR_OK);
-}
-
-// `sentence` without the name of the file, which begins it.
-static void assert_refused(const char *sentence) {
-  assert_int_not_equal(settings_load(&source, &settings, &why), ERR_OK);
-  bool names_file = str_starts(str_of(why.detail), str_of(file));
-  assert_string_equal(names_file ? why.detail + strlen(file) : why.detail, sentence);
-}
-
-static void assert_origin(enum setting_index which, const char *expected) {
-  assert_string_equal(settings.origin[which].at, expected);
-}
 
 static void without_anything_the_defaults_hold(void **state) {
   (void)state;
@@ -275,131 +208,6 @@ static void a_line_that_is_too_long_is_refused(void **state) {
   assert_refused(":1: the line is longer than 197 bytes");
 }
 
-static void sections_become_types_and_queues(void **state) {
-  (void)state;
-  write_file(
-      "lease = 1m\n"
-      "[type transcribe]\nqueue = voice\nmax_attempts = 5\nlease = 30m\ntimeout = 2h\n"
-      "priority = -3\ndescription = speech to text\nbackoff = fixed 10s\n"
-      "[queue voice]\npaused = yes\n"
-      "[type plain]\n"
-      "[queue other]\n[queue third]\n");
-  load();
-  assert_int_equal(settings.type_count, 2);
-  const struct type *t = &settings.types[0];
-  assert_int_equal(t->tenant, 1);
-  assert_string_equal(t->name.at, "transcribe");
-  assert_string_equal(t->queue.at, "voice");
-  assert_string_equal(t->description.at, "speech to text");
-  assert_int_equal(t->attempts_max, 5);
-  assert_int_equal(t->lease_ms, 1800000);
-  assert_int_equal(t->timeout_ms, 7200000);
-  assert_int_equal(t->priority, -3);
-  assert_int_equal(t->backoff.kind, BACKOFF_FIXED);
-  assert_int_equal(t->backoff.delay_ms, 10000);
-  assert_int_equal(settings.queue_count, 3);
-  assert_string_equal(settings.queues[0].name.at, "voice");
-  assert_true(settings.queues[0].paused);
-  assert_false(settings.queues[2].paused);
-  settings_fini(&settings);
-}
-
-static void what_a_section_leaves_out_is_absent(void **state) {
-  (void)state;
-  write_file("[type plain]\n");
-  load();
-  const struct type *t = &settings.types[0];
-  assert_true(t->priority == VERSION_NONE);
-  assert_int_equal(t->timeout_ms, -1);
-  assert_int_equal(t->attempts_max, 0);
-  assert_int_equal(t->lease_ms, 0);
-  assert_int_equal(t->backoff.delay_ms, 0);
-  assert_true(str_is_none(t->queue));
-  settings_fini(&settings);
-}
-
-static void parts_of_a_backoff_fill_up_with_the_usual(void **state) {
-  (void)state;
-  write_file("[type a]\nbackoff_jitter = 0.5\nbackoff_max = 10m\n");
-  load();
-  const struct backoff *b = &settings.types[0].backoff;
-  assert_int_equal(b->kind, BACKOFF_EXPONENTIAL);
-  assert_int_equal(b->delay_ms, 1000);
-  assert_int_equal(b->delay_max_ms, 600000);
-  assert_int_equal(b->jitter_percent, 50);
-  settings_fini(&settings);
-}
-
-static void a_backoff_above_its_maximum_is_refused(void **state) {
-  (void)state;
-  write_file("[type a]\nbackoff_delay = 2h\n");
-  assert_refused(": [type a] has a backoff_max below its backoff_delay");
-}
-
-static void a_long_type_name_is_kept_whole(void **state) {
-  (void)state;
-  char name[101], content[128];
-  memset(name, 'n', 100);
-  name[100] = '\0';
-  snprintf(content, sizeof content, "[type %s]\nlease=1m\n", name);
-  write_file(content);
-  load();
-  assert_string_equal(settings.types[0].name.at, name);
-  settings_fini(&settings);
-}
-
-static void an_unknown_section_is_refused_even_when_empty(void **state) {
-  (void)state;
-  write_file("[tpye transcribe]\n");
-  assert_refused(":1: [tpye transcribe] is no section; there are [type NAME] and [queue NAME]");
-}
-
-static void a_section_needs_a_good_name(void **state) {
-  (void)state;
-  write_file("[type two words]\n");
-  assert_refused(
-      ":1: the name of a type must be 1 to 128 letters, digits or . _ : / -, "
-      "not \"two words\"");
-  write_file("[queue]\n");
-  assert_refused(":1: the name of a queue must be 1 to 128 letters, digits or . _ : / -, not \"\"");
-}
-
-static void a_section_that_stands_twice_is_refused(void **state) {
-  (void)state;
-  write_file("[type a]\n[queue a]\n[type a]\n");
-  assert_refused(":3: [type a] stands here a second time");
-  write_file("[queue a]\n[queue a]\n");
-  assert_refused(":2: [queue a] stands here a second time");
-}
-
-static void an_unknown_key_of_a_section_is_refused(void **state) {
-  (void)state;
-  write_file("[type a]\nmax_attemps = 3\n");
-  assert_refused(":2: [type] has no key max_attemps; did you mean max_attempts?");
-}
-
-static void keys_of_later_versions_are_refused_as_such(void **state) {
-  (void)state;
-  write_file("[type a]\npush_url = http://127.0.0.1/\n");
-  assert_refused(":2: push_url comes in a later version");
-  write_file("[queue a]\nconcurrency = 5\n");
-  assert_refused(":2: concurrency comes in a later version");
-}
-
-static void a_key_of_a_section_that_stands_twice_is_refused(void **state) {
-  (void)state;
-  write_file("[type a]\nlease = 1m\nlease = 1m\n");
-  assert_refused(":3: lease stands here a second time");
-}
-
-static void a_bad_value_in_a_section_is_refused(void **state) {
-  (void)state;
-  write_file("[type a]\nlease = 500ms\n");
-  assert_refused(
-      ":2: lease must be a duration between 1s and 1d, as in 250ms, 30s, 5m or 1h, "
-      "not \"500ms\"");
-}
-
 static void a_key_file_gives_the_key(void **state) {
   (void)state;
   write_file(" tk_from_file \nsecond line\n");
@@ -550,8 +358,6 @@ static void settings_can_be_loaded_again_from_their_source(void **state) {
   settings_fini(&settings);
 }
 
-#define EACH(test) cmocka_unit_test_setup_teardown(test, start, stop)
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       EACH(without_anything_the_defaults_hold),
@@ -575,18 +381,6 @@ int main(void) {
       EACH(a_line_that_is_no_entry_is_refused),
       EACH(a_section_that_is_not_closed_is_refused),
       EACH(a_line_that_is_too_long_is_refused),
-      EACH(sections_become_types_and_queues),
-      EACH(what_a_section_leaves_out_is_absent),
-      EACH(parts_of_a_backoff_fill_up_with_the_usual),
-      EACH(a_backoff_above_its_maximum_is_refused),
-      EACH(a_long_type_name_is_kept_whole),
-      EACH(an_unknown_section_is_refused_even_when_empty),
-      EACH(a_section_needs_a_good_name),
-      EACH(a_section_that_stands_twice_is_refused),
-      EACH(an_unknown_key_of_a_section_is_refused),
-      EACH(keys_of_later_versions_are_refused_as_such),
-      EACH(a_key_of_a_section_that_stands_twice_is_refused),
-      EACH(a_bad_value_in_a_section_is_refused),
       EACH(a_key_file_gives_the_key),
       EACH(an_empty_key_file_is_refused),
       EACH(a_key_and_a_key_file_exclude_each_other),

@@ -143,7 +143,9 @@ static int receive(struct client *c) {
     have += (size_t)got;
     c->answer[have] = '\0';
   }
-  return c->status = (int)strtol(c->answer + 9, NULL, 10);
+  int64_t status = 0;
+  assert_true(str_to_i64((struct str){c->answer + strlen("HTTP/1.1 "), 3}, &status));
+  return c->status = (int)status;
 }
 
 static int ask(struct client *c, const char *method, const char *path, const char *who,
