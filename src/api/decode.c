@@ -82,11 +82,11 @@ static bool parse_digits(struct str text, size_t count, uint64_t *out) {
 bool hex_parse(struct str text, uint64_t *out) { return parse_digits(text, 16, out); }
 
 struct lease_token token_lease(struct str token) {
-  struct str lease = token, session = STR_NONE;
+  struct str lease = token;
   uint64_t lease_number, session_number = 0;
   if (str_starts(token, STR("s"))) {
     lease = str_from(token, 1);
-    session = str_cut(&lease, '.');
+    struct str session = str_cut(&lease, '.');
     if (!parse_digits(session, 8, &session_number) || session_number == 0) lease = STR_NONE;
   }
   if (!hex_parse(lease, &lease_number) || lease_number == 0)

@@ -237,16 +237,19 @@ static enum err enter(struct call *c, struct str key) {
   return ERR_OK;
 }
 
-static enum err refuse_method(struct call *c) {
+static void tell_methods(struct call *c) {
   c->allow = route_allow(c, route_session_methods(c->route));
-  return fault_set(&c->fault, ERR_METHOD_NOT_ALLOWED, "of a session this route takes %.*s",
-                   STR_FMT(c->allow));
+  fault_set(&c->fault, ERR_METHOD_NOT_ALLOWED, "of a session this route takes %.*s",
+            STR_FMT(c->allow));
 }
 
 static enum err enter_session(struct call *c) {
   struct str key;
   c->door = &DOOR_session;
-  if (c->route->session.handle == NULL) return refuse_method(c);
+  if (c->route->session.handle == NULL) {
+    tell_methods(c);
+    return ERR_METHOD_NOT_ALLOWED;
+  }
   c->entry = c->route->session;
   if (auth_is_open(c->api)) TRY(auth_check_local(c));
   TRY(find_key(c, &key));
@@ -276,7 +279,7 @@ void session_refused(struct call *c, enum err err) {
   if (c->api->sessions == NULL || c->route == NULL || has_credential(c)) return;
   if (!is_for_session(c)) return;
   c->door = &DOOR_session;
-  if (err == ERR_METHOD_NOT_ALLOWED) err = refuse_method(c);
+  if (err == ERR_METHOD_NOT_ALLOWED) tell_methods(c);
 }
 
 // With a credential nothing here counts but a session key that was sent as well.
