@@ -112,6 +112,7 @@ DEEDS = {
     "POST /jobs": (lambda api, at: api.post("/jobs", {"type": api.type}), ["task.created"]),
     "POST /jobs/start-dummy-job": (lambda api, at: api.post("/jobs/start-dummy-job"),
                                    ["task.created"]),
+    "POST /tasks/cleanup/run": (lambda api, at: api.post("/tasks/cleanup/run"), []),
     # Those of sessions only; what happens in a session is told in its own events.
     **{f"POST /demo/tasks/{kind}": (lambda api, at, kind=kind: api.post(f"/demo/tasks/{kind}"), [])
        for kind in ("sample", "file-processing", "api-call", "batch")},
