@@ -21,9 +21,11 @@ static void put_options(struct buf *b, const struct retention *retention) {
   buf_char(b, ',');
   put_limit(b, "maxFailedTasks", retention->keep.failed);
   buf_char(b, ',');
-  put_limit(b, "keepForMs", retention->keep.for_ms);
-  buf_char(b, ',');
   put_limit(b, "cleanupInterval", retention->interval_ms);
+  if (!retention->per_tenant) {
+    buf_char(b, ',');
+    put_limit(b, "keepForMs", retention->keep.for_ms);
+  }
   buf_char(b, '}');
 }
 
@@ -90,8 +92,10 @@ static int render_status(struct call *c, struct buf *b) {
   BUF_LIT(b, ",\"lastRun\":");
   buf_json_str(b, state.running ? STR("running") : STR("idle"));
   put_latest(b, &state);
-  BUF_LIT(b, ",\"types\":");
-  put_types(c, b);
+  if (!state.retention.per_tenant) {
+    BUF_LIT(b, ",\"types\":");
+    put_types(c, b);
+  }
   BUF_LIT(b, "}}");
   return 200;
 }

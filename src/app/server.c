@@ -164,6 +164,15 @@ static enum err open_session_store(void *self, struct store **out, struct fault 
   return stores_open_session(s->settings, out, why);
 }
 
+// The counts hold over all that a session has, and no type has a say.
+static struct engine_settings session_engine(const struct settings *s) {
+  struct engine_settings settings = engine_defaults(s);
+  settings.retention = (struct retention){.keep = {s->session_completed_max, s->session_failed_max},
+                                          .per_tenant = true,
+                                          .interval_ms = s->session_cleanup_interval_ms};
+  return settings;
+}
+
 static struct session_settings session_settings(struct server *s) {
   const struct settings *from = s->settings;
   return (struct session_settings){.on = from->sessions,
@@ -171,7 +180,7 @@ static struct session_settings session_settings(struct server *s) {
                                    .proxies = from->trusted_proxies,
                                    .max = (size_t)from->sessions_max,
                                    .timeout_ms = from->session_timeout_ms,
-                                   .engine = engine_defaults(from),
+                                   .engine = session_engine(from),
                                    .open_store = open_session_store,
                                    .self = s};
 }

@@ -127,10 +127,16 @@ static void the_names_of_the_async_task_system_set_its_sessions(void **state) {
   set_env("AUTO_MAP_SESSION_BY_IP", "true");
   set_env("MAX_SESSIONS", "7");
   set_env("SESSION_TIMEOUT", "1800000");
+  set_env("MAX_COMPLETED_TASKS", "50");
+  set_env("MAX_FAILED_TASKS", "0");
+  set_env("TASK_CLEANUP_INTERVAL", "300000");
   load();
   assert_true(settings.sessions && settings.session_by_ip);
   assert_int_equal(settings.sessions_max, 7);
   assert_int_equal(settings.session_timeout_ms, 30 * 60 * 1000);
+  assert_int_equal(settings.session_completed_max, 50);
+  assert_int_equal(settings.session_failed_max, 0);
+  assert_int_equal(settings.session_cleanup_interval_ms, 5 * 60 * 1000);
   settings_fini(&settings);
 }
 
