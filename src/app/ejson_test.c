@@ -39,6 +39,7 @@ static void a_date_becomes_a_time_whichever_way_it_is_written(void **state) {
   check("{\"$date\":\"2026-01-01T00:00:00Z\"}", "\"2026-01-01T00:00:00Z\"");
   check("{\"$date\":{\"$numberLong\":\"1767225600000\"}}", "\"2026-01-01T00:00:00.000Z\"");
   check("{\"$date\":1767225600250}", "\"2026-01-01T00:00:00.250Z\"");
+  check("{\"$date\":{\"$numberLong\":\"-1500\"}}", "\"1969-12-31T23:59:58.500Z\"");
 }
 
 static void a_number_becomes_a_number(void **state) {

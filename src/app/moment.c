@@ -39,9 +39,9 @@ static bool parse_calendar(const char *text, int64_t *out_ms) {
     int64_t fraction_ms, offset_s;
     bool is_local;
     if (!rest || !parse_zone(parse_fraction(rest, &fraction_ms), &is_local, &offset_s)) continue;
-    time_t seconds = is_local ? mktime(&parts) : timegm(&parts);
+    int64_t seconds = (int64_t)(is_local ? mktime(&parts) : timegm(&parts)) - offset_s;
     if (seconds < 0) return false;
-    *out_ms = ((int64_t)seconds - offset_s) * 1000 + fraction_ms;
+    *out_ms = seconds * 1000 + fraction_ms;
     return true;
   }
   return false;
@@ -60,14 +60,15 @@ bool moment_parse(struct str text, int64_t *out_ms) {
   return parse_calendar(copy, out_ms);
 }
 
+// Before 1970 the milliseconds count forwards from the second below.
 void moment_show(int64_t ms, struct buf *out) {
-  time_t seconds = (time_t)(ms / 1000);
+  int64_t within = ms % 1000;
+  time_t seconds = (time_t)(ms / 1000 - (within < 0));
   struct tm parts;
-  char text[TEXT_BYTES_MAX];
   if (!gmtime_r(&seconds, &parts)) return;
-  size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  buf_bytes(out, text, len);
-  buf_printf(out, ".%03dZ", (int)(ms % 1000));
+  buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+             parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+             (int)(within < 0 ? within + 1000 : within));
 }
 
 void moment_show_age(int64_t ms, int64_t now_ms, struct buf *out) {

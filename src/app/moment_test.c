@@ -73,14 +73,35 @@ static void assert_age(int64_t ms, int64_t now_ms, const char *expected) {
   buf_fini(&out);
 }
 
-static void a_moment_is_written_in_utc(void **state) {
-  (void)state;
+static void assert_shown(int64_t ms, const char *expected) {
   struct buf out;
   buf_init(&out, 64);
-  moment_show(MORNING + 7, &out);
+  moment_show(ms, &out);
   buf_char(&out, '\0');
-  assert_string_equal(out.at, "2026-01-01T09:30:00.007Z");
+  assert_string_equal(out.at, expected);
   buf_fini(&out);
+}
+
+static void a_moment_is_written_in_utc(void **state) {
+  (void)state;
+  assert_shown(MORNING + 7, "2026-01-01T09:30:00.007Z");
+}
+
+// Documents that are imported may tell of births.
+static void a_moment_before_1970_is_written_as_well(void **state) {
+  (void)state;
+  assert_shown(-1, "1969-12-31T23:59:59.999Z");
+  assert_shown(-1000, "1969-12-31T23:59:59.000Z");
+  assert_shown(-1500, "1969-12-31T23:59:58.500Z");
+  assert_shown(-62135596800000, "0001-01-01T00:00:00.000Z");
+}
+
+static void what_is_before_1970_in_utc_is_refused(void **state) {
+  (void)state;
+  int64_t ms = 7;
+  assert_false(moment_parse(STR("1970-01-01T00:00:00+02:00"), &ms));
+  assert_int_equal(ms, 7);
+  assert_read("1970-01-01T02:00:00+02:00", 0);
 }
 
 static void an_age_has_its_biggest_unit(void **state) {
@@ -101,6 +122,8 @@ int main(void) {
       cmocka_unit_test(without_a_zone_it_is_local_time),
       cmocka_unit_test(what_is_no_time_is_refused),
       cmocka_unit_test(a_moment_is_written_in_utc),
+      cmocka_unit_test(a_moment_before_1970_is_written_as_well),
+      cmocka_unit_test(what_is_before_1970_in_utc_is_refused),
       cmocka_unit_test(an_age_has_its_biggest_unit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
