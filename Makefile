@@ -5,7 +5,7 @@ DESTDIR ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all run test lint analyze format asan tsan coverage bench bench-postgres bench-peers docs
-.PHONY: install clean help
+.PHONY: proof proof-long install clean help
 
 all: ## build/taskyard: install what is missing, build
 	@tools/packages build
@@ -43,6 +43,14 @@ tsan: ## the unit tests under ThreadSanitizer
 coverage: ## line coverage of src/ by unit and API tests; fails under 85 %
 	@tools/packages test
 	@tools/coverage
+
+proof: ## the core under fire: fuzzing, faults, hardening; at most 20 minutes (proof/README.md)
+	@tools/packages test
+	@tools/run-proof
+
+proof-long: ## the long form: hours, goes on where it was interrupted; writes proof/RESULTS.md
+	@tools/packages test
+	@tools/run-proof --long
 
 bench: ## the fixed load profiles; bench/RESULTS.md explains the figures
 	@tools/packages build
