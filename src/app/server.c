@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "app/keyring.h"
+#include "app/guard.h"
 #include "app/job_log.h"
+#include "app/keyring.h"
 #include "app/stores.h"
 #include "app/value.h"
 #include "base/log.h"
@@ -306,6 +307,7 @@ static void announce(const struct server *s) {
 enum err server_run(const struct settings *settings, struct fault *why) {
   struct server server = {.settings = settings, .log_jobs = (int)settings->log_jobs};
   signal(SIGPIPE, SIG_IGN);
+  guard_process(settings);
   enum err err = build(&server, why);
   if (err == ERR_OK) {
     announce(&server);
