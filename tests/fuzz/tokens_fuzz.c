@@ -64,7 +64,7 @@ static void take_keys(struct str text) {
   struct str exact = exact_copy(text);
   if (jwks_new(exact, STR_NONE, settings().ways, &keys, &why) == ERR_OK) {
     HOLDS(jwks_count(keys) > 0, "a JWKS that is taken has a key");
-    HOLDS(jwks_find(keys, SIGN_HS256, STR_NONE) == NULL, "no JWKS brings a secret");
+    HOLDS(jwks_find(keys, SIGN_EDDSA, STR_NONE) == NULL, "no key serves what is not taken");
   } else {
     HOLDS(why.detail[0], "a JWKS is refused with a sentence");
   }
