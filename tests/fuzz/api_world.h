@@ -7,9 +7,11 @@
 #include "fuzz.h"
 
 #include "api/api.h"
+#include "api/jwt_testing.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/sign.h"
 #include "engine/inside.h"
 #include "store/sqlite/sqlite.h"
 
@@ -73,12 +75,15 @@ static void world_open(struct str admin_key) {
   if (err == ERR_OK) err = engine_open(world.store, &of_engine, &world.engine, &why);
   if (err == ERR_OK) err = readers_start(world.engine, &why);
   HOLDS(err == ERR_OK, "a store in memory opens: %s", why.detail);
-  struct api_settings of_api = {.engine = world.engine,
-                                .version = STR("0"),
-                                .store_name = STR("memory"),
-                                .service_name = STR("fuzz"),
-                                .admin_key = admin_key,
-                                .body_bytes_max = 1 << 20};
+  struct api_settings of_api = {
+      .engine = world.engine,
+      .version = STR("0"),
+      .store_name = STR("memory"),
+      .service_name = STR("fuzz"),
+      .admin_key = admin_key,
+      .body_bytes_max = 1 << 20,
+      .jwt = {
+          .ways = 1u << SIGN_HS256, .secret = STR(SECRET), .leeway_ms = 30000, .roles = ROLE_USER}};
   world.api = api_open(&of_api);
   world.hooks = api_hooks(world.api);
 }
@@ -111,9 +116,17 @@ static void world_pass(int64_t ms) {
 struct world_ask {
   enum http_method method;
   struct str path, query, body;  // body STR_NONE: none
-  struct str key;                // STR_NONE: no credential
+  struct str key;                // STR_NONE: none
+  struct str user;               // whose token goes with it, in place of the key; STR_NONE: none
   struct str extra_name, extra_value;
 };
+
+// Ends in 2033.
+static struct str world_bearer(struct arena *a, struct str user) {
+  struct str claims = arena_printf(a, "{\"sub\":\"%.*s\",\"exp\":2000000000}", STR_FMT(user));
+  struct str token = token_of(a, STR("{\"alg\":\"HS256\"}"), claims);
+  return arena_printf(a, "Bearer %.*s", STR_FMT(token));
+}
 
 static struct http_request *world_request(const struct world_ask *ask) {
   struct http_request *r = mem_zero(sizeof *r);
@@ -131,7 +144,10 @@ static struct http_request *world_request(const struct world_ask *ask) {
   *h++ = (struct http_header){STR("Host"), STR("localhost")};
   if (!str_is_none(ask->body))
     *h++ = (struct http_header){STR("Content-Type"), STR("application/json")};
-  if (!str_is_none(ask->key)) *h++ = (struct http_header){STR("x-api-key"), arena_dup(a, ask->key)};
+  if (!str_is_none(ask->user))
+    *h++ = (struct http_header){STR("Authorization"), world_bearer(a, ask->user)};
+  else if (!str_is_none(ask->key))
+    *h++ = (struct http_header){STR("x-api-key"), arena_dup(a, ask->key)};
   if (!str_is_none(ask->extra_name))
     *h++ = (struct http_header){arena_dup(a, ask->extra_name), arena_dup(a, ask->extra_value)};
   r->header_count = (size_t)(h - r->headers);

@@ -35,6 +35,8 @@ static const struct {
     {&BODY_repository, sizeof(struct repository_body)},
     {&BODY_repository_failure, sizeof(struct repository_failure)},
     {&BODY_repository_error, sizeof(struct repository_failure)},
+    {&BODY_job, sizeof(struct job_body)},
+    {&BODY_dummy_job, sizeof(struct dummy_body)},
 };
 enum { BODY_COUNT = sizeof BODIES / sizeof *BODIES };
 
