@@ -1,6 +1,8 @@
 // mem.c: the process heap.
 #include "base/mem.h"
 
+#include "base/proof.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,11 +17,17 @@ static void *mem_or_die(void *at) {
 }
 
 // Zero bytes are asked for as one: malloc(0) may return NULL.
-void *mem_alloc(size_t bytes) { return mem_or_die(malloc(bytes ? bytes : 1)); }
+void *mem_alloc(size_t bytes) {
+  return mem_or_die(proof_mem_fails() ? NULL : malloc(bytes ? bytes : 1));
+}
 
-void *mem_zero(size_t bytes) { return mem_or_die(calloc(1, bytes ? bytes : 1)); }
+void *mem_zero(size_t bytes) {
+  return mem_or_die(proof_mem_fails() ? NULL : calloc(1, bytes ? bytes : 1));
+}
 
-void *mem_resize(void *old, size_t bytes) { return mem_or_die(realloc(old, bytes ? bytes : 1)); }
+void *mem_resize(void *old, size_t bytes) {
+  return mem_or_die(proof_mem_fails() ? NULL : realloc(old, bytes ? bytes : 1));
+}
 
 char *mem_copy(const char *at, size_t bytes) {
   char *copy = mem_alloc(bytes + 1);

@@ -1,5 +1,6 @@
 // run.c: one unit of work from end to end: plan, load, decide, commit, answer.
 #include "base/log.h"
+#include "base/proof.h"
 #include "engine/inside.h"
 
 static const int64_t FAILURE_EVERY_US = 60 * 1000 * 1000;
@@ -72,7 +73,9 @@ static enum err commit(struct unit *u, struct fault *why) {
   }
   struct change change = unit_change(u);
   int64_t started = clock_mono_us();
+  if (proof_fails_at(PROOF_BEFORE_COMMIT)) return fault_set(why, ERR_UNAVAILABLE, "no commit");
   TRY(ops->apply(u->lane->store, &change, why));
+  proof_fails_at(PROOF_AFTER_COMMIT);
   uint64_t took = (uint64_t)(clock_mono_us() - started);
   atomic_fetch_add(&u->e->commits, 1);
   atomic_fetch_add(&u->e->items, u->rows.count);
@@ -191,6 +194,7 @@ enum err run_unit(struct unit *u, bool sweep) {
   u->ended_mark = e->ended_lately.now;
   u->catalog_from = e->catalog.version;
   u->lane->unit = u;
+  atomic_store(&u->holds, 1);  // our own, so that answering cannot free it under us
   engine_pause(e);
   plan(u);
   lane_begins(u->lane);
@@ -199,6 +203,7 @@ enum err run_unit(struct unit *u, bool sweep) {
   if (err == ERR_OK) {
     begin_to_decide(u);
     decide(u);
+    if (proof_word(PROOF_answer_early)) answer_all(u);
     engine_pause(e);
     err = commit(u, &why);
     if (err == ERR_OK) tell_listener(u);
@@ -206,9 +211,9 @@ enum err run_unit(struct unit *u, bool sweep) {
   }
   lane_ends(u->lane);
   if (err != ERR_CONFLICT) lane_note(u->lane, err == ERR_TOO_MANY ? ERR_OK : err);
-  atomic_store(&u->holds, 1);  // our own, so that answering cannot free it under us
   if (err == ERR_OK) {
     absorb(u);
+    proof_fails_at(PROOF_BEFORE_ANSWERS);
     answer_all(u);
   } else {
     fail(u, err, &why);

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "model/words.h"
 #include "store/sqlite/error.h"
+#include "store/sqlite/proof.h"
 
 enum {
   STEPS_PER_LOOK = 20000,     // instructions of SQLite between two looks at the clock: about a ms
@@ -154,7 +155,9 @@ static enum err configure(struct conn *c, enum conn_kind kind, int64_t cache_kib
            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = OFF;"
            "PRAGMA query_only = %d;",
            (long long)cache_kib, JOURNAL_BYTES, kind == CONN_READ);
-  return sqlite_conn_exec(c, sql, why);
+  TRY(sqlite_conn_exec(c, sql, why));
+  sqlite_proof_opened(c->db);
+  return ERR_OK;
 }
 
 enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind, int64_t cache_kib,

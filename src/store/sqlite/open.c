@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/proof.h"
 #include "store/sqlite/file.h"
 #include "store/sqlite/internal.h"
+#include "store/sqlite/proof.h"
 
 // Measured with bench/store. A larger cache brings nothing over the kernel's own, a very large one
 // costs. A checkpoint holds up the orders that wait just then, so it must be rarer than one in a
@@ -19,11 +21,14 @@ static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 static void sqlite_setup(void) {
   sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  sqlite_proof_config();
   sqlite3_initialize();
+  sqlite_proof_setup();
 }
 
 static struct sqlite_settings settings_filled(const struct sqlite_settings *given) {
   struct sqlite_settings s = given ? *given : (struct sqlite_settings){0};
+  if (s.checkpoint_pages <= 0) s.checkpoint_pages = (int64_t)proof_word(PROOF_checkpoint_pages);
   if (s.checkpoint_pages <= 0) s.checkpoint_pages = CHECKPOINT_PAGES;
   if (s.cache_kib <= 0) s.cache_kib = CACHE_KIB;
   if (s.read_deadline_ms <= 0) s.read_deadline_ms = READ_DEADLINE_MS;
