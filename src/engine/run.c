@@ -145,6 +145,12 @@ static void answer_all(struct unit *u) {
   }
 }
 
+// What a proof must catch: nobody may hear before the commit.
+static void answer_early(struct unit *u) {
+  answer_all(u);
+  if (engine_hand_out(u->e)) u->e->settings.wake(u->e->settings.self);
+}
+
 // In an outage units fail by the hundred: each kind of failure is said once, and once a minute.
 static void log_failure(struct engine *e, const struct fault *why) {
   int64_t now_us = clock_mono_us(), said_us = atomic_load(&e->failure_logged_us);
@@ -203,7 +209,7 @@ enum err run_unit(struct unit *u, bool sweep) {
   if (err == ERR_OK) {
     begin_to_decide(u);
     decide(u);
-    if (proof_word(PROOF_answer_early)) answer_all(u);
+    if (proof_word(PROOF_answer_early)) answer_early(u);
     engine_pause(e);
     err = commit(u, &why);
     if (err == ERR_OK) tell_listener(u);

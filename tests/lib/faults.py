@@ -1,0 +1,173 @@
+"""Faults on demand: the page that steers a server of a proof build, and the judge of what is left."""
+
+import mmap
+import os
+import re
+import shutil
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+from lib.server import ROOT, Server
+
+FLAVOUR = ROOT / "build" / "faults"
+JUDGE = FLAVOUR / "tests" / "judge"
+KEY = "proof-key-of-at-least-16"
+WORDS = re.findall(r"^WORD\((\w+)\)", (ROOT / "src/base/proof.def").read_text(), re.M)
+KINDS = "write sync truncate open delete shm read lock stat".split()
+CRASH, CRASH_AMID, EIO, ENOSPC, SHORT, DELAY = range(1, 7)
+BEFORE_COMMIT, AFTER_COMMIT, BEFORE_ANSWERS = range(1, 4)
+EXIT_BROKEN = 74
+
+
+def kinds(*names):
+    """Bits for io_kinds."""
+    return sum(1 << KINDS.index(name) for name in names)
+
+
+class Page:
+    """page.io_at = 7 tells the server, page.io_calls asks it."""
+
+    def __init__(self, path):
+        path.write_bytes(bytes(4096))
+        with open(path, "r+b") as file:
+            self.__dict__["map"] = mmap.mmap(file.fileno(), 4096)
+
+    def __getattr__(self, name):
+        return struct.unpack_from("<Q", self.map, 8 * WORDS.index(name))[0]
+
+    def __setattr__(self, name, value):
+        struct.pack_into("<Q", self.map, 8 * WORDS.index(name), value)
+
+    def clear(self):
+        for name in WORDS:
+            setattr(self, name, 0)
+
+    def set(self, **words):
+        self.clear()
+        for name, value in words.items():
+            setattr(self, name, value)
+
+
+class Faulty(Server):
+    """A server of the proof build on a store of its own; it may die at any moment."""
+
+    def __init__(self, directory, record=False):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.page = Page(directory / "page")
+        env = {"TASKYARD_PROOF_PAGE": str(directory / "page")}
+        self.record_path = directory / "record" if record else None
+        if record:
+            env["TASKYARD_PROOF_RECORD"] = str(self.record_path)
+        super().__init__(directory, key=KEY, env=env)
+        self.path = directory / "taskyard.db"
+
+    def try_start(self):
+        """False when it died before it was ready."""
+        try:
+            self.start()
+            return True
+        except AssertionError:
+            return False
+
+    def await_end(self, timeout_s=10.0):
+        """Its exit code when it ends by itself; None when it lives on."""
+        try:
+            return self.process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def at(self):
+        """How long the record is by now."""
+        return self.record_path.stat().st_size if self.record_path else 0
+
+
+class Facts:
+    """What clients were told, for the judge."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write(self, path):
+        path.write_text("".join(line + "\n" for line in self.lines))
+
+    def task(self, task, at=0):
+        self.lines.append(f"T {at} {task['id']} {task['revision']} {task['status']} "
+                          f"{task['attempt']} {task['subject'] or '-'}")
+
+    def add(self, kind, what, at=0):
+        self.lines.append(f"{kind} {at} {what}")
+
+    def group(self, subjects):
+        self.lines.append("G " + " ".join(subjects))
+
+
+class Judge:
+    """One process judges many stores."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([JUDGE, "lines"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def why(self, store, facts="-"):
+        """None when it is good, else the first thing that is wrong."""
+        self.process.stdin.write(f"{store} {facts}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        if answer.startswith("good "):
+            return None
+        return answer.removeprefix("bad ") or "the judge died of it"
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Part:
+    """Counts cases, bounds the time, and ends with the line that tools/run-proof reads."""
+
+    def __init__(self, name, arguments, short_s):
+        self.name, self.passed, self.failures = name, 0, []
+        self.long = "--long" in arguments
+        seed = arguments[arguments.index("--seed") + 1] if "--seed" in arguments else None
+        self.seed = int(seed) if seed else int.from_bytes(os.urandom(4), "big")
+        self.directory = ROOT / "build" / "proof" / name
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.began = time.monotonic()
+        self.end = self.began + (6 * 3600 if self.long else short_s)
+        print(f"{name}: seed {self.seed}", flush=True)
+
+    @property
+    def late(self):
+        return time.monotonic() > self.end
+
+    def scratch(self):
+        """An empty folder in memory, where there is one: thousands of stores come and go there."""
+        base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else self.directory
+        folder = base / f"taskyard-proof-{self.name}-{os.getpid()}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    def check(self, good, sentence):
+        if good:
+            self.passed += 1
+        else:
+            self.failures.append(sentence)
+            print(f"{self.name}: FAILED: {sentence}", flush=True)
+        return good
+
+    def say(self, sentence):
+        print(f"{self.name}: {sentence}", flush=True)
+
+    def finish(self):
+        self.say(f"{time.monotonic() - self.began:.0f} s")
+        print(f"{self.name}: {self.passed} passed, {len(self.failures)} failed", flush=True)
+        return 1 if self.failures or not self.passed else 0
+
+
+def build():
+    """The proof build and its judge."""
+    subprocess.run([ROOT / "tools" / "build", "faults", "--check", "taskyard", "tests/judge"],
+                   check=True)
