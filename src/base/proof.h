@@ -37,7 +37,12 @@ enum proof_action {
   PROOF_DELAY,
 };
 
-enum proof_point { PROOF_BEFORE_COMMIT = 1, PROOF_AFTER_COMMIT, PROOF_BEFORE_ANSWERS };
+enum proof_point {
+  PROOF_BEFORE_COMMIT = 1,
+  PROOF_AFTER_COMMIT,
+  PROOF_BEFORE_ANSWERS,
+  PROOF_TOO_LATE,  // between the answers and the commit; only with answer_early
+};
 
 #ifdef TASKYARD_PROOF
 

@@ -145,12 +145,6 @@ static void answer_all(struct unit *u) {
   }
 }
 
-// What a proof must catch: nobody may hear before the commit.
-static void answer_early(struct unit *u) {
-  answer_all(u);
-  if (engine_hand_out(u->e)) u->e->settings.wake(u->e->settings.self);
-}
-
 // In an outage units fail by the hundred: each kind of failure is said once, and once a minute.
 static void log_failure(struct engine *e, const struct fault *why) {
   int64_t now_us = clock_mono_us(), said_us = atomic_load(&e->failure_logged_us);
@@ -200,7 +194,6 @@ enum err run_unit(struct unit *u, bool sweep) {
   u->ended_mark = e->ended_lately.now;
   u->catalog_from = e->catalog.version;
   u->lane->unit = u;
-  atomic_store(&u->holds, 1);  // our own, so that answering cannot free it under us
   engine_pause(e);
   plan(u);
   lane_begins(u->lane);
@@ -209,7 +202,6 @@ enum err run_unit(struct unit *u, bool sweep) {
   if (err == ERR_OK) {
     begin_to_decide(u);
     decide(u);
-    if (proof_word(PROOF_answer_early)) answer_early(u);
     engine_pause(e);
     err = commit(u, &why);
     if (err == ERR_OK) tell_listener(u);
@@ -217,6 +209,7 @@ enum err run_unit(struct unit *u, bool sweep) {
   }
   lane_ends(u->lane);
   if (err != ERR_CONFLICT) lane_note(u->lane, err == ERR_TOO_MANY ? ERR_OK : err);
+  atomic_store(&u->holds, 1);  // our own, so that answering cannot free it under us
   if (err == ERR_OK) {
     absorb(u);
     proof_fails_at(PROOF_BEFORE_ANSWERS);

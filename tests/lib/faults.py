@@ -17,7 +17,9 @@ KEY = "proof-key-of-at-least-16"
 WORDS = re.findall(r"^WORD\((\w+)\)", (ROOT / "src/base/proof.def").read_text(), re.M)
 KINDS = "write sync truncate open delete shm read lock stat".split()
 CRASH, CRASH_AMID, EIO, ENOSPC, SHORT, DELAY = range(1, 7)
-BEFORE_COMMIT, AFTER_COMMIT, BEFORE_ANSWERS = range(1, 4)
+BEFORE_COMMIT, AFTER_COMMIT, BEFORE_ANSWERS, TOO_LATE = range(1, 5)
+# The control: answers go out some ms before the commit.
+EARLY = {"answer_early": 1, "point": TOO_LATE, "point_action": DELAY, "point_ms": 3}
 EXIT_BROKEN = 74
 
 

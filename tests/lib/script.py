@@ -24,6 +24,7 @@ class Teller:
         self.http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
         self.answers = []          # statuses, in order
         self.doubt = None          # the request that got no answer
+        self.half = False          # an answer began and did not end
 
     def connect(self):
         try:
@@ -39,10 +40,13 @@ class Teller:
             headers["Idempotency-Key"] = key
         self.doubt = (method, path, body, key)
         content = json.dumps(body).encode() if body is not None else None
+        path = BASE + path if not path.startswith("//") else path[1:]
         try:
-            self.http.request(method, BASE + path, content, headers)
+            self.http.request(method, path, content, headers)
             answer = self.http.getresponse()
+            self.half = True
             content = answer.read()
+            self.half = False
             told = json.loads(content) if content else {}
         except (OSError, http.client.HTTPException, ValueError) as failure:
             raise Gone from failure
@@ -171,6 +175,16 @@ class Script:
         items = [{"id": task["id"], "leaseToken": task["leaseToken"],
                   "result": result_of(task["subject"])} for task in self.held]
         self.t.ask("POST", "/completions", {"items": items})
+
+    def reads(self):
+        """Every route that only reads."""
+        task = self.tasks[2]["id"]
+        for path in ("/tasks?include=payload,result&limit=1000", "/tasks?type=a&tag.a=b&q=s-",
+                     "/tasks/stats", "/tasks/pending", f"/tasks/{task}", f"/tasks/{task}/status",
+                     f"/tasks/{task}/events", f"/tasks/{task}/attempts", f"/tasks/{task}/logs",
+                     f"/tasks/{task}/explain", "/queues", "/queues/q", "/types", "/types/b",
+                     "/workers", "/events?limit=1000", "/keys", "//health", "//livez", "//readyz"):
+            yield lambda path=path: self.t.ask("GET", path)
 
     def run(self):
         """How many steps were answered with 2xx."""

@@ -4,6 +4,7 @@
 // processor's caches for the whole group.
 #include <assert.h>
 
+#include "base/proof.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/internal.h"
 
@@ -227,6 +228,7 @@ static enum err write_all(struct store_lane *lane, const struct change *change, 
 }
 
 static enum err commit(struct store_lane *lane, struct fault *why) {
+  if (proof_word(PROOF_answer_early)) return ERR_OK;  // `tend` commits, which is too late
   struct use u = sqlite_use(lane->conn, QUERY_commit);
   return sqlite_use_run(&u, why);
 }

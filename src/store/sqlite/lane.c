@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/proof.h"
 #include "store/sqlite/internal.h"
 
 enum {
@@ -147,7 +148,16 @@ static enum err checkpoint(struct store_lane *lane, struct fault *why) {
   return ERR_OK;
 }
 
+// What proofs must catch: the answers are out by now.
+static enum err commit_late(struct store_lane *lane, struct fault *why) {
+  if (sqlite3_get_autocommit(lane->conn->db)) return ERR_OK;
+  proof_fails_at(PROOF_TOO_LATE);
+  struct use u = sqlite_use(lane->conn, QUERY_commit);
+  return sqlite_use_run(&u, why);
+}
+
 enum err sqlite_lane_tend(struct store_lane *lane, bool idle, struct fault *why) {
+  if (proof_word(PROOF_answer_early)) TRY(commit_late(lane, why));
   assert(sqlite3_get_autocommit(lane->conn->db));
   if (lane->ailing) TRY(probe(lane, why));
   int64_t grown = lane->wal_pages - lane->wal_pages_tried;
