@@ -8,12 +8,16 @@
 #include <unistd.h>
 
 // Nothing that allocates may be called here, the log included.
-static void *mem_or_die(void *at) {
-  if (__builtin_expect(at != NULL, 1)) return at;
+void mem_exhausted(void) {
   static const char message[] = "out of memory\n";
   ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);
   (void)ignored;
   abort();
+}
+
+static void *mem_or_die(void *at) {
+  if (__builtin_expect(at == NULL, 0)) mem_exhausted();
+  return at;
 }
 
 // Zero bytes are asked for as one: malloc(0) may return NULL.

@@ -7,6 +7,8 @@
 
 #define NEVER_NULL __attribute__((returns_nonnull))
 
+_Noreturn void mem_exhausted(void);  // says so and ends the process
+
 NEVER_NULL void *mem_alloc(size_t bytes);                 // not cleared
 NEVER_NULL void *mem_zero(size_t bytes);                  // cleared
 NEVER_NULL void *mem_resize(void *old, size_t bytes);     // what is added is not cleared

@@ -95,9 +95,11 @@ static bool is_in_memory(const struct conn *c) {
 
 // Takes the cause from errno, which whoever called SQLite has cleared before: sqlite3_system_errno
 // is not set by a COMMIT that fails, and then still tells of an earlier error.
-enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
+static enum err fail_as(struct conn *c, int code, struct fault *why) {
   int os_error = errno;
-  int code = sqlite3_extended_errcode(c->db);
+  // Other calls may have succeeded since.
+  bool is_latest = sqlite3_extended_errcode(c->db) == code;
+  const char *text = is_latest ? sqlite3_errmsg(c->db) : sqlite3_errstr(code);
   enum err err = sqlite_error_means(code, os_error);
   assert(err != ERR_OK);
   switch (err) {
@@ -107,8 +109,12 @@ enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
                                      : "the disk that holds the store is full");
   case ERR_SCAN_LIMIT:
     return fault_set(why, err, "the query read too long and was stopped; narrow its filter");
-  default: return fault_set(why, err, "sqlite: %s (code %d)", sqlite3_errmsg(c->db), code);
+  default: return fault_set(why, err, "sqlite: %s (code %d)", text, code);
   }
+}
+
+enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
+  return fail_as(c, sqlite3_extended_errcode(c->db), why);
 }
 
 // --- opening -------------------------------------------------------------------------------------
@@ -211,20 +217,20 @@ void sqlite_conn_close(struct conn *c) {
 
 // --- running a statement -------------------------------------------------------------------------
 
-static sqlite3_stmt *prepare(struct conn *c, const char *text) {
+static int prepare(struct conn *c, const char *text, sqlite3_stmt **out) {
   struct buf sql;
   buf_init(&sql, 1 << 16);
   sqlite_conn_expand(&sql, text);
   assert(!sql.overflow);
-  sqlite3_stmt *statement = NULL;
-  sqlite3_prepare_v3(c->db, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+  int code = sqlite3_prepare_v3(c->db, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT, out, NULL);
   buf_fini(&sql);
-  return statement;
+  return code;
 }
 
 struct use sqlite_use(struct conn *c, enum query query) {
-  if (!c->statements[query]) c->statements[query] = prepare(c, query_texts[query]);
-  return (struct use){.conn = c, .statement = c->statements[query]};
+  int code = SQLITE_OK;
+  if (!c->statements[query]) code = prepare(c, query_texts[query], &c->statements[query]);
+  return (struct use){.conn = c, .statement = c->statements[query], .failed = code};
 }
 
 enum err sqlite_use_sql(struct conn *c, struct str sql, struct use *out, struct fault *why) {
@@ -245,13 +251,13 @@ void sqlite_use_end(struct use *u) {
 }
 
 enum err sqlite_use_row(struct use *u, bool *row, struct fault *why) {
-  int code = SQLITE_ERROR;
+  int code = u->failed;
   errno = 0;
-  if (u->statement && u->failed == 0) code = sqlite3_step(u->statement);
+  if (code == SQLITE_OK) code = sqlite3_step(u->statement);
   u->column = 0;
   *row = code == SQLITE_ROW;
   if (code == SQLITE_ROW) return ERR_OK;
-  enum err err = code == SQLITE_DONE ? ERR_OK : sqlite_conn_fail(u->conn, why);
+  enum err err = code == SQLITE_DONE ? ERR_OK : fail_as(u->conn, code, why);
   sqlite_use_end(u);
   return err;
 }

@@ -66,7 +66,7 @@ struct use {
   struct conn *conn;
   sqlite3_stmt *statement;  // NULL: it could not be prepared
   int bound, column;
-  int failed;  // the first bad result code of a binding
+  int failed;  // the first bad result code of preparing and binding it
 };
 
 struct use sqlite_use(struct conn *c, enum query query);
@@ -82,15 +82,17 @@ MUST_USE enum err sqlite_use_run(struct use *u, struct fault *why);
 MUST_USE enum err sqlite_use_row(struct use *u, bool *row, struct fault *why);
 
 static inline void use_i64(struct use *u, int64_t value) {
-  u->failed |= sqlite3_bind_int64(u->statement, ++u->bound, value);
+  if (!u->failed) u->failed = sqlite3_bind_int64(u->statement, ++u->bound, value);
 }
 
 static inline void use_text(struct use *u, struct str s) {  // NULL when absent
-  u->failed |= sqlite3_bind_text(u->statement, ++u->bound, s.at, (int)s.len, SQLITE_STATIC);
+  if (!u->failed)
+    u->failed = sqlite3_bind_text(u->statement, ++u->bound, s.at, (int)s.len, SQLITE_STATIC);
 }
 
 static inline void use_blob(struct use *u, const void *at, size_t bytes) {
-  u->failed |= sqlite3_bind_blob(u->statement, ++u->bound, at, (int)bytes, SQLITE_STATIC);
+  if (!u->failed)
+    u->failed = sqlite3_bind_blob(u->statement, ++u->bound, at, (int)bytes, SQLITE_STATIC);
 }
 
 static inline int64_t use_get_i64(struct use *u) {

@@ -17,11 +17,36 @@ enum { CHECKPOINT_PAGES = 16000, CACHE_KIB = 8 << 10, READ_DEADLINE_MS = 5000 };
 
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 
+// SQLite's own heap, which must not run out either: a failed allocation can make it give a text
+// that is there as NULL, say of a statement that it is wrong, or keep it from rolling back.
+static sqlite3_mem_methods heap;
+
+static void *alloc_or_die(int bytes) {
+  void *at = heap.xMalloc(bytes);
+  if (at == NULL) mem_exhausted();
+  return at;
+}
+
+static void *resize_or_die(void *old, int bytes) {
+  void *at = heap.xRealloc(old, bytes);
+  if (at == NULL) mem_exhausted();
+  return at;
+}
+
+static void die_without_memory(void) {
+  sqlite3_config(SQLITE_CONFIG_GETMALLOC, &heap);
+  sqlite3_mem_methods strict = heap;
+  strict.xMalloc = alloc_or_die;
+  strict.xRealloc = resize_or_die;
+  sqlite3_config(SQLITE_CONFIG_MALLOC, &strict);
+}
+
 // Counting each allocation takes a lock that all connections share.
 static void sqlite_setup(void) {
   sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   sqlite_proof_config();
+  die_without_memory();
   sqlite3_initialize();
   sqlite_proof_setup();
 }
