@@ -1,6 +1,7 @@
 // sqlite_test.c: what only the embedded store promises: its file, its lock, faults, backup, check.
 #include "contract.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -255,6 +256,69 @@ static void what_was_applied_survives_a_kill(void **state) {
   assert_int_equal(world_check(w), 0);
 }
 
+// A store of a server that was killed after `count` commits: all of them are in the WAL.
+static void die_after(struct world *w, int count) {
+  world_close(w);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    world_open(w);
+    for (int i = 0; i < count; i++) world_create(w, STR("resize"));
+    raise(SIGKILL);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status));
+}
+
+// Flips a bit of the WAL, so many bytes from its beginning, or before its end.
+static void flip(const struct world *w, off_t at) {
+  char wal[80], byte = 0;
+  snprintf(wal, sizeof wal, "%s-wal", w->path);
+  int fd = open(wal, O_RDWR | O_CLOEXEC);
+  assert_true(fd >= 0);
+  if (at < 0) at += lseek(fd, 0, SEEK_END);
+  assert_int_equal(pread(fd, &byte, 1, at), 1);
+  byte = (char)(byte ^ 4);
+  assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+  close(fd);
+}
+
+// SQLite would take the commits before the damage, and drop those behind it without a word.
+static void a_damaged_wal_is_refused_and_kept(void **state) {
+  struct world *w = *state;
+  static const off_t places[] = {
+      12,                  // in the head
+      24,                  // in the sum of the head
+      32 + 1,              // in the head of the first frame
+      32 + 24 + 100,       // in its page
+      32 + 3 * 4120 + 10,  // in the salts of another
+      32 + 5 * 4120 + 18,  // in its sum
+  };
+  const struct sqlite_settings read_only = {.read_only = true};
+  die_after(w, 10);
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    struct store *s;
+    flip(w, places[i]);
+    FAILS(ERR_STORE_BROKEN, open_at(w->path, NULL, &s, &w->why));
+    assert_non_null(strstr(w->why.detail, "-wal is damaged"));
+    FAILS(ERR_STORE_BROKEN, open_at(w->path, &read_only, &s, &w->why));
+    flip(w, places[i]);
+  }
+  world_open(w);
+  assert_int_equal(world_tally(w, 1).ready, 10);
+}
+
+// The last commit may have been torn by a loss of power, and then nobody was told of it.
+static void a_torn_last_commit_is_no_damage(void **state) {
+  struct world *w = *state;
+  die_after(w, 10);
+  flip(w, -100);
+  world_open(w);
+  assert_int_equal(world_tally(w, 1).ready, 9);
+  assert_int_equal(world_check(w), 0);
+}
+
 static void limit_files(rlim_t bytes) {
   struct rlimit limit;
   getrlimit(RLIMIT_FSIZE, &limit);
@@ -414,6 +478,8 @@ int main(void) {
       CONTRACT_TEST(a_read_that_takes_too_long_is_stopped),
       CONTRACT_TEST(checkpoints_keep_the_wal_short_and_an_idle_store_writes_nothing),
       CONTRACT_TEST(what_was_applied_survives_a_kill),
+      CONTRACT_TEST(a_damaged_wal_is_refused_and_kept),
+      CONTRACT_TEST(a_torn_last_commit_is_no_damage),
       CONTRACT_TEST(a_full_disk_loses_nothing_and_heals),
       CONTRACT_TEST(a_backup_under_load_holds_all_that_was_acknowledged_before),
       CONTRACT_TEST(check_finds_what_was_broken_behind_the_stores_back),

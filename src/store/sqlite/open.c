@@ -8,12 +8,13 @@
 #include "store/sqlite/file.h"
 #include "store/sqlite/internal.h"
 #include "store/sqlite/proof.h"
+#include "store/sqlite/wal.h"
 
 // Measured with bench/store. A larger cache brings nothing over the kernel's own, a very large one
 // costs. A checkpoint holds up the orders that wait just then, so it must be rarer than one in a
 // hundred of them, and the rarer it is the fewer pages are copied twice; past this the gain is
 // small, and the stall and the recovery grow.
-enum { CHECKPOINT_PAGES = 16000, CACHE_KIB = 8 << 10, READ_DEADLINE_MS = 5000 };
+enum { CHECKPOINT_PAGES = 16000, CACHE_KIB = 8 << 10, READ_DEADLINE_MS = 5000, LIVE_LOOKS = 4 };
 
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 
@@ -60,7 +61,15 @@ static struct sqlite_settings settings_filled(const struct sqlite_settings *give
   return s;
 }
 
+// A log that a server writes to just now may look damaged, but hardly each time.
+static enum err check_live_wal(const char *path, struct fault *why) {
+  enum err err = ERR_STORE_BROKEN;
+  for (int i = 0; i < LIVE_LOOKS && err != ERR_OK; i++) err = sqlite_wal_check(path, why);
+  return err;
+}
+
 static enum err open_to_read(struct sqlite_store *s, struct fault *why) {
+  TRY(check_live_wal(s->path, why));
   TRY(sqlite_conn_open(&s->conn, s->path, CONN_READ, s->settings.cache_kib, why));
   // Not before, so that no lock file comes to be beside a store that is not there.
   return s->settings.alone ? sqlite_file_lock(s->path, &s->lock_fd, why) : ERR_OK;
@@ -71,6 +80,7 @@ static enum err open_file(struct sqlite_store *s, const char *path, struct fault
   TRY(sqlite_file_check(s->path, why));
   if (s->settings.read_only) return open_to_read(s, why);
   TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
+  TRY(sqlite_wal_check(s->path, why));
   TRY(sqlite_file_create(s->path, why));
   return sqlite_conn_open(&s->conn, s->path, CONN_WRITE, s->settings.cache_kib, why);
 }
