@@ -33,6 +33,16 @@ static enum err copy(struct sqlite_store *store, const char *path, struct fault 
   return err;
 }
 
+// With the journal that SQLite leaves beside it when the disk failed.
+static void drop(const char *partial) {
+  size_t bytes = strlen(partial) + sizeof "-journal";
+  char *journal = mem_alloc(bytes);
+  snprintf(journal, bytes, "%s-journal", partial);
+  unlink(partial);
+  unlink(journal);
+  mem_free(journal);
+}
+
 // Under its final name the copy appears whole and synced, or not at all.
 enum err sqlite_backup(struct store *s, const char *path, struct fault *why) {
   if (access(path, F_OK) == 0)
@@ -44,7 +54,7 @@ enum err sqlite_backup(struct store *s, const char *path, struct fault *why) {
   enum err err = sqlite_file_create(partial, why);
   if (err == ERR_OK) err = copy((struct sqlite_store *)s, partial, why);
   if (err == ERR_OK) err = sqlite_file_publish(partial, plain, why);
-  if (err != ERR_OK) unlink(partial);
+  if (err != ERR_OK) drop(partial);
   mem_free(partial);
   mem_free(plain);
   return err;
