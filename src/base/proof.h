@@ -30,10 +30,10 @@ enum proof_kind {
 enum proof_action {
   PROOF_NONE,
   PROOF_CRASH,       // the process is killed before the call
-  PROOF_CRASH_AMID,  // and in the middle of it: half of the bytes written, the sync done
+  PROOF_CRASH_AMID,  // in the middle of it: half of the sectors written, or else behind it
   PROOF_EIO,         // the call fails
   PROOF_ENOSPC,      // for want of room
-  PROOF_SHORT,       // half of the bytes are written, then there is no room
+  PROOF_SHORT,       // half of the sectors are written, then there is no room
   PROOF_DELAY,
 };
 

@@ -4,6 +4,7 @@
 // It is harmless when all rows are as before. Else it is silent, and what it did is printed.
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,9 +21,9 @@ enum kind {
   HEADER,
   TABLE_INNER,
   TABLE_LEAF,
-  INDEX_INNER,
-  INDEX_LEAF,
-  OTHER_PAGE,
+  INDEX,
+  OVERFLOW_PAGE,
+  FREE_PAGE,
   WAL_HEADER,
   WAL_FRAME_HEADER,
   WAL_FRAME_PAGE,
@@ -31,8 +32,8 @@ enum kind {
 };
 
 static const char *const kind_names[KINDS] = {
-    "header",     "table_inner", "table_leaf",       "index_inner",    "index_leaf",
-    "other_page", "wal_header",  "wal_frame_header", "wal_frame_page", "wal_last_commits"};
+    "header", "table_inner", "table_leaf",       "index",          "overflow",
+    "free",   "wal_header",  "wal_frame_header", "wal_frame_page", "wal_last_commits"};
 
 struct bytes {
   char *at;
@@ -58,25 +59,48 @@ static bool write_bytes(const char *path, const struct bytes *b) {
   return close(fd) == 0 && good;
 }
 
-static enum kind kind_in_file(const struct bytes *file, size_t at) {
-  if (at < 100) return HEADER;
-  size_t page = at / PAGE * PAGE;
-  switch (file->at[page ? page : 100]) {
-  case 0x05: return TABLE_INNER;
-  case 0x0d: return TABLE_LEAF;
-  case 0x02: return INDEX_INNER;
-  case 0x0a: return INDEX_LEAF;
-  default: return OTHER_PAGE;
-  }
-}
-
 struct flips {
   char path[2048], wal[2100], shm[2100];
   struct bytes file, log;
+  enum kind *pages;     // what each page of the file is
   size_t last_commits;  // in the log
   uint64_t before;      // the content of the unharmed store
   uint64_t found[KINDS], harmless[KINDS], silent[KINDS];
 };
+
+static enum kind kind_of_page(bool of_index, const char *type) {
+  if (strcmp(type, "overflow") == 0) return OVERFLOW_PAGE;
+  if (of_index) return INDEX;
+  return strcmp(type, "internal") == 0 ? TABLE_INNER : TABLE_LEAF;
+}
+
+// Pages of a table without row ids look like those of an index; SQLite knows which are which.
+static bool learn_pages(struct flips *f) {
+  static const char sql[] =
+      "SELECT d.pageno, coalesce(s.type, 'table') = 'index', d.pagetype"
+      " FROM dbstat AS d LEFT JOIN sqlite_schema AS s ON s.name = d.name";
+  size_t count = f->file.count / PAGE;
+  sqlite3 *db = NULL;
+  sqlite3_stmt *row = NULL;
+  f->pages = mem_alloc(count * sizeof *f->pages);
+  for (size_t i = 0; i < count; i++) f->pages[i] = FREE_PAGE;
+  int code = sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL);
+  if (code == SQLITE_OK) code = sqlite3_prepare_v2(db, sql, -1, &row, NULL);
+  while (code == SQLITE_OK && (code = sqlite3_step(row)) == SQLITE_ROW) {
+    size_t page = (size_t)sqlite3_column_int64(row, 0) - 1;
+    code = SQLITE_OK;
+    if (page < count)
+      f->pages[page] =
+          kind_of_page(sqlite3_column_int(row, 1) != 0, (const char *)sqlite3_column_text(row, 2));
+  }
+  sqlite3_finalize(row);
+  sqlite3_close(db);
+  return code == SQLITE_DONE;
+}
+
+static enum kind kind_in_file(const struct flips *f, size_t at) {
+  return at < 100 ? HEADER : f->pages[at / PAGE];
+}
 
 // Where the last two commits begin; the last frame of the one before them counts, too.
 static size_t last_commits(const struct bytes *log) {
@@ -112,7 +136,7 @@ static void flip_one(struct flips *f, uint64_t number, struct dice *dice) {
   // The headers are small and matter most.
   if (dice_roll(dice, 10) == 0) at %= in_wal ? WAL_HEAD + FRAME_HEAD : 100;
   char bit = (char)(1 << dice_roll(dice, 8));
-  enum kind kind = in_wal ? kind_in_wal(f, at) : kind_in_file(b, at);
+  enum kind kind = in_wal ? kind_in_wal(f, at) : kind_in_file(f, at);
   b->at[at] = (char)(b->at[at] ^ bit);
   struct verdict v = judge_copy(f);
   b->at[at] = (char)(b->at[at] ^ bit);
@@ -137,7 +161,7 @@ int judge_flips(const char *store, uint64_t seed, uint64_t count, const char *fo
   if (!read_bytes(store, &f.file) || f.file.count == 0) return 2;
   (void)read_bytes(wal, &f.log);
   struct verdict whole = judge_copy(&f);
-  if (!verdict_good(&whole)) {
+  if (!verdict_good(&whole) || !learn_pages(&f)) {
     printf("the store is not good before any flip: %s\n", whole.why);
     return 1;
   }
@@ -148,6 +172,7 @@ int judge_flips(const char *store, uint64_t seed, uint64_t count, const char *fo
   for (int k = 0; k < KINDS; k++)
     printf("kind %s found %" PRIu64 " harmless %" PRIu64 " silent %" PRIu64 "\n", kind_names[k],
            f.found[k], f.harmless[k], f.silent[k]);
+  mem_free(f.pages);
   mem_free(f.file.at);
   mem_free(f.log.at);
   return 0;

@@ -1,4 +1,4 @@
-"""One server that is harmed at one place while the script runs, and all that is asked of it after."""
+"""One server that is harmed at one place while the script runs, and what is asked of it after."""
 
 import shutil
 import signal

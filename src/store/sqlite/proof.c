@@ -5,6 +5,9 @@
 // after it was: 'W' write, 'T' truncate, 'S' sync, 'O' a file came to be, 'D' delete. A record is
 // that letter, the number of the file's name, offset, length (32, 64 and 32 bits), and the bytes of
 // a write or the name of an 'O' or 'D'. A proof makes of it what a disk may hold after power loss.
+#ifndef TASKYARD_PROOF
+#define TASKYARD_PROOF 1  // for the analysers, which read every source
+#endif
 #include "store/sqlite/proof.h"
 
 #include <errno.h>
@@ -17,6 +20,8 @@
 
 #include "base/hash.h"
 #include "base/proof.h"
+
+enum { SECTOR = 512 };
 
 struct file {
   sqlite3_file base;
@@ -66,11 +71,19 @@ static bool is_spoiled(enum proof_action action) {
   return action == PROOF_EIO || action == PROOF_ENOSPC || action == PROOF_SHORT;
 }
 
+// The first half of a write, up to the end of a sector: disks write a sector whole or not at all.
+static int first_half(sqlite3_int64 offset, int length) {
+  sqlite3_int64 cut = (offset + length / 2) / SECTOR * SECTOR - offset;
+  return cut > 0 ? (int)cut : 0;
+}
+
 static int spoil_write(sqlite3_file *f, const void *bytes, int length, sqlite3_int64 offset,
                        enum proof_action action) {
-  if (action == PROOF_CRASH_AMID || action == PROOF_SHORT) {
-    write_down('W', of(f)->name, offset, bytes, (size_t)length / 2);
-    real(f)->pMethods->xWrite(real(f), bytes, length / 2, offset);
+  int half = first_half(offset, length);
+  if (action == PROOF_CRASH_AMID && half == 0) half = length;
+  if ((action == PROOF_CRASH_AMID || action == PROOF_SHORT) && half > 0) {
+    if (of(f)->is_recorded) write_down('W', of(f)->name, offset, bytes, (size_t)half);
+    real(f)->pMethods->xWrite(real(f), bytes, half, offset);
   }
   if (action == PROOF_CRASH_AMID) proof_die();
   return fail(action, action == PROOF_EIO ? SQLITE_IOERR_WRITE : SQLITE_FULL);
@@ -205,7 +218,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
   sqlite3_int64 size = -1;
   if ((flags & SQLITE_OPEN_MAIN_DB) && (flags & SQLITE_OPEN_READWRITE))
     file->real->pMethods->xFileSize(file->real, &size);
-  if (is_new || size == 0) write_down('O', file->name, 0, name, strlen(name));
+  if (name && (is_new || size == 0)) write_down('O', file->name, 0, name, strlen(name));
   if (action == PROOF_CRASH_AMID) proof_die();
   return code;
 }
