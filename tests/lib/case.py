@@ -15,10 +15,10 @@ BUGS = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE)
 class Case:
     """Keeps what clients were told; `code` is how the server ended, if it did by itself."""
 
-    def __init__(self, folder, judge):
+    def __init__(self, folder, judge, apart=None):
         shutil.rmtree(folder, ignore_errors=True)
-        self.server, self.judge = faults.Faulty(folder), judge
-        self.facts, self.facts_path = faults.Facts(), folder / "facts"
+        self.server, self.judge = faults.Faulty(folder, apart=apart), judge
+        self.facts, self.facts_path = faults.Facts(), (apart or folder) / "facts"
         self.doubt = None      # the request that got no answer
         self.refused = None    # the first answer that was an error: (status, body)
         self.started = False

@@ -53,17 +53,22 @@ class Page:
 
 
 class Faulty(Server):
-    """A server of the proof build on a store of its own; it may die at any moment."""
+    """A server of the proof build on a store of its own; it may die at any moment.
 
-    def __init__(self, directory, record=False):
+    `apart`: where page and log are, when the store is on a disk that is full or goes away.
+    """
+
+    def __init__(self, directory, record=False, apart=None):
         directory.mkdir(parents=True, exist_ok=True)
-        self.page = Page(directory / "page")
-        env = {"TASKYARD_PROOF_PAGE": str(directory / "page")}
+        apart = apart or directory
+        self.page = Page(apart / "page")
+        env = {"TASKYARD_PROOF_PAGE": str(apart / "page")}
         self.record_path = directory / "record" if record else None
         if record:
             env["TASKYARD_PROOF_RECORD"] = str(self.record_path)
         super().__init__(directory, key=KEY, env=env)
         self.path = directory / "taskyard.db"
+        self.log_path = apart / "server.log"
 
     def try_start(self):
         """False when it died before it was ready."""
