@@ -35,6 +35,7 @@ static void *resize_or_die(void *old, int bytes) {
 }
 
 static void die_without_memory(void) {
+  if (proof_word(PROOF_heap_lenient)) return;
   sqlite3_config(SQLITE_CONFIG_GETMALLOC, &heap);
   sqlite3_mem_methods strict = heap;
   strict.xMalloc = alloc_or_die;
