@@ -1,5 +1,7 @@
 """Faults on demand: the page that steers a server of a proof build, and who judges what is left."""
 
+import atexit
+import json
 import mmap
 import os
 import re
@@ -143,7 +145,12 @@ class Part:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.began = time.monotonic()
         self.end = self.began + (6 * 3600 if self.long else short_s)
-        print(f"{name}: seed {self.seed}", flush=True)
+        self.state, self.done = self.directory / "done.json", []
+        if self.long and self.state.exists():
+            saved = json.loads(self.state.read_text())
+            self.seed, self.passed, self.done = saved["seed"], saved["passed"], saved["done"]
+        print(f"{name}: seed {self.seed}" + f", goes on behind {self.done}" * bool(self.done),
+              flush=True)
 
     @property
     def late(self):
@@ -155,6 +162,7 @@ class Part:
         folder = base / f"taskyard-proof-{self.name}-{os.getpid()}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return folder
 
     def check(self, good, sentence):
@@ -165,11 +173,25 @@ class Part:
             print(f"{self.name}: FAILED: {sentence}", flush=True)
         return good
 
+    def steps(self, names):
+        """Those of a long run that an earlier, interrupted one has not done without a failure."""
+        for name in names:
+            if name in self.done:
+                continue
+            failed = len(self.failures)
+            yield name
+            if self.long and not self.late and len(self.failures) == failed:
+                self.done.append(name)
+                self.state.write_text(json.dumps({"seed": self.seed, "passed": self.passed,
+                                                  "done": self.done}))
+
     def say(self, sentence):
         print(f"{self.name}: {sentence}", flush=True)
 
     def finish(self):
         self.say(f"{time.monotonic() - self.began:.0f} s")
+        if not self.late:
+            self.state.unlink(missing_ok=True)
         print(f"{self.name}: {self.passed} passed, {len(self.failures)} failed", flush=True)
         return 1 if self.failures or not self.passed else 0
 
