@@ -140,6 +140,16 @@ static void the_names_of_the_async_task_system_set_its_sessions(void **state) {
   settings_fini(&settings);
 }
 
+static void a_wrong_interval_of_the_document_is_named(void **state) {
+  (void)state;
+  set_env("TASK_CLEANUP_INTERVAL", "often");
+  assert_refused(
+      "TASK_CLEANUP_INTERVAL: session_cleanup_interval must be a duration between 100ms and 1d, as "
+      "in "
+      "250ms, 30s, 5m or 1h, "
+      "not \"often\"");
+}
+
 static void taskyard_config_names_the_file(void **state) {
   (void)state;
   write_file("readers = 4\n");
@@ -376,6 +386,7 @@ int main(void) {
       EACH(the_documents_storage_can_only_turn_jobs_off),
       EACH(what_jobs_lack_is_said_in_one_sentence),
       EACH(the_names_of_the_async_task_system_set_its_sessions),
+      EACH(a_wrong_interval_of_the_document_is_named),
       EACH(taskyard_config_names_the_file),
       EACH(a_named_file_must_be_there),
       EACH(an_unknown_key_is_refused_with_the_nearest),
