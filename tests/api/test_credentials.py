@@ -282,3 +282,14 @@ def test_a_rotation_changes_nothing_else(admin, fields, pointer):
     made = new_key(admin)["key"]
     problem(admin.post(f"/keys/{made['id']}/rotate", fields), 422, "invalid_field", pointer)
     assert made in admin.expect(admin.get("/keys"))["keys"]
+
+
+# --- from elsewhere -------------------------------------------------------------------------------
+
+def test_with_a_key_the_server_is_reached_at_every_address_it_listens_on(make_server):
+    running = make_server(key=ADMIN, host="0.0.0.0")
+    for address in ("127.0.0.1", "127.0.0.9"):
+        with socket.create_connection((address, running.port), timeout=5) as stream:
+            stream.sendall(request_bytes("GET", "/api/v1/tasks",
+                                         headers=[BEARER, b"Connection: close"]))
+            assert stream.recv(4096).startswith(b"HTTP/1.1 200"), address

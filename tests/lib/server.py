@@ -75,7 +75,7 @@ class Server:
     """
 
     def __init__(self, directory, store="sqlite", key=None, env=None, args=(), port=None,
-                 **settings):
+                 host="127.0.0.1", **settings):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.store = f"sqlite:{self.directory}/taskyard.db" if store == "sqlite" else store
@@ -89,6 +89,7 @@ class Server:
         self.args = list(args)
         for name, value in settings.items():
             self.args += flag(name, value)
+        self.host = host  # that it listens on; it is asked on loopback
         self.port = port
         self.port_given = port is not None
         self.process = None
@@ -105,7 +106,7 @@ class Server:
         return self.process.pid
 
     def command(self):
-        return [str(BINARY), "serve", "--listen", f"127.0.0.1:{self.port}",
+        return [str(BINARY), "serve", "--listen", f"{self.host}:{self.port}",
                 "--store", self.store, *self.args]
 
     def log(self):
