@@ -39,8 +39,10 @@ static enum err write_duration(struct command *c, const char *option, const char
   int64_t ms;
   if (text == NULL) return ERR_OK;
   if (!str_to_duration_ms(str_of(text), &ms) || ms < min || ms > max)
-    return command_misused(c, why, "--%s must be a duration, as in 30m or 90d, not \"%s\"", option,
-                           text);
+    return command_misused(c, why,
+                           "--%s must be a duration of at most %lldd, as in 30m or 7d, not "
+                           "\"%s\"",
+                           option, (long long)(max / (24LL * 3600 * 1000)), text);
   if (body->len > 1) buf_char(body, ',');
   buf_printf(body, "\"%s\":%lld", member, (long long)ms);
   return ERR_OK;

@@ -47,6 +47,7 @@ enum setting_kind {
   KIND_ALGORITHMS,  // words, as bits of enum sign_way
   KIND_ROLES,       // words, as bits of enum role
   KIND_LOG_JOBS,
+  KIND_MS,            // of an alias: a duration whose number alone is milliseconds
   KIND_JOBS_STORAGE,  // of an alias: can only turn a switch off
   KIND_NETWORKS,      // addresses and networks, with blanks or commas between
   KIND_NAME,          // of sections, see sections.def

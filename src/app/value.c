@@ -45,6 +45,11 @@ static bool parse_duration(const struct value_rule *rule, struct str text, struc
   return true;
 }
 
+// As the documents that we replace have it.
+static bool parse_ms(const struct value_rule *rule, struct str text, struct arena *a, void *out) {
+  return parse_i64(rule, text, a, out) || parse_duration(rule, text, a, out);
+}
+
 // "1048576", "512KiB", "512K", "1 MiB"; K, M and G are powers of 1024 here, with or without "iB".
 static bool parse_bytes(const struct value_rule *rule, struct str text, struct arena *a,
                         void *out) {
@@ -501,6 +506,8 @@ static const struct kind {
     [KIND_BYTES] = {parse_bytes, show_bytes, show_bytes, "a size", "65536, 512KiB or 1MiB"},
     [KIND_DURATION] = {parse_duration, show_duration, show_duration, "a duration",
                        "250ms, 30s, 5m or 1h"},
+    [KIND_MS] = {parse_ms, show_duration, show_duration, "milliseconds, or a duration",
+                 "300000 or 5m"},
     [KIND_BOOL] = {parse_bool, show_bool, NULL, "yes or no", NULL},
     [KIND_LOG_LEVEL] = {parse_log_level, show_log_level, NULL, "error, warn, info or debug", NULL},
     [KIND_LOG_FORMAT] = {parse_log_format, show_log_format, NULL, "auto, text or json", NULL},

@@ -69,8 +69,11 @@ static int64_t unit_ms(struct str unit) {
   static const struct {
     struct str name;
     int64_t ms;
-  } units[] = {{{"", 0}, 1},      {{"ms", 2}, 1},      {{"s", 1}, 1000},
-               {{"m", 1}, 60000}, {{"h", 1}, 3600000}, {{"d", 1}, 86400000}};
+  } units[] = {{{"ms", 2}, 1},
+               {{"s", 1}, 1000},
+               {{"m", 1}, 60000},
+               {{"h", 1}, 3600000},
+               {{"d", 1}, 86400000}};
   for (size_t i = 0; i < sizeof units / sizeof *units; i++)
     if (str_eq(units[i].name, unit)) return units[i].ms;
   return 0;
@@ -81,6 +84,7 @@ bool str_to_duration_ms(struct str s, int64_t *out_ms) {
   while (digits < s.len && is_digit(s.at[digits])) digits++;
   int64_t count;
   if (!str_to_i64((struct str){s.at, digits}, &count)) return false;
+  if (digits == s.len && count == 0) return *out_ms = 0, true;
   int64_t ms = unit_ms(str_from(s, digits));
   if (ms == 0 || __builtin_mul_overflow(count, ms, &count)) return false;
   *out_ms = count;

@@ -44,7 +44,8 @@ struct str str_trim(struct str s);  // spaces and tabs on both ends
 // or does not fit.
 bool str_to_i64(struct str s, int64_t *out);
 
-// "250", "250ms", "30s", "5m", "2h", "7d" to milliseconds. False when it is anything else.
+// "250ms", "30s", "5m", "2h", "7d", "0" to milliseconds. False when it is anything else: whoever
+// forgets the unit means days as often as milliseconds.
 bool str_to_duration_ms(struct str s, int64_t *out_ms);
 
 // Distance in single-character edits, for "did you mean". Both at most 64 bytes, else SIZE_MAX.

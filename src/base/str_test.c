@@ -117,7 +117,7 @@ static void durations_have_units(void **state) {
   static const struct {
     const char *text;
     int64_t ms;
-  } rows[] = {{"250", 250},    {"250ms", 250},    {"30s", 30000}, {"5m", 300000},
+  } rows[] = {{"250ms", 250},  {"30s", 30000},    {"5m", 300000},
               {"2h", 7200000}, {"7d", 604800000}, {"0", 0}};
   for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
     int64_t got = -1;
@@ -130,6 +130,7 @@ static void what_is_no_duration_is_refused(void **state) {
   (void)state;
   static const char *const texts[] = {"",
                                       "s",
+                                      "30",
                                       "-1s",
                                       "1.5s",
                                       "1 s",
