@@ -119,6 +119,10 @@ enum verdict key_decide(struct unit *u, struct order *order) {
 
 // What was typed is said again only if it could be an id.
 static enum err refuse_id(struct order *order, struct str id) {
+  if (str_starts(id, STR("tk_")))  // a whole key, which is a secret
+    return fault_set(&order->fault, ERR_NOT_FOUND,
+                     "a key is named by its id, the characters between tk_ and the next _; "
+                     "`taskyard key list` or GET /api/v1/keys shows it");
   bool good = id.len <= LIMIT_NAME_BYTES;
   for (size_t i = 0; i < id.len; i++) good = good && id.at[i] > ' ' && id.at[i] < 127;
   return fault_set(&order->fault, ERR_NOT_FOUND,

@@ -114,7 +114,7 @@ void cleanup_plan(struct unit *u, struct order *order) {
   const struct cleanup_memory *c = &u->e->cleanup;
   u->cleanup.began_at = u->now;
   u->wants_duty |= is_shared(u->e);
-  u->wants_tallies |= !order->in.cleanup.begun;
+  u->wants_tallies = true;
   if (!order->in.cleanup.begun) return;
   int64_t room = LIMIT_CLEANUP_ITEMS;
   for (size_t i = c->at; i < c->step_count && i < c->at + LIMIT_CLEANUP_WANTS && room > 0; i++) {
@@ -188,23 +188,38 @@ static void remove_one(struct unit *u, struct row *row, const struct cleanup_ste
   count(sum_of(&u->arena, &u->cleanup.sums, row->task.tenant), row->task.status);
 }
 
+// So many of the step's tasks are too many now: since the run began some may have been deleted, or
+// sent back to work.
+static int64_t excess_now(const struct unit *u, const struct cleanup_step *step) {
+  int64_t count = -step->keep;
+  for (size_t i = 0; i < u->tally_count; i++) {
+    const struct tally *t = &u->tally[i];
+    if (t->tenant != step->tenant) continue;
+    if (!str_is_none(step->type) && !str_eq(t->type, step->type)) continue;
+    for (unsigned status = 0; status < TASK_STATUS_COUNT; status++)
+      if (step->statuses & 1u << status) count += t->count[status];
+  }
+  return count > 0 ? count : 0;
+}
+
 // Whether the step is over. If it brought fewer than asked for, the rest is in other hands.
-static bool is_over(const struct cleanup_step *step, const struct want_ended *want, size_t left) {
-  bool all = step->excess && step->excess <= (int64_t)want->row_count;
+static bool is_over(int64_t excess, const struct want_ended *want, size_t left) {
+  bool all = excess >= 0 && excess <= (int64_t)want->row_count;
   return all || (want->row_count < want->limit && left > 0);
 }
 
 // Removes what the step has brought. True: that was all of it.
 static bool do_step(struct unit *u, const struct want_ended *want, size_t *left) {
   struct cleanup_step *step = &u->cleanup.step;
-  for (size_t i = 0; i < want->row_count; i++) {
+  int64_t excess = step->excess ? excess_now(u, step) : -1;  // -1: it goes by age
+  for (size_t i = 0; i < want->row_count && (excess < 0 || (int64_t)i < excess); i++) {
     struct row *row = want->rows[i];
     remove_one(u, row, step);
     if (row->gone) step->after = row->task.completed_at;
   }
   *left -= want->row_count;
-  bool over = is_over(step, want, *left);
-  step->excess -= step->excess ? (int64_t)want->row_count : 0;
+  bool over = is_over(excess, want, *left);
+  if (excess >= 0) step->excess = excess - (int64_t)want->row_count;
   return over;
 }
 

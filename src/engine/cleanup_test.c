@@ -394,14 +394,17 @@ static void what_it_removes_is_gone_for_the_orders_behind_it_in_the_same_unit(vo
   end_yard(y);
 }
 
-static void what_was_sent_back_to_work_before_its_batch_stays(void **state) {
+static void what_is_sent_back_to_work_during_a_run_costs_no_other_its_place(void **state) {
   (void)state;
   struct yard *y = asked_to_keep((struct keep){.failed = 2});
-  struct id id = ended_of(y, "t", TASK_FAILED);
-  for (int i = 0; i < 2; i++) ended_of(y, "t", TASK_FAILED);
-  assert_int_equal(ask(about(y, ORDER_RETRY, id)), ERR_OK);
-  assert_int_equal(cleaned(y).failed, 0);
-  assert_status(y, id, TASK_PENDING);
+  for (int i = 0; i < 3; i++) ended_of(y, "t", TASK_FAILED);
+  struct ask *a = cleaning(y);
+  submit(a);
+  assert_true(engine_turn(y->e, &y->next_at));  // it begins: one is too many
+  y->store.tasks[1].status = TASK_PENDING;      // as somebody else would
+  live(y, 1000);
+  assert_int_equal(a->order.in.cleanup.removed.failed, 0);
+  assert_int_equal(kept_count(y, TASK_FAILED), 2);
   end_yard(y);
 }
 
@@ -581,7 +584,7 @@ int main(void) {
       cmocka_unit_test(a_run_beside_another_is_skipped_and_says_so),
       cmocka_unit_test(each_removal_leaves_an_event_that_says_why),
       cmocka_unit_test(what_it_removes_is_gone_for_the_orders_behind_it_in_the_same_unit),
-      cmocka_unit_test(what_was_sent_back_to_work_before_its_batch_stays),
+      cmocka_unit_test(what_is_sent_back_to_work_during_a_run_costs_no_other_its_place),
       cmocka_unit_test(a_request_removes_of_its_own_tenant_alone),
       cmocka_unit_test(the_state_tells_of_the_latest_run_and_the_next),
       cmocka_unit_test(a_run_whose_commit_fails_tells_who_asked_and_the_next_one_removes_it),

@@ -59,6 +59,7 @@ static void add_step(struct steps *s, const struct tally *sum, unsigned kind, in
       .tenant = sum->tenant, .type = sum->type, .statuses = KIND_STATUSES[kind]};
   if (keep > 0 && count > keep) {
     step.excess = count - keep;
+    step.keep = keep;
     step.because = arena_printf(s->arena, "the newest %lld are kept", (long long)keep);
     *LIST_PUSH(s->arena, &s->list, struct cleanup_step) = step;
   }

@@ -38,6 +38,7 @@ struct cleanup_step {
   struct str type;     // STR_NONE: any
   unsigned statuses;   // bits 1 << enum task_status
   int64_t excess;      // so many of those that ended first are too many; 0: it goes by age
+  int64_t keep;        // of those that are counted, so many stay
   int64_t after;       // nothing that ended before this is left of them
   int64_t before;      // by age: those go that ended at this or earlier …
   int64_t for_ms;      // … since they are kept for so long
