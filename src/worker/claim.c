@@ -33,6 +33,7 @@ static bool task_read(struct arena *a, struct str task, struct claim *out) {
       .worker = member_text(a, task, STR("workerId")),
       .token = member_text(a, task, STR("leaseToken")),
       .name = member_text(a, task, STR("name")),
+      .session = member_text(a, task, STR("sessionKey")),
       .payload = member(task, STR("payload")),
       .attempt = member_i64(task, STR("attempt")),
       .attempts_max = member_i64(task, STR("maxAttempts")),

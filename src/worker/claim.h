@@ -10,6 +10,7 @@ struct claim {
   struct str id, type, queue, worker;
   struct str token;    // goes back as it came; nothing in it is ours to read
   struct str name;     // STR_NONE: it has none
+  struct str session;  // the key of the session that it is of; STR_NONE: it is a durable one
   struct str payload;  // JSON, byte for byte
   int64_t attempt, attempts_max;
   int64_t lease_ms;  // how long the lease lasts from each heartbeat on

@@ -134,6 +134,17 @@ static bool is_of_task(const char *variable) {
   return false;
 }
 
+// What a task of a stranger must not see: what its program prints goes to the stranger.
+static bool is_secret(const char *variable) {
+  static const char *const secrets[] = {
+      "TASKYARD_KEY",        "TASKYARD_KEY_FILE", "TASKYARD_API_KEY", "API_KEY",
+      "TASKYARD_JWT_SECRET", "TASKYARD_STORE",    "DATABASE_URL",     "PGPASSWORD",
+  };
+  for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+    if (names(variable, secrets[i], strlen(secrets[i]))) return true;
+  return false;
+}
+
 static void add(struct environment *e, const char *name, struct str value) {
   e->list[e->count++] = (char *)arena_printf(e->arena, "%s=%.*s", name, STR_FMT(value)).at;
 }
@@ -156,7 +167,8 @@ char **spawn_environment(struct arena *a, const struct claim *claim) {
   struct environment e = {.arena = a,
                           .list = ARENA_ARRAY(a, char *, inherited + TASK_VARIABLES_MAX + 1)};
   for (char **variable = environ; *variable; variable++)
-    if (!is_of_task(*variable)) e.list[e.count++] = *variable;
+    if (!is_of_task(*variable) && (str_is_none(claim->session) || !is_secret(*variable)))
+      e.list[e.count++] = *variable;
   add(&e, "TASKYARD_TASK_ID", claim->id);
   add(&e, "TASKYARD_TYPE", claim->type);
   add(&e, "TASKYARD_QUEUE", claim->queue);
