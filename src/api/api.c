@@ -192,7 +192,9 @@ static void answer_order(struct call *c, const struct order *order) {
 static void order_done(struct order *order) {
   struct call *c = order->context;
   struct session *session = c->session;
-  if (c->seeking == NULL || !session_claim_goes_on(c)) answer_order(c, order);
+  bool seeks = c->seeking != NULL;
+  if (!seeks || !session_claim_goes_on(c)) answer_order(c, order);
+  if (session && !seeks) session_seen(session);  // a worker that looks for work is no visitor
   if (session) session_leave(session);
 }
 
@@ -265,6 +267,7 @@ static void query_done(struct query *query) {
     call_fail(c, query->err);
   }
   arena_fini(&read);
+  if (session) session_seen(session);
   if (session) session_leave(session);
 }
 

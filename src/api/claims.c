@@ -45,7 +45,9 @@ static enum err decode_claim(struct call *c, struct str json, const struct where
                                          .lease_ms = in.lease_ms};
   c->order.wait_ms = in.wait_ms;
   *sessions = in.sessions;
-  return repository_claim(c, where, &c->order.claim);
+  if (!in.sessions) return repository_claim(c, where, &c->order.claim);
+  // Sessions see their workers' names, which a key's id has no place in.
+  return repository_check_worker(c, where, &c->order.claim);
 }
 
 enum err claim_many(struct call *c) {

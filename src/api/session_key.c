@@ -146,6 +146,8 @@ static bool is_key_byte(char byte) {
 
 static enum err check_key(struct call *c, struct str key) {
   bool good = key.len > 0 && key.len <= LIMIT_SESSION_KEY_BYTES;
+  if (str_eq(key, STR("stats")))  // a word of the route /sessions/stats
+    return fault_set(&c->fault, ERR_BAD_REQUEST, "a session cannot be called stats");
   for (size_t i = 0; good && i < key.len; i++) good = is_key_byte(key.at[i]);
   if (good) return ERR_OK;
   return fault_set(&c->fault, ERR_BAD_REQUEST,
@@ -172,7 +174,8 @@ static enum err check_sent(struct call *c, struct str key) {
 static enum err check_origin(struct call *c) {
   if (auth_is_own_origin(c)) return ERR_OK;
   return fault_set(&c->fault, ERR_FORBIDDEN,
-                   "a page of another origin must send its session key as header X-App-Session");
+                   "a page of another origin gets no session by cookie or address; ask through a "
+                   "server of the page's own origin, which sends X-App-Session");
 }
 
 static enum err refuse_none(struct call *c) {
@@ -213,6 +216,12 @@ static enum err refuse_both(struct call *c) {
   return fault_set(&c->fault, ERR_BAD_REQUEST,
                    "send either a credential, for tasks that are kept, or a session key, for those "
                    "of a session");
+}
+
+// Also on a server without keys, where it would be the local user's.
+static enum err refuse_elsewhere(struct call *c) {
+  return fault_set(&c->fault, ERR_UNAUTHENTICATED,
+                   "a session has its own tasks and nothing else; this route needs a credential");
 }
 
 enum err session_off(struct call *c) {
@@ -290,5 +299,6 @@ enum err session_choose(struct call *c) {
     return asks ? session_off(c) : ERR_OK;
   }
   if (has_credential(c)) return open && names_session(c) ? refuse_both(c) : ERR_OK;
-  return is_for_session(c) ? enter_session(c) : ERR_OK;
+  if (is_for_session(c)) return enter_session(c);
+  return c->route->roles && has_header(c, HEADER) ? refuse_elsewhere(c) : ERR_OK;
 }

@@ -142,7 +142,6 @@ void session_enter(struct session *s) { s->calls++; }
 void session_leave(struct session *s) {
   assert(s->calls > 0);
   s->calls--;
-  session_seen(s);
   if (s->leaving && s->calls == 0) sessions_soon(s->of);
 }
 
@@ -170,7 +169,8 @@ struct session_look {
   struct query query;
   struct session *of;
   struct arena arena;
-  int64_t running;
+  int64_t now;
+  bool running;
 };
 
 static bool is_idle(const struct session *s, int64_t now_us) {
@@ -178,26 +178,28 @@ static bool is_idle(const struct session *s, int64_t now_us) {
   return s->calls == 0 && now_us - s->seen_us >= timeout_us;
 }
 
+// A task whose lease is over has no worker. In a session that is full it stays, since no change is
+// taken any more, and must not keep the session.
 static void run_look(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
   struct session_look *look = q->context;
-  struct tally *tallies;
-  size_t count = 0;
-  q->err = ops->read_tallies(reader, &look->arena, 1, &tallies, &count, &q->fault);
-  for (size_t i = 0; q->err == ERR_OK && i < count; i++)
-    look->running += tallies[i].count[TASK_RUNNING];
+  const struct task_filter running = {
+      .tenant = 1, .statuses = 1u << TASK_RUNNING, .limit = LIMIT_PAGE_ITEMS};
+  struct task_page page = {0};
+  q->err = ops->read_tasks(reader, &look->arena, &running, &page, &q->fault);
+  look->running = page.more;
+  for (size_t i = 0; q->err == ERR_OK && i < page.count; i++)
+    look->running |= page.tasks[i]->lease_expires_at > look->now;
 }
 
-// A store that takes no change any more ends no attempt either, so that is not waited for.
 static void look_done(struct query *q) {
   struct session_look *look = q->context;
   struct session *s = look->of;
-  bool stuck = engine_stats(s->engine).store != ERR_OK || q->err != ERR_OK;
-  bool busy = look->running > 0 && !stuck;
-  int64_t now_us = clock_mono_us(), seen_us = s->seen_us;
+  bool busy = look->running && q->err == ERR_OK;
+  int64_t now_us = clock_mono_us();
   s->look = NULL;
   s->calls--;
   s->look_us = busy ? now_us + LOOK_AGAIN_US : 0;
-  if (!busy && is_idle(s, now_us) && s->seen_us == seen_us) session_end(s, "timeout");
+  if (!busy && is_idle(s, now_us)) session_end(s, "timeout");
   sessions_soon(s->of);
   arena_fini(&look->arena);
   mem_free(look);
@@ -207,6 +209,7 @@ static void start_look(struct session *s) {
   struct session_look *look = mem_zero(sizeof *look);
   arena_init(&look->arena, LOOK_ARENA_BYTES);
   look->of = s;
+  look->now = engine_now(s->engine);
   look->query = (struct query){.run = run_look, .done = look_done, .context = look};
   s->look = look;
   session_enter(s);

@@ -168,9 +168,10 @@ static enum err open_session_store(void *self, struct store **out, struct fault 
 // The counts hold over all that a session has, and no type has a say.
 static struct engine_settings session_engine(const struct settings *s) {
   struct engine_settings settings = engine_defaults(s);
-  settings.retention = (struct retention){.keep = {s->session_completed_max, s->session_failed_max},
-                                          .per_tenant = true,
-                                          .interval_ms = s->session_cleanup_interval_ms};
+  settings.retention = (struct retention){
+      .keep = {.completed = s->session_completed_max, .failed = s->session_failed_max, .for_ms = 0},
+      .per_tenant = true,
+      .interval_ms = s->session_cleanup_interval_ms};
   return settings;
 }
 
@@ -285,6 +286,10 @@ static void tell_of_jobs(const struct server *s) {
   if (s->settings->jobs && s->jobs_off.len)
     log_event(LOG_WARN, "jobs are not served although the setting jobs is yes",
               LOG_STR("reason", buf_str(&s->jobs_off)));
+  else if (s->settings->jobs && s->settings->jwt_roles & ~(unsigned)ROLE_USER)
+    log_event(LOG_WARN,
+              "tokens that name no role may read the jobs of all users at /api/v1/tasks; set "
+              "jwt_roles = user unless they are meant to");
 }
 
 static void announce(const struct server *s) {
@@ -298,10 +303,13 @@ static void announce(const struct server *s) {
   if (settings_algorithms(s->settings))
     tell_of_tokens(s->settings);
   else if (s->settings->api_key.len == 0 && !engine_has_keys(s->engine))
-    log_event(
-        LOG_WARN,
-        "no API key is configured: everyone who can connect may do everything; set API_KEY or "
-        "make one with `taskyard key create`");
+    log_event(LOG_WARN, s->settings->sessions
+                            ? "no API key is configured: everyone who can connect may work for all "
+                              "sessions, and so "
+                              "see their tasks; set API_KEY or make one with `taskyard key create`"
+                            : "no API key is configured: everyone who can connect may do "
+                              "everything; set API_KEY or "
+                              "make one with `taskyard key create`");
 }
 
 enum err server_run(const struct settings *settings, struct fault *why) {

@@ -202,6 +202,19 @@ def test_a_session_whose_worker_vanished_ends_after_the_lease(make_server, make_
     until(lambda: not full(server, make_session), timeout_s=20)
 
 
+def test_a_worker_that_looks_for_work_keeps_no_session(make_server, make_session, make_api):
+    server = make_server(**with_sessions(sessions_max=1, session_timeout="500ms"))
+    session, crew = make_session(server=server), make_api(server)
+    session.started()
+    crew.complete(claim(crew, session))
+
+    def ended():
+        crew.expect(crew.post("/claims", {"sessions": True, "waitMs": 20}))
+        return not full(server, make_session)
+
+    until(ended, timeout_s=20)
+
+
 def test_a_session_ends_on_its_own_when_nobody_asks_the_server_at_all(make_server, make_session):
     server = make_server(log_level="debug", **with_sessions(session_timeout="1s"))
     session = make_session(server=server)

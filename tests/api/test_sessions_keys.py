@@ -10,7 +10,7 @@ from lib.sessions import claim, says_so, with_sessions
 GOOD = ["a", "A" * 128, "0", "a.b_c~d-e", "~", "default", "ip", "IP_x", "admin", "null", "..",
         "s1.0"]
 BAD = ["a" * 129, "a" * 4000, "a b", "a/b", "a,b", "a;b", "a=b", 'a"b', "a%41", "a\tb", "a:b",
-       "a@b", "<a>", "a'b", "a\\b", "a+b", "é"]
+       "a@b", "<a>", "a'b", "a\\b", "a+b", "é", "stats"]
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,14 @@ def test_a_session_key_opens_no_other_route(session_server, make_api, method, pa
         method, path, raw=b"{}" if method == "POST" else None,
         headers={"X-App-Session": "mine"})
     problem(answer, 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("method, path", CLOSED)
+def test_who_names_a_session_is_not_the_local_user_elsewhere(keyless, make_api, method, path):
+    answer = make_api(keyless, key="").send(
+        method, path, raw=b'{"sessions":true}' if method == "POST" else None,
+        headers={"X-App-Session": "mine"})
+    assert answer.status_code in (401, 405), answer.text
 
 
 def test_with_sessions_off_the_answer_says_which_setting(make_server, make_api):

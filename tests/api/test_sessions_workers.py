@@ -7,6 +7,7 @@ import pytest
 
 from lib.client import fresh_name, new_key, problem
 from lib.rawhttp import Raw, request_bytes
+from lib.server import ADMIN
 from lib.sessions import claim, claims, with_sessions
 from lib.worker import WAIT_S, Worker, until
 
@@ -28,6 +29,17 @@ def test_a_claim_brings_the_whole_task_of_a_session(session, crew):
     assert (got["status"], got["workerId"], got["attempt"]) == ("running", "w-1", 1)
     assert got["leaseExpiresAt"] > got["claimedAt"]
     assert got["leaseToken"].startswith("s") and "." in got["leaseToken"]
+
+
+def test_a_worker_with_the_key_of_a_service_is_not_known_by_it(make_server, make_api, make_session):
+    server = make_server(**with_sessions())
+    admin = make_api(server)
+    made = new_key(admin, ["worker"], service="thumbnails")
+    session = make_session(server=server)
+    task = session.started()
+    claim(make_api(server, key=made["secret"]), session)
+    assert made["key"]["id"] not in session.get(f"/tasks/{task['id']}").text
+    assert made["key"]["id"] not in session.get(f"/tasks/{task['id']}/events").text
 
 
 def test_a_claim_of_durable_tasks_brings_none_of_a_session(session, crew):
@@ -370,6 +382,13 @@ def test_a_program_runs_the_tasks_of_sessions(session, bundled, tmp_path):
     assert (done["status"], done["result"]) == ("completed", {"a": [1, 2.5]})
     logs = session.expect(session.get(f"/tasks/{task['id']}/logs"))["logs"]
     assert [line["text"] for line in logs] == ["note"]
+
+
+def test_a_program_of_a_session_sees_no_keys(session, bundled):
+    bundled("--type", session.type, "--exec", "env")
+    result = session.task(session.started(), wait_ms=10_000)["result"]
+    assert "TASKYARD_TASK_ID=" in result
+    assert "TASKYARD_KEY" not in result and ADMIN not in result
 
 
 def test_a_program_that_fails_is_seen_with_its_last_words(session, bundled):

@@ -165,13 +165,18 @@ enum err repository_processor(struct call *c, struct str *out) {
   return call_query_text(c, "processor_id", LIMIT_NAME_BYTES, out);
 }
 
-enum err repository_claim(struct call *c, const struct where *where, struct claim_filter *claim) {
-  bool is_service = repository_is_service(c);
+enum err repository_check_worker(struct call *c, const struct where *where,
+                                 struct claim_filter *claim) {
   if (str_is_none(claim->worker)) TRY(repository_processor(c, &claim->worker));
   if (engine_worker_reserved(claim->worker))
     return fault_field(&c->fault, where_pointer(c->arena, where, "workerId"),
                        "workerId must not begin with key: (so do claims that are bound to a key)");
-  if (!is_service) return ERR_OK;
+  return ERR_OK;
+}
+
+enum err repository_claim(struct call *c, const struct where *where, struct claim_filter *claim) {
+  TRY(repository_check_worker(c, where, claim));
+  if (!repository_is_service(c)) return ERR_OK;
   if (str_is_none(claim->worker)) {
     struct str header = str_trim(http_header(c->http, STR("x-service-id")));
     if (header.len > 0 && name_is_good(header)) claim->worker = header;

@@ -27,9 +27,11 @@ bool repository_is_task(struct str json);
 MUST_USE enum err repository_task(struct call *c, struct str json, const struct where *where,
                                   struct create_input *out);
 
-// Who claims: `*worker` of the body, else `processor_id` of the query, else, from a service, the
-// header X-Service-Id. Of a service the claim is bound to its key, so that its moves need no lease
-// token.
+// The name of the worker of a claim: of the body, else `processor_id` of the query.
+MUST_USE enum err repository_check_worker(struct call *c, const struct where *where,
+                                          struct claim_filter *claim);
+// The same, else, from a service, the header X-Service-Id. Of a service the claim is bound to its
+// key, so that its moves need no lease token.
 MUST_USE enum err repository_claim(struct call *c, const struct where *where,
                                    struct claim_filter *claim);
 
