@@ -158,7 +158,8 @@ def test_each_event_of_each_route_that_changes_something_names_its_actor(
         events = admin.expect(admin.get("/events", params={"after": before}))["events"]
         done = [event["event"] for event in events if event["actor"] == api.actor]
         assert done == kinds, f"{name}: {events}"
-        assert all(event["actor"] in (api.actor, "key:API_KEY") for event in events), name
+        # Meanwhile the time of a task may have come that an earlier deed sent back to wait.
+        assert {event["actor"] for event in events} <= {api.actor, "key:API_KEY", "system"}, name
     assert missing == [], "these routes must say what events they leave"
 
 
