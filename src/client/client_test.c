@@ -14,40 +14,41 @@ static const struct client_call get_call = {.method = "GET", .path = {"/x?limit=
 
 static void a_call_carries_its_parts_and_brings_the_answer(void **state) {
   struct fake_server *f = *state;
-  f->answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}";
+  fake_answers(f, "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}");
   struct client_reply reply;
   struct fault why;
   assert_int_equal(client_expect(f->client, &f->arena, &post_call, &reply, &why), ERR_OK);
   assert_int_equal(reply.status, 201);
   assert_string_equal(reply.body.at, "{}");
-  assert_non_null(strstr(f->request, "POST /api/v1/tasks HTTP/1.1\r\n"));
-  assert_non_null(strstr(f->request, "\r\nAuthorization: Bearer tk_secret\r\n"));
-  assert_non_null(strstr(f->request, "\r\nContent-Type: application/json\r\n"));
-  assert_non_null(strstr(f->request, "\r\nIdempotency-Key: \"k1\"\r\n"));
-  assert_non_null(strstr(f->request, "\r\nPrefer: return=minimal\r\n"));
-  assert_non_null(strstr(f->request, "\r\n\r\n{\"type\":\"t\"}"));
+  assert_non_null(strstr(fake_request(f), "POST /api/v1/tasks HTTP/1.1\r\n"));
+  assert_non_null(strstr(fake_request(f), "\r\nAuthorization: Bearer tk_secret\r\n"));
+  assert_non_null(strstr(fake_request(f), "\r\nContent-Type: application/json\r\n"));
+  assert_non_null(strstr(fake_request(f), "\r\nIdempotency-Key: \"k1\"\r\n"));
+  assert_non_null(strstr(fake_request(f), "\r\nPrefer: return=minimal\r\n"));
+  assert_non_null(strstr(fake_request(f), "\r\n\r\n{\"type\":\"t\"}"));
 }
 
 static void the_connection_is_kept_and_nothing_sticks_to_the_next_call(void **state) {
   struct fake_server *f = *state;
-  f->answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull";
+  fake_answers(f, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull");
   struct client_reply reply;
   struct fault why;
   assert_int_equal(client_send(f->client, &f->arena, &post_call, &reply, &why), ERR_OK);
   assert_int_equal(client_send(f->client, &f->arena, &get_call, &reply, &why), ERR_OK);
-  assert_int_equal(strncmp(f->request, "GET /x?limit=5 HTTP/1.1\r\n", 25), 0);
-  assert_null(strcasestr(f->request, "content-length"));
-  assert_null(strstr(f->request, "Idempotency-Key"));
-  assert_null(strstr(f->request, "Prefer"));
+  assert_int_equal(strncmp(fake_request(f), "GET /x?limit=5 HTTP/1.1\r\n", 25), 0);
+  assert_null(strcasestr(fake_request(f), "content-length"));
+  assert_null(strstr(fake_request(f), "Idempotency-Key"));
+  assert_null(strstr(fake_request(f), "Prefer"));
 }
 
 static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) {
   struct fake_server *f = *state;
-  f->answer =
+  fake_answers(
+      f,
       "HTTP/1.1 422 X\r\nContent-Length: 143\r\nRetry-After: 3\r\n\r\n"
       "{\"code\":\"invalid_field\",\"detail\":\"it is wrong\",\"success\":false,"
       "\"errors\":[{\"pointer\":\"/priority\",\"code\":\"x\",\"detail\":\"not a number\"}, 1, {}] "
-      "}  ";
+      "}  ");
   struct client_reply reply;
   struct fault why = {0};
   assert_int_equal(client_expect(f->client, &f->arena, &post_call, &reply, &why), ERR_INVALID);
@@ -59,7 +60,7 @@ static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) 
 
 static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **state) {
   struct fake_server *f = *state;
-  f->answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>";
+  fake_answers(f, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>");
   struct client_reply reply;
   struct fault why;
   assert_int_equal(client_expect(f->client, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);

@@ -18,44 +18,66 @@
 
 #include <cmocka.h>
 
+enum { FAKE_REQUEST_BYTES = 4096 };
+
 // Answers each request of one connection with `answer`; with NULL it only takes them.
 struct fake_server {
   int listener;
   char url[64];
-  const char *answer;
-  char request[4096];  // the latest
-  sem_t taken;         // a request has been read
+  pthread_mutex_t lock;
+  const char *answer;                // lock
+  char request[FAKE_REQUEST_BYTES];  // lock; the latest
+  sem_t taken;                       // a request has been read
   pthread_t thread;
   struct arena arena;
   struct client *client;
 };
 
-static bool read_request(struct fake_server *f, int fd) {
+static inline void fake_answers(struct fake_server *f, const char *answer) {
+  pthread_mutex_lock(&f->lock);
+  f->answer = answer;
+  pthread_mutex_unlock(&f->lock);
+}
+
+// A copy of the latest request.
+static inline const char *fake_request(struct fake_server *f) {
+  pthread_mutex_lock(&f->lock);
+  const char *copy = arena_dup(&f->arena, str_of(f->request)).at;
+  pthread_mutex_unlock(&f->lock);
+  return copy;
+}
+
+static bool read_request(int fd, char text[FAKE_REQUEST_BYTES]) {
   size_t len = 0;
-  while (len < sizeof f->request - 1) {
-    ssize_t got = read(fd, f->request + len, sizeof f->request - 1 - len);
+  while (len < FAKE_REQUEST_BYTES - 1) {
+    ssize_t got = read(fd, text + len, FAKE_REQUEST_BYTES - 1 - len);
     if (got <= 0) return false;
     len += (size_t)got;
-    f->request[len] = '\0';
-    const char *head_end = strstr(f->request, "\r\n\r\n");
-    const char *length = strcasestr(f->request, "content-length: ");
+    text[len] = '\0';
+    const char *head_end = strstr(text, "\r\n\r\n");
+    const char *length = strcasestr(text, "content-length: ");
     if (!head_end) continue;
     int64_t body = 0;
     if (length) {
       struct str rest = str_of(length + 16);
       if (!str_to_i64((struct str){rest.at, strcspn(rest.at, "\r")}, &body)) return false;
     }
-    if (len >= (size_t)(head_end + 4 - f->request) + (size_t)body) return true;
+    if (len >= (size_t)(head_end + 4 - text) + (size_t)body) return true;
   }
   return false;
 }
 
 static void *serve(void *self) {
   struct fake_server *f = self;
+  char text[FAKE_REQUEST_BYTES];
   int fd = accept(f->listener, NULL, NULL);
-  while (fd >= 0 && read_request(f, fd)) {
+  while (fd >= 0 && read_request(fd, text)) {
+    pthread_mutex_lock(&f->lock);
+    memcpy(f->request, text, strlen(text) + 1);
+    const char *answer = f->answer;
+    pthread_mutex_unlock(&f->lock);
     sem_post(&f->taken);
-    if (f->answer && write(fd, f->answer, strlen(f->answer)) < 0) break;
+    if (answer && write(fd, answer, strlen(answer)) < 0) break;
   }
   if (fd >= 0) close(fd);
   return NULL;
@@ -71,6 +93,7 @@ static int a_client_of_a_server(void **state) {
   assert_int_equal(getsockname(f->listener, (struct sockaddr *)&at, &size), 0);
   snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d/", ntohs(at.sin_port));
   sem_init(&f->taken, 0, 0);
+  pthread_mutex_init(&f->lock, NULL);
   arena_init(&f->arena, 1 << 12);
   struct client_settings settings = {.url = str_of(f->url), .key = STR("tk_secret")};
   struct fault why;
@@ -95,6 +118,7 @@ static int both_ended(void **state) {
   client_close(f->client);
   end_server(f);
   sem_destroy(&f->taken);
+  pthread_mutex_destroy(&f->lock);
   arena_fini(&f->arena);
   mem_free(f);
   return 0;

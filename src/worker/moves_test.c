@@ -11,16 +11,16 @@ static const struct wish_parts parts = {
     .types = (const char *const[]){"sample", NULL}, .worker = "w", .lease_ms = 2000};
 
 static void answer_with(struct fake_server *f, const char *body) {
-  f->answer = arena_printf(&f->arena, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
-                           strlen(body), body)
-                  .at;
+  fake_answers(f, arena_printf(&f->arena, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                               strlen(body), body)
+                      .at);
 }
 
-static void check_request(const struct fake_server *f, const char *path, const char *body) {
+static void check_request(struct fake_server *f, const char *path, const char *body) {
   char head[128];
   (void)snprintf(head, sizeof head, "POST /api/v1/%s HTTP/1.1\r\n", path);
-  assert_int_equal(strncmp(f->request, head, strlen(head)), 0);
-  assert_string_equal(strstr(f->request, "\r\n\r\n") + 4, body);
+  assert_int_equal(strncmp(fake_request(f), head, strlen(head)), 0);
+  assert_string_equal(strstr(fake_request(f), "\r\n\r\n") + 4, body);
 }
 
 static void a_claim_asks_for_tasks_of_sessions_when_it_is_told_to(void **state) {
@@ -47,7 +47,7 @@ static void a_claim_says_nothing_of_sessions_otherwise(void **state) {
   bool found = true;
   answer_with(f, "{\"tasks\":[]}");
   assert_int_equal(moves_claim(f->client, &f->arena, &wish, 0, &got, &found, &why), ERR_OK);
-  assert_null(strstr(f->request, "sessions"));
+  assert_null(strstr(fake_request(f), "sessions"));
 }
 
 static void a_token_goes_back_as_it_came(void **state) {
@@ -101,8 +101,8 @@ static void a_lost_lease_is_no_reason_to_try_again(void **state) {
   struct fake_server *f = *state;
   struct fault why;
   bool cancel = false;
-  f->answer =
-      "HTTP/1.1 409 X\r\nContent-Length: 37\r\n\r\n{\"code\":\"lease_lost\",\"success\":false}";
+  fake_answers(
+      f, "HTTP/1.1 409 X\r\nContent-Length: 37\r\n\r\n{\"code\":\"lease_lost\",\"success\":false}");
   enum err err = moves_heartbeat(f->client, &f->arena, &claim, &cancel, &why);
   assert_int_equal(err, ERR_LEASE_LOST);
   assert_false(moves_err_passes(err));

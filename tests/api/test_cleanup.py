@@ -1,14 +1,11 @@
 """What is kept of tasks that ended, and what the cleanup removes."""
 
 import json
-import sqlite3
-import subprocess
 import time
 
 import pytest
 
 from lib.client import fresh_name, problem
-from lib.server import BINARY, clean_environment
 
 ADMIN = "an-admin-key-of-the-tests"
 
@@ -214,38 +211,6 @@ def test_stats_agree_after_a_cleanup_of_many(make_server, make_api):
     assert len(api.list(limit=1000)) == 10
     stats = api.expect(api.get("/tasks/stats"))["stats"]
     assert (stats["total"], stats["completed"]) == (10, 10)
-
-
-def test_a_cleaned_store_passes_the_check(make_server, make_api, store, tmp_path):
-    if store != "sqlite":
-        pytest.skip("reads the file")
-    server = make_server()
-    api = make_api(server)
-    set_type(api, keepCompleted=1, keepFailed=1)
-    for status in ("completed", "failed", "cancelled"):
-        for _ in range(3):
-            api.log(api.running(), "a line")
-            api.ended(status)
-    run(api)
-    check = subprocess.run([str(BINARY), "check", "--store", server.store], text=True,
-                           capture_output=True, env=clean_environment(tmp_path))
-    assert check.returncode == 0, check.stdout + check.stderr
-    path = server.store.removeprefix("sqlite:")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-        assert db.execute("SELECT count(*) FROM removed").fetchone() == (6,)
-
-
-def test_the_embedded_store_finds_the_oldest_without_a_walk_over_the_others(
-        make_server, store):
-    if store != "sqlite":
-        pytest.skip("reads the file")
-    path = make_server().store.removeprefix("sqlite:")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-        plan = db.execute("EXPLAIN QUERY PLAN SELECT key FROM task WHERE channel = 1 AND status = 2"
-                          " AND completed_at > 0 AND completed_at <= 5 ORDER BY completed_at, key")
-        assert [step[3] for step in plan] == [
-            "SEARCH task USING COVERING INDEX task_ended "
-            "(channel=? AND status=? AND completed_at>? AND completed_at<?)"]
 
 
 # --- settings of types ----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What only a server on its own file does."""
 
 import os
+import sqlite3
 import subprocess
 
 from lib.server import BINARY, clean_environment, free_port
@@ -30,3 +31,30 @@ def test_a_second_server_is_refused_by_whatever_way_it_comes(server, tmp_path):
     assert second.returncode != 0 and "hard links" in second.stderr
     hard.unlink()
     assert server.is_alive()
+
+
+def test_a_cleaned_store_passes_the_check(make_server, make_api, tmp_path):
+    server = make_server()
+    api = make_api(server)
+    api.expect(api.put(f"/types/{api.type}", {"keepCompleted": 1, "keepFailed": 1}))
+    for status in ("completed", "failed", "cancelled"):
+        for _ in range(3):
+            api.log(api.running(), "a line")
+            api.ended(status)
+    api.expect(api.post("/tasks/cleanup/run", {}))
+    check = subprocess.run([str(BINARY), "check", "--store", server.store], text=True,
+                           capture_output=True, env=clean_environment(tmp_path))
+    assert check.returncode == 0, check.stdout + check.stderr
+    path = server.store.removeprefix("sqlite:")
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        assert db.execute("SELECT count(*) FROM removed").fetchone() == (6,)
+
+
+def test_the_embedded_store_finds_the_oldest_without_a_walk_over_the_others(make_server):
+    path = make_server().store.removeprefix("sqlite:")
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        plan = db.execute("EXPLAIN QUERY PLAN SELECT key FROM task WHERE channel = 1 AND status = 2"
+                          " AND completed_at > 0 AND completed_at <= 5 ORDER BY completed_at, key")
+        assert [step[3] for step in plan] == [
+            "SEARCH task USING COVERING INDEX task_ended "
+            "(channel=? AND status=? AND completed_at>? AND completed_at<?)"]
