@@ -49,7 +49,8 @@ static void check_numbers(struct str text) {
   char again[17];
   snprintf(again, sizeof again, "%016llx", (unsigned long long)word);
   HOLDS(str_eq(text, str_of(again)), "hexadecimal words have one spelling");
-  HOLDS(token_lease(text) != 0, "a token names a lease or none");
+  struct lease_token token = token_lease(text);
+  HOLDS(token.lease != 0 && token.session == 0, "a token names a lease or none");
 }
 
 static void check_shown(int64_t ms) {
