@@ -1,55 +1,16 @@
 // bodies_test.c: the tables of request bodies: fit for the decoder, and for the structs they fill.
-#include "api/call.h"
-#include "api/inputs.h"
+#include "api/bodies_testing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-static const struct table {
-  const struct body *body;
-  size_t bytes;  // of the struct that it fills
-} TABLES[] = {
-    {&BODY_create, sizeof(struct create_input)},
-    {&BODY_edit, sizeof(struct edit_body)},
-    {&BODY_cancel, sizeof(struct cancel_body)},
-    {&BODY_claim, sizeof(struct claim_body)},
-    {&BODY_claim_one, sizeof(struct claim_body)},
-    {&BODY_heartbeat, sizeof(struct worker_body)},
-    {&BODY_progress, sizeof(struct worker_body)},
-    {&BODY_logs, sizeof(struct worker_body)},
-    {&BODY_complete, sizeof(struct worker_body)},
-    {&BODY_fail, sizeof(struct worker_body)},
-    {&BODY_release, sizeof(struct worker_body)},
-    {&BODY_completions, sizeof(struct worker_body)},
-    {&BODY_completion_item, sizeof(struct worker_body)},
-    {&BODY_error, sizeof(struct error_body)},
-    {&BODY_backoff, sizeof(struct backoff_input)},
-    {&BODY_type, sizeof(struct type_body)},
-    {&BODY_key, sizeof(struct key_body)},
-    {&BODY_rotate, sizeof(struct rotate_body)},
-    {&BODY_bull, sizeof(struct bull_body)},
-    {&BODY_status, sizeof(struct worker_body)},
-    {&BODY_repository, sizeof(struct repository_body)},
-    {&BODY_repository_failure, sizeof(struct repository_failure)},
-    {&BODY_repository_error, sizeof(struct repository_failure)},
-    {&BODY_job, sizeof(struct job_body)},
-    {&BODY_dummy_job, sizeof(struct dummy_body)},
-    {&BODY_session_task, sizeof(struct session_body)},
-    {&BODY_demo_sample, sizeof(struct demo_body)},
-    {&BODY_demo_file, sizeof(struct demo_body)},
-    {&BODY_demo_api, sizeof(struct demo_body)},
-    {&BODY_demo_batch, sizeof(struct demo_body)},
-    {&BODY_empty, 0},
-};
-enum { TABLE_COUNT = sizeof TABLES / sizeof *TABLES };
-
 static size_t field_bytes(enum field_kind kind) {
   switch (kind) {
   case FIELD_INT:
-  case FIELD_TOKEN:
   case FIELD_FRACTION: return sizeof(int64_t);
+  case FIELD_TOKEN: return sizeof(struct lease_token);
   case FIELD_BOOL: return sizeof(bool);
   case FIELD_ID: return sizeof(struct id);
   case FIELD_NAMES:

@@ -5,40 +5,8 @@
 // that the table does not know is refused, unless the table is open.
 #include "fuzz.h"
 
-#include "api/call.h"
-#include "api/inputs.h"
+#include "api/bodies_testing.h"
 #include "base/utf8.h"
-
-static const struct {
-  const struct body *body;
-  size_t bytes;
-} BODIES[] = {
-    {&BODY_create, sizeof(struct create_input)},
-    {&BODY_edit, sizeof(struct edit_body)},
-    {&BODY_cancel, sizeof(struct cancel_body)},
-    {&BODY_claim, sizeof(struct claim_body)},
-    {&BODY_claim_one, sizeof(struct claim_body)},
-    {&BODY_heartbeat, sizeof(struct worker_body)},
-    {&BODY_progress, sizeof(struct worker_body)},
-    {&BODY_logs, sizeof(struct worker_body)},
-    {&BODY_complete, sizeof(struct worker_body)},
-    {&BODY_fail, sizeof(struct worker_body)},
-    {&BODY_release, sizeof(struct worker_body)},
-    {&BODY_completions, sizeof(struct worker_body)},
-    {&BODY_completion_item, sizeof(struct worker_body)},
-    {&BODY_error, sizeof(struct error_body)},
-    {&BODY_backoff, sizeof(struct backoff_input)},
-    {&BODY_type, sizeof(struct type_body)},
-    {&BODY_key, sizeof(struct key_body)},
-    {&BODY_rotate, sizeof(struct rotate_body)},
-    {&BODY_bull, sizeof(struct bull_body)},
-    {&BODY_repository, sizeof(struct repository_body)},
-    {&BODY_repository_failure, sizeof(struct repository_failure)},
-    {&BODY_repository_error, sizeof(struct repository_failure)},
-    {&BODY_job, sizeof(struct job_body)},
-    {&BODY_dummy_job, sizeof(struct dummy_body)},
-};
-enum { BODY_COUNT = sizeof BODIES / sizeof *BODIES };
 
 // What a body was decoded to.
 struct decoded {
@@ -49,9 +17,9 @@ struct decoded {
 };
 
 static struct decoded decode(struct arena *a, size_t which, struct str json) {
-  struct decoded d = {.out = mem_zero(BODIES[which].bytes)};
+  struct decoded d = {.out = mem_zero(TABLES[which].bytes)};
   d.err =
-      decode_object(a, json, BODIES[which].body->fields, NULL, d.out, &d.seen, &d.nulls, &d.why);
+      decode_object(a, json, TABLES[which].body->fields, NULL, d.out, &d.seen, &d.nulls, &d.why);
   return d;
 }
 
@@ -170,7 +138,7 @@ static void check_stranger(struct arena *a, size_t which, struct str object) {
       !json_next(&(struct json_walk[]){json_walk(object)}[0], &(struct str){0}, &(struct str){0});
   struct str with = arena_printf(a, "{\"a stranger\":1%s%.*s}", empty ? "" : ",", STR_FMT(inner));
   struct decoded d = decode(a, which, with);
-  bool open = BODIES[which].body->fields.open;
+  bool open = TABLES[which].body->fields.open;
   HOLDS((d.err == ERR_OK) == open, "a field that is not of the table is refused, but by open ones");
   if (!open) HOLDS(strcmp(d.why.fields[0].pointer, "/a stranger") == 0, "it is named");
   mem_free(d.out);
@@ -178,7 +146,7 @@ static void check_stranger(struct arena *a, size_t which, struct str object) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct dice dice = dice_of(data, size);
-  size_t which = dice_below(&dice, BODY_COUNT);
+  size_t which = dice_below(&dice, TABLE_COUNT);
   struct str text = dice_rest(&dice), value;
   struct json_error error;
   if (text.len > 1 << 16 || !json_check(text, &value, &error)) return 0;
@@ -187,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   arena_init(&a, 4096);
   struct decoded d = decode(&a, which, exact);
   if (d.err == ERR_OK)
-    check_accepted(&BODIES[which].body->fields, &d);
+    check_accepted(&TABLES[which].body->fields, &d);
   else
     check_refused(&d);
   if (json_kind(exact) == JSON_OBJECT) check_order(&a, which, exact, &d);
