@@ -24,8 +24,9 @@ static int render_health(struct call *c, struct buf *b) {
   buf_printf(b, ",\"waitingClaims\":%llu,\"watching\":%llu,\"commitMaxUs\":%lld",
              (unsigned long long)stats.parked_claims, (unsigned long long)stats.watching,
              (long long)stats.commit_us_max);
-  buf_printf(b, ",\"connections\":%llu,\"requests\":%llu}", (unsigned long long)http.connections,
-             (unsigned long long)http.requests_total);
+  buf_printf(b, ",\"connections\":%llu,\"requests\":%llu,\"requestsInFlight\":%llu}",
+             (unsigned long long)http.connections, (unsigned long long)http.requests_total,
+             (unsigned long long)http.in_flight);
   return 200;
 }
 

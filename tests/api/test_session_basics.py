@@ -312,7 +312,7 @@ def test_who_waits_in_sessions_is_answered_when_the_server_drains(make_server, v
     task = make(api)
     waiting = [parallel(claim, worker.twin(), api.type, waitMs=20000, workerId="w"),
                parallel(visit(api.session, server=server).task, task, 20000)]
-    worker.until_worker("w", waiting=True)
+    worker.until_in_flight(len(waiting))
     began = time.monotonic()
     server.signal(signal.SIGTERM)
     assert waiting[0]() == [] and waiting[1]()["status"] == "pending"

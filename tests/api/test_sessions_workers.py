@@ -347,12 +347,13 @@ def test_a_stop_answers_a_claim_that_waits_for_sessions(make_server, make_api, m
     assert time.monotonic() - began < 8
 
 
-def test_a_stop_answers_a_session_that_waits_for_its_task(make_server, make_session, parallel):
+def test_a_stop_answers_a_session_that_waits_for_its_task(make_server, make_api, make_session,
+                                                          parallel):
     server = make_server(**with_sessions())
     session = make_session(server=server)
     task = session.create()
     waiting = parallel(session.get, f"/tasks/{task['id']}", params={"waitMs": 30_000})
-    until(lambda: session.stats()["total"] == 1)
+    make_api(server).until_in_flight(1)
     server.signal(signal.SIGTERM)
     answer = waiting()
     assert answer.status_code == 503 or answer.json()["task"]["status"] == "pending"

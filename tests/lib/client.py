@@ -239,6 +239,15 @@ class Api:
                 return worker
         raise AssertionError(f"{worker_id} was never seen with waiting={waiting}")
 
+    def until_in_flight(self, count):
+        """Asks again and again, for 5 s at most, until the server has so many requests to answer."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            in_flight = self.get("//health").json()["requestsInFlight"] - 1  # the asking itself
+            if in_flight == count:
+                return
+        raise AssertionError(f"{in_flight} requests are in flight, never {count}")
+
     # --- a worker's moves -------------------------------------------------------------------------
 
     def move(self, task, verb, **fields):
