@@ -18,6 +18,7 @@ enum err stores_open(const struct settings *s, bool read_only, struct store **ou
                      struct fault *why) {
   if (s->store.address) return open_postgres(s, read_only, out, why);
   const struct sqlite_settings settings = {.read_only = read_only,
+                                           .unverified = s->trust_pages,
                                            .checkpoint_pages = s->checkpoint_pages};
   return sqlite_store_open(s->store.path, &settings, out, why);
 }

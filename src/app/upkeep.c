@@ -9,6 +9,7 @@
 static const struct option_spec STORE_OPTIONS[] = {
     {"store", 0, "URL", "the store, instead of the one that the settings name"},
     {"config", 0, "FILE", "settings file, instead of taskyard.conf here or in /etc/taskyard"},
+    {"trust-pages", 0, NULL, "SQLite only: take pages of the file although their sums do not hold"},
     {0}};
 static const struct option_spec CHECK_OPTIONS[] = {
     {"store-schema", 0, "NAME", "PostgreSQL only: the schema that holds its tables"},
@@ -37,6 +38,7 @@ static enum err open_store(struct command *c, const char *schema, struct store *
   struct settings_source source = {.config = options_value(&c->given, "config")};
   source.flags[SETTING_INDEX_store] = options_value(&c->given, "store");
   source.flags[SETTING_INDEX_store_schema] = schema;
+  source.flags[SETTING_INDEX_trust_pages] = options_has(&c->given, "trust-pages") ? "yes" : NULL;
   struct settings settings;
   c->exit_code = EXIT_CONFIG;
   TRY(settings_load(&source, &settings, why));

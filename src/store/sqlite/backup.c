@@ -23,7 +23,7 @@ static enum err copy_into(struct conn *c, const char *path, struct fault *why) {
 static enum err copy(struct sqlite_store *store, const char *path, struct fault *why) {
   struct conn c;
   if (store->path)
-    TRY(sqlite_conn_open(&c, store->path, CONN_READ, BACKUP_CACHE_KIB, why));
+    TRY(sqlite_store_conn(store, CONN_READ, BACKUP_CACHE_KIB, &c, why));
   else
     sqlite_conn_borrow(&c, &store->conn);
   // To SQLite the new file is part of the connection, which therefore must be allowed to write.

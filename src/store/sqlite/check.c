@@ -40,7 +40,7 @@ enum err sqlite_check(struct store *s, struct arena *a, struct check_finding **o
   struct sqlite_store *store = (struct sqlite_store *)s;
   struct conn c;
   if (store->path)
-    TRY(sqlite_conn_open(&c, store->path, CONN_READ, CHECK_CACHE_KIB, why));
+    TRY(sqlite_store_conn(store, CONN_READ, CHECK_CACHE_KIB, &c, why));
   else
     sqlite_conn_borrow(&c, &store->conn);
   struct check_finding *findings = ARENA_ARRAY(a, struct check_finding, CHECK_COUNT);

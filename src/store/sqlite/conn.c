@@ -10,6 +10,7 @@
 #include "model/words.h"
 #include "store/sqlite/error.h"
 #include "store/sqlite/proof.h"
+#include "store/sqlite/sums.h"
 
 enum {
   STEPS_PER_LOOK = 20000,     // instructions of SQLite between two looks at the clock: about a ms
@@ -109,8 +110,14 @@ static enum err fail_as(struct conn *c, int code, struct fault *why) {
                                      : "the disk that holds the store is full");
   case ERR_SCAN_LIMIT:
     return fault_set(why, err, "the query read too long and was stopped; narrow its filter");
-  default: return fault_set(why, err, "sqlite: %s (code %d)", text, code);
+  default: break;
   }
+  if (code == SQLITE_IOERR_DATA)
+    return fault_set(why, err,
+                     "the sum of a page of the store does not hold: it is damaged, or another "
+                     "program has written to the file; the log says which page, and "
+                     "docs/operations.md what to do");
+  return fault_set(why, err, "sqlite: %s (code %d)", text, code);
 }
 
 enum err sqlite_conn_fail(struct conn *c, struct fault *why) {
@@ -149,6 +156,7 @@ static void id_text_of(sqlite3_context *call, int count, sqlite3_value **values)
 // and would overwrite with zeros whatever an update leaves behind.
 static enum err configure(struct conn *c, enum conn_kind kind, int64_t cache_kib,
                           struct fault *why) {
+  sqlite_sums_opened(c->db);
   sqlite3_extended_result_codes(c->db, 1);
   sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_busy_timeout(c->db, CONN_BUSY_MS);
@@ -166,14 +174,14 @@ static enum err configure(struct conn *c, enum conn_kind kind, int64_t cache_kib
   return ERR_OK;
 }
 
-enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind, int64_t cache_kib,
-                          struct fault *why) {
+enum err sqlite_conn_open(struct conn *c, const char *path, const char *vfs, enum conn_kind kind,
+                          int64_t cache_kib, struct fault *why) {
   *c = (struct conn){0};
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= kind == CONN_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (kind == CONN_MEMORY) path = ":memory:";
   errno = 0;
-  int code = sqlite3_open_v2(path, &c->db, flags, NULL);
+  int code = sqlite3_open_v2(path, &c->db, flags, vfs);
   enum err err = ERR_OK;
   if (code != SQLITE_OK)
     err = fault_set(why, sqlite_error_means(code, errno),

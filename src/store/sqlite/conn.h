@@ -31,9 +31,9 @@ struct conn {
   sqlite3_stmt *statements[QUERY_COUNT];  // prepared when first asked for
 };
 
-// `cache_kib` bounds the page cache.
-MUST_USE enum err sqlite_conn_open(struct conn *c, const char *path, enum conn_kind kind,
-                                   int64_t cache_kib, struct fault *why);
+// `vfs` is one of sums.h; `cache_kib` bounds the page cache.
+MUST_USE enum err sqlite_conn_open(struct conn *c, const char *path, const char *vfs,
+                                   enum conn_kind kind, int64_t cache_kib, struct fault *why);
 // The database may not grow past that, which makes a change that would ERR_DISK_FULL.
 MUST_USE enum err sqlite_conn_bound(struct conn *c, int64_t bytes_max, struct fault *why);
 // A second user of the database of `of`, on the same thread.

@@ -42,6 +42,8 @@ struct store_reader {
 
 // open.c
 extern const struct store_ops sqlite_file_ops, sqlite_memory_ops;
+MUST_USE enum err sqlite_store_conn(const struct sqlite_store *s, enum conn_kind kind,
+                                    int64_t cache_kib, struct conn *out, struct fault *why);
 
 // migrate.c: brings the schema up to date, or says why not. `path` only for the sentence.
 MUST_USE enum err sqlite_migrate(struct conn *c, const char *path, bool read_only,

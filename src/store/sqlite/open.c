@@ -8,6 +8,7 @@
 #include "store/sqlite/file.h"
 #include "store/sqlite/internal.h"
 #include "store/sqlite/proof.h"
+#include "store/sqlite/sums.h"
 #include "store/sqlite/wal.h"
 
 // Measured with bench/store. A larger cache brings nothing over the kernel's own, a very large one
@@ -51,6 +52,7 @@ static void sqlite_setup(void) {
   die_without_memory();
   sqlite3_initialize();
   sqlite_proof_setup();
+  sqlite_sums_setup();
 }
 
 static struct sqlite_settings settings_filled(const struct sqlite_settings *given) {
@@ -62,6 +64,13 @@ static struct sqlite_settings settings_filled(const struct sqlite_settings *give
   return s;
 }
 
+enum err sqlite_store_conn(const struct sqlite_store *s, enum conn_kind kind, int64_t cache_kib,
+                           struct conn *out, struct fault *why) {
+  bool lenient = s->settings.unverified || proof_word(PROOF_pages_unverified);
+  const char *vfs = lenient ? SQLITE_SUMS_VFS_LENIENT : SQLITE_SUMS_VFS;
+  return sqlite_conn_open(out, s->path, vfs, kind, cache_kib, why);
+}
+
 // A log that a server writes to just now may look damaged, but hardly each time.
 static enum err check_live_wal(const char *path, struct fault *why) {
   enum err err = ERR_STORE_BROKEN;
@@ -71,7 +80,7 @@ static enum err check_live_wal(const char *path, struct fault *why) {
 
 static enum err open_to_read(struct sqlite_store *s, struct fault *why) {
   TRY(check_live_wal(s->path, why));
-  TRY(sqlite_conn_open(&s->conn, s->path, CONN_READ, s->settings.cache_kib, why));
+  TRY(sqlite_store_conn(s, CONN_READ, s->settings.cache_kib, &s->conn, why));
   // Not before, so that no lock file comes to be beside a store that is not there.
   return s->settings.alone ? sqlite_file_lock(s->path, &s->lock_fd, why) : ERR_OK;
 }
@@ -83,11 +92,11 @@ static enum err open_file(struct sqlite_store *s, const char *path, struct fault
   TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
   TRY(sqlite_wal_check(s->path, why));
   TRY(sqlite_file_create(s->path, why));
-  return sqlite_conn_open(&s->conn, s->path, CONN_WRITE, s->settings.cache_kib, why);
+  return sqlite_store_conn(s, CONN_WRITE, s->settings.cache_kib, &s->conn, why);
 }
 
 static enum err open_memory(struct sqlite_store *s, struct fault *why) {
-  TRY(sqlite_conn_open(&s->conn, NULL, CONN_MEMORY, s->settings.cache_kib, why));
+  TRY(sqlite_store_conn(s, CONN_MEMORY, s->settings.cache_kib, &s->conn, why));
   return s->settings.bytes_max ? sqlite_conn_bound(&s->conn, s->settings.bytes_max, why) : ERR_OK;
 }
 

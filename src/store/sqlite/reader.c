@@ -10,7 +10,7 @@ enum err sqlite_reader_open(struct store *s, struct store_reader **out, struct f
   r->store = store;
   enum err err = ERR_OK;
   if (store->path)
-    err = sqlite_conn_open(&r->conn, store->path, CONN_READ, READER_CACHE_KIB, why);
+    err = sqlite_store_conn(store, CONN_READ, READER_CACHE_KIB, &r->conn, why);
   else
     sqlite_conn_borrow(&r->conn, &store->conn);
   if (err == ERR_OK)

@@ -7,6 +7,7 @@
 
 struct sqlite_settings {
   bool read_only;            // for check and backup beside a running server; no lane can be opened
+  bool unverified;           // the sums of pages are not looked at when they are read
   bool alone;                // with read_only: never beside one, nor can one start meanwhile
   int64_t checkpoint_pages;  // checkpoint when the WAL has grown by this many pages; 0: the default
   int64_t cache_kib;         // page cache of the writing connection; 0: the default

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "base/proof.h"
+#include "store/sqlite/sums.h"
 
 enum {
   HEAD_BYTES = 32,
@@ -26,46 +27,60 @@ enum {
   OURS_BIG_ENDIAN = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__,
 };
 
-struct sum {
-  uint32_t a, b;
-};
-
 struct log {
   int fd;
   bool big_endian;
   uint32_t page_bytes;
   uint8_t *frame;  // room for one
+  bool flipped;    // one bit is wrong where SQLite stops reading
 };
 
 static uint32_t big(const uint8_t *at) {
   return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static uint32_t word(const uint8_t *at, bool big_endian) {
-  if (big_endian) return big(at);
-  return (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
-}
-
-static struct sum add(struct sum s, const uint8_t *at, size_t bytes, bool big_endian) {
-  for (const uint8_t *end = at + bytes; at < end; at += 8) {
-    s.a += word(at, big_endian) + s.b;
-    s.b += word(at + 4, big_endian) + s.a;
-  }
-  return s;
+static bool is_page_size(uint32_t bytes) {
+  return bytes >= PAGE_BYTES_MIN && bytes <= PAGE_BYTES_MAX && (bytes & (bytes - 1)) == 0;
 }
 
 static struct sum sum_at(const uint8_t *at) { return (struct sum){big(at), big(at + 4)}; }
-static bool same(struct sum x, struct sum y) { return x.a == y.a && x.b == y.b; }
 
 // Of the frame that was read, going on from the one before it.
 static struct sum sum_of_frame(const struct log *l, struct sum before) {
-  struct sum s = add(before, l->frame, 8, l->big_endian);
-  return add(s, l->frame + FRAME_BYTES, l->page_bytes, l->big_endian);
+  struct sum s = sqlite_sum(before, l->frame, 8, l->big_endian);
+  return sqlite_sum(s, l->frame + FRAME_BYTES, l->page_bytes, l->big_endian);
 }
 
 static bool read_frame(struct log *l) {
   size_t bytes = FRAME_BYTES + l->page_bytes;
   return read(l->fd, l->frame, bytes) == (ssize_t)bytes;
+}
+
+static bool is_one_bit(uint32_t x, uint32_t y) {
+  return __builtin_popcount(x) + __builtin_popcount(y) == 1;
+}
+
+static bool links_with_a_bit_flipped(struct log *l, struct sum before, size_t from, size_t to) {
+  bool links = false;
+  for (size_t i = from; i < to && !links; i++) {
+    for (int bit = 0; bit < 8 && !links; bit++) {
+      l->frame[i] ^= (uint8_t)(1 << bit);
+      links = sum_same(sum_of_frame(l, before), sum_at(l->frame + 16));
+      l->frame[i] ^= (uint8_t)(1 << bit);
+    }
+  }
+  return links;
+}
+
+// Whether a frame that does not go with the one before it would if one bit of it were another. A
+// write that power loss has torn differs by more.
+static bool is_flipped(struct log *l, struct sum before, const uint8_t *salts) {
+  struct sum is = sum_of_frame(l, before), said = sum_at(l->frame + 16);
+  const uint8_t *own = l->frame + 8;
+  if (sum_same(is, said)) return is_one_bit(big(own) ^ big(salts), big(own + 4) ^ big(salts + 4));
+  if (memcmp(salts, own, 8) != 0) return false;  // of an earlier time of the log
+  return is_one_bit(is.a ^ said.a, is.b ^ said.b) || links_with_a_bit_flipped(l, before, 0, 8) ||
+         links_with_a_bit_flipped(l, before, FRAME_BYTES, FRAME_BYTES + l->page_bytes);
 }
 
 static bool is_commit(const struct log *l) { return big(l->frame + 4) != 0; }
@@ -81,7 +96,8 @@ static int64_t commits_behind(struct log *l, const uint8_t *head, bool whole) {
   for (bool first = true; read_frame(l); first = false) {
     if (first && !whole) memcpy(salts, l->frame + 8, sizeof salts);
     bool its_own = memcmp(salts, l->frame + 8, sizeof salts) == 0;
-    bool linked = its_own && same(sum_of_frame(l, before), sum_at(l->frame + 16));
+    bool linked = its_own && sum_same(sum_of_frame(l, before), sum_at(l->frame + 16));
+    if (!linked && !stopped) l->flipped = is_flipped(l, before, salts);
     stopped |= !linked;
     run = linked ? run + (stopped && is_commit(l)) : 0;
     if (run > longest) longest = run;
@@ -92,7 +108,7 @@ static int64_t commits_behind(struct log *l, const uint8_t *head, bool whole) {
 
 static enum err refuse(const char *path, int64_t commits, struct fault *why) {
   return fault_set(why, ERR_STORE_BROKEN,
-                   "%s-wal is damaged, and at least %lld commits behind the damage would be lost; "
+                   "%s-wal is damaged, and at least %lld commits from there on would be lost; "
                    "keep a copy, then restore a backup, or move that file away to do without all "
                    "that it holds",
                    path, (long long)commits);
@@ -104,15 +120,15 @@ static enum err check(struct log *l, const char *path, struct fault *why) {
   uint32_t magic = big(head);
   l->big_endian = (magic & 1) != 0;
   l->page_bytes = big(head + 8);
-  struct sum sum = add((struct sum){0}, head, 24, l->big_endian);
-  bool whole = (magic & ~1U) == MAGIC && same(sum, sum_at(head + 24));
+  struct sum sum = sqlite_sum((struct sum){0}, head, 24, l->big_endian);
+  bool whole = (magic & ~1U) == MAGIC && sum_same(sum, sum_at(head + 24));
   if (!whole) l->big_endian = OURS_BIG_ENDIAN;
-  if (!whole || l->page_bytes < PAGE_BYTES_MIN || l->page_bytes > PAGE_BYTES_MAX)
-    l->page_bytes = 4096;  // what all of ours have
+  if (!whole || !is_page_size(l->page_bytes)) l->page_bytes = 4096;  // what all of ours have
   l->frame = mem_alloc(FRAME_BYTES + l->page_bytes);
   int64_t commits = commits_behind(l, head, whole);
   mem_free(l->frame);
   // Frames are written only when the head is on disk.
+  if (l->flipped) return refuse(path, commits + 1, why);
   return commits > (whole ? COMMITS_UNSYNCED : 0) ? refuse(path, commits, why) : ERR_OK;
 }
 
