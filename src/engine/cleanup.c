@@ -11,6 +11,7 @@
 #include "engine/inside.h"
 
 enum {
+  FULL_MS = 1000,       // between two looks of a session that is full
   REST_MS = 10,         // between two batches, at least: half of the time is left to others
   DUTY_MS = 15 * 1000,  // a server that says nothing for so long has lost the cleanup
 };
@@ -42,6 +43,7 @@ int64_t cleanup_due(const struct engine *e) {
   if (interval_ms <= 0 || !c->ruled || c->own_out || c->driver || e->lane_draining) return 0;
   if (c->free_at) return c->free_at;
   int64_t at = c->looked_at + interval_ms;
+  if (c->early_at && c->early_at < at) return c->early_at;
   if (c->stirred || is_shared(e)) return at;
   if (c->age_at == 0) return 0;
   return c->age_at > at ? c->age_at : at;
@@ -72,6 +74,8 @@ struct order *cleanup_take(struct engine *e, int64_t now) {
   c->own = fresh;
   c->own_out = true;
   c->looked_at = now;
+  c->ended = 0;
+  c->early_at = 0;
   c->free_at = 0;
   return &c->own;
 }
@@ -181,10 +185,13 @@ static struct cleanup_counts total(const struct list *sums) {
 static void remove_one(struct unit *u, struct row *row, const struct cleanup_step *step) {
   if (row->gone || row->dirty || !task_status_is_final(row->task.status)) return;
   unit_touch(u, row);
-  struct event *event = unit_event(u, &u->e->cleanup.own, row, EVENT_DELETED);
-  event->note = STR("cleanup");
-  event->text = step->because;
   row->gone = true;
+  row->forgotten = u->e->settings.retention.per_tenant;
+  if (!row->forgotten) {
+    struct event *event = unit_event(u, &u->e->cleanup.own, row, EVENT_DELETED);
+    event->note = STR("cleanup");
+    event->text = step->because;
+  }
   count(sum_of(&u->arena, &u->cleanup.sums, row->task.tenant), row->task.status);
 }
 
@@ -323,12 +330,25 @@ static void finish(struct engine *e, const struct order *order) {
 }
 
 // What ended in this unit, or was changed when it had ended, may be too much.
-static bool stirs(const struct unit *u) {
+static int64_t count_ended(const struct unit *u) {
+  int64_t count = 0;
   for (size_t i = 0; i < u->rows.count; i++) {
     const struct row *row = *LIST_AT(u->rows, struct row *, i);
-    if (!row->gone && task_status_is_final(row->task.status)) return true;
+    count += !row->gone && task_status_is_final(row->task.status);
   }
-  return false;
+  return count;
+}
+
+// A session has little room, which fills between two looks of its interval when it is busy.
+static void look_early(struct engine *e, int64_t at) {
+  struct cleanup_memory *c = &e->cleanup;
+  if (!e->settings.retention.per_tenant || (c->early_at && c->early_at <= at)) return;
+  c->early_at = at;
+  publish(e);
+}
+
+void cleanup_full(struct engine *e) {
+  if (e->cleanup.ended > 0) look_early(e, e->cleanup.looked_at + FULL_MS);
 }
 
 // It rests for as long as it took, so that a slow store is not kept from others for most of the
@@ -359,7 +379,11 @@ static void absorb_batch(struct unit *u) {
 void cleanup_absorb(struct unit *u) {
   struct cleanup_memory *c = &u->e->cleanup;
   if (u->cleanup.order) absorb_batch(u);
-  if (!c->ruled || c->stirred || !stirs(u)) return;
+  int64_t ended = c->ruled ? count_ended(u) : 0;
+  if (ended == 0) return;
+  c->ended += ended;
+  if (c->ended >= LIMIT_SESSION_ENDED) look_early(u->e, u->now);
+  if (c->stirred) return;
   c->stirred = true;
   publish(u->e);
 }

@@ -15,7 +15,9 @@ struct engine;
 // result and log, while the events stay. What has not ended is never touched.
 struct retention {
   struct keep keep;  // for types that say nothing themselves
-  bool per_tenant;   // the counts hold over all types of a tenant together, and no type has a say
+  // For sessions: the counts hold over all types of a tenant together, no type has a say, and
+  // events go with their task, since a session has a size to keep to and no auditor.
+  bool per_tenant;
   int64_t interval_ms;  // how often the rest is looked for; 0: only by ORDER_CLEANUP
 };
 

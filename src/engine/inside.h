@@ -106,6 +106,8 @@ struct cleanup_memory {
   bool ruled;            // something is not kept for ever
   bool stirred;          // something may be past that now: it ended since the latest look, …
   int64_t looked_at;     // … which `own` began then
+  int64_t ended;         // so many did since
+  int64_t early_at;      // of a session: its next look does not wait for the interval; 0: it does
   int64_t age_at;        // when something that it left comes of age; 0: nothing does
   int64_t free_at;       // another process has the cleanup, until then; 0: none
   int64_t self;          // by which other processes know who has it
@@ -385,6 +387,7 @@ size_t retention_steps(struct unit *u, int64_t tenant, struct arena *a, struct c
 void cleanup_open(struct engine *e);
 void cleanup_close(struct engine *e);
 void cleanup_rules_changed(struct engine *e);
+void cleanup_full(struct engine *e);                        // the store takes no more
 int64_t cleanup_due(const struct engine *e);                // 0: never, as things stand
 struct order *cleanup_take(struct engine *e, int64_t now);  // what is due; NULL: nothing
 void cleanup_absorb(struct unit *u);                        // the unit was committed

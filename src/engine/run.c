@@ -170,6 +170,7 @@ static void fail(struct unit *u, enum err err, struct fault *why) {
   why->err = err;
   if (why->retry_after_s == 0) why->retry_after_s = 1;
   report_failure(u, why);
+  if (err == ERR_DISK_FULL) cleanup_full(u->e);
   // Of a store that could not be reached it is not known whether it took the change.
   if (err == ERR_UNAVAILABLE && u->e->shared) tell_others(u);
   fail_all(u, why);

@@ -56,6 +56,7 @@ enum limits {
   LIMIT_SESSION_CLAIMS = 1000,           // claims that wait for a task of any session; past it 429
   LIMIT_DEMO_DELAY_MS = 10 * 60 * 1000,  // of a demo task: who tries things out waits no longer
   LIMIT_DEMO_ITEMS = 1000,               // the same: each is an element of the result
+  LIMIT_SESSION_ENDED = 500,             // tasks that end before a cleanup: its room is small
   LIMIT_FORWARDED_HOPS = 32,             // of X-Forwarded-For that are looked at
 
   // The server.

@@ -32,7 +32,10 @@ struct row {
   bool fresh;        // not in the store yet: an insert, with its payload
   bool dirty;        // changed since it was read
   bool gone;         // to be deleted with payload, result and log; its events stay
-  bool result_new;   // task.result was set in this unit and must be written
+  // With `gone`: the events go too, and the unit adds none of its own. Of sessions only, so a store
+  // for more than one process may keep them all the same.
+  bool forgotten;
+  bool result_new;  // task.result was set in this unit and must be written
   // Set by the store at load, for compare-and-swap and for its books. Zero in a fresh row.
   int64_t was_revision;
   enum task_status was_status;

@@ -3,6 +3,7 @@
 import pytest
 
 from lib.client import Api, fresh_name
+from lib.rawhttp import exchange, request_bytes
 from lib.sessions import Session, with_sessions
 
 KEPT = {"MAX_COMPLETED_TASKS": "3", "MAX_FAILED_TASKS": "2"}
@@ -65,16 +66,18 @@ def test_a_run_keeps_the_newest_of_each_kind_over_all_types(visit):
                                "cancelled": 2}
 
 
-def test_what_was_removed_is_absent_and_its_history_stays(visit):
+def test_what_was_removed_is_absent_with_its_history_and_the_others_keep_theirs(visit):
+    """A session has a size to keep to; what must be kept belongs to the durable API."""
     session = visit()
     first = session.lives(visit.crew, "completed")
-    for _ in range(3):
-        session.lives(visit.crew, "completed")
+    kept = [session.lives(visit.crew, "completed") for _ in range(3)]
     run(session)
-    assert session.get(f"/tasks/{first['id']}").status_code == 404
-    kinds = [event["event"] for event in
-             session.expect(session.get(f"/tasks/{first['id']}/events"))["events"]]
-    assert kinds[0] == "task.created" and kinds[-1] == "task.deleted"
+    for route in ("", "/events", "/logs", "/status", "/explain"):
+        assert session.get(f"/tasks/{first['id']}{route}").status_code == 404
+    for task in kept:
+        events = session.expect(session.get(f"/tasks/{task['id']}/events"))["events"]
+        assert [event["event"] for event in events] == [
+            "task.created", "task.started", "task.claimed", "task.completed"]
 
 
 def test_each_session_has_limits_of_its_own(visit):
@@ -96,6 +99,43 @@ def test_it_runs_by_itself(make_server):
         pass
     session.close()
     crew.close()
+
+
+def test_a_busy_session_is_cleaned_up_before_the_interval_is_over(make_server):
+    """When 500 tasks have ended; else one that is used fast would be full by then."""
+    server = make_server(**with_sessions())
+    session, crew = Session(server), Api(server)
+    many(session, crew, 400)
+    assert (session.stats()["completed"], state(session)["lastRunAt"]) == (400, None)
+    many(session, crew, 100)
+    while session.stats()["completed"] > 50:  # bounded by the time limit of the test
+        pass
+    assert state(session)["options"]["cleanupInterval"] == 300_000
+    session.close()
+    crew.close()
+
+
+def test_a_session_lives_through_20000_small_tasks_in_the_least_room(make_server):
+    """1 MiB is far less than they and their history take: without a cleanup 507 comes soon."""
+    server = make_server(**with_sessions(session_bytes="1MiB"))
+    session, crew = Session(server), Api(server)
+    many(session, crew, 20_000)
+    stats = session.stats()
+    assert stats["completed"] == stats["total"] <= 1000
+    session.close()
+    crew.close()
+
+
+def many(session, crew, count):
+    """So many tasks are made and started, a hundred at a time, and completed together."""
+    demo = request_bytes("POST", "/api/v1/demo/tasks/sample", b"{}",
+                         [f"X-App-Session: {session.session}".encode()])
+    for _ in range(count // 100):
+        assert set(exchange(session.server, demo * 100, answers=100).statuses) == {201}
+        held = crew.expect(crew.post("/claims", {"sessions": True, "limit": 100}))["tasks"]
+        assert len(held) == 100
+        crew.expect(crew.post("/completions", {"items": [
+            {"id": task["id"], "leaseToken": task["leaseToken"], "result": 1} for task in held]}))
 
 
 def test_with_a_limit_of_0_all_is_kept(make_server):

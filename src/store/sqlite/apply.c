@@ -130,10 +130,27 @@ static enum err keep_events_of(struct conn *c, const struct row *row, struct fau
   return sqlite_use_run(&u, why);
 }
 
+// Along the chain, from the newest to the first.
+static enum err delete_events_of(struct conn *c, const struct row *row, struct fault *why) {
+  int64_t seq = row->event_last;
+  while (seq) {
+    struct use u = sqlite_use(c, QUERY_event_delete);
+    use_i64(&u, sqlite_event_id(row->task.tenant, seq));
+    bool found = false;
+    TRY(sqlite_use_row(&u, &found, why));
+    if (!found) return fault_set(why, ERR_STORE_BROKEN, "an event that a task names is missing");
+    int64_t previous = use_get_i64(&u);
+    sqlite_use_end(&u);
+    if (previous >= seq) return fault_set(why, ERR_STORE_BROKEN, "a chain of events has a loop");
+    seq = previous;
+  }
+  return ERR_OK;
+}
+
 static enum err delete_task(struct conn *c, const struct row *row, struct fault *why) {
   struct use u = sqlite_use(c, QUERY_task_delete);
   TRY(run_compared(&u, row, why));
-  TRY(keep_events_of(c, row, why));
+  TRY(row->forgotten ? delete_events_of(c, row, why) : keep_events_of(c, row, why));
   TRY(delete_of(c, QUERY_payload_delete, row, why));
   TRY(delete_of(c, QUERY_result_delete, row, why));
   struct use log = sqlite_use(c, QUERY_log_drop);

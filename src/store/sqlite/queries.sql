@@ -172,6 +172,10 @@ SELECT max(id) FROM event WHERE id BETWEEN ? AND ?;
 -- name: event_previous
 SELECT previous FROM event WHERE id = ?;
 
+-- The same, for an event that goes.
+-- name: event_delete
+DELETE FROM event WHERE id = ? RETURNING previous;
+
 -- One event, found by walking its chain.
 -- name: event_read
 SELECT e.id, e.kind, e.at, e.task, e.salt, e.attempt, e.progress,
