@@ -29,7 +29,9 @@ struct session_settings {
   bool by_address;          // whoever sends no key has the session of his address
   struct networks proxies;  // whose X-Forwarded-For tells the address
   size_t max;
+  size_t per_address;  // sessions that were begun from one address; 0: any number
   int64_t timeout_ms;
+  int64_t bytes;                  // that one may keep, for the log
   struct engine_settings engine;  // of each session: its defaults for tasks
   // Opens a store in memory for one session. On the loop's thread.
   enum err (*open_store)(void *self, struct store **out, struct fault *why);

@@ -86,6 +86,7 @@ struct call {
   struct entry entry;       // of the route, for whoever asks
   struct session *session;  // whose engine is asked; NULL: the durable one
   struct seeking *seeking;  // of a claim that takes tasks of any session; NULL: it is none
+  struct str session_key;   // that was sent, or is of the address; STR_NONE: no session is meant
   const struct door *door;  // that the path belongs to; NULL: none
   struct str allow;         // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
   struct str param;         // what stood for {id} or {name}

@@ -2,9 +2,10 @@
 // lease token to the session that it is of.
 //
 // A claim asks the engines of the sessions one after the other, those behind the session that gave
-// something last first, so that all get their turn. It asks only where a task may have become ready
-// since it asked there: each session notes the number of the latest such news (sessions.h). One
-// that found nothing waits here, not in an engine, until there are news or its time is over.
+// something last first, so that all get their turn. It asks only where a task that it would take
+// may be ready (session_news.c). One that found nothing waits here, not in an engine, until there
+// are news for it or its time is over. Of those who wait, no more are sent than tasks became ready,
+// each to the session of its news first.
 #include "api/sessions.h"
 
 #include "base/log.h"
@@ -14,38 +15,32 @@ struct seeking {
   struct call *call;
   struct seeking *next, *previous;  // among those that wait, oldest first
   struct claim_filter filter;
+  struct session_wish wish;
   int (*render)(struct call *c, struct buf *b);
   int64_t until_us;  // of clock_mono_us
   uint64_t looked;   // news up to which it has looked everywhere
   uint64_t looking;  // what that becomes when this round is over
+  uint64_t asked;    // news when the session was asked that is asked
+  size_t sent_for;   // so many tasks that became ready there; 0: it came by itself
   uint64_t from;     // serial behind which the round began
   uint64_t at;       // serial of the session that is asked
   bool turned;       // the round has begun again with the first session
   bool waits;
 };
 
-// --- news ----------------------------------------------------------------------------------------
-
-// The lanes only say that there are some; they get their numbers here, on one thread.
-static void take_news(struct sessions *all) {
-  if (!atomic_exchange(&all->stirred, false)) return;
-  for (struct session *s = all->first; s; s = s->next)
-    if (atomic_exchange(&s->stirred, false)) s->changed = ++all->news;
-}
+// --- one round -----------------------------------------------------------------------------------
 
 static bool has_news(const struct sessions *all, const struct seeking *seek) {
   for (const struct session *s = all->first; s; s = s->next)
-    if (!s->leaving && s->changed > seek->looked) return true;
+    if (!s->leaving && session_may_give(s, &seek->wish, seek->looked)) return true;
   return false;
 }
-
-// --- one round -----------------------------------------------------------------------------------
 
 static struct session *first_behind(const struct sessions *all, const struct seeking *seek) {
   for (struct session *s = all->first; s; s = s->next) {
     if (s->serial <= seek->at || s->leaving) continue;
     if (seek->turned && s->serial > seek->from) return NULL;
-    if (s->changed > seek->looked) return s;
+    if (session_may_give(s, &seek->wish, seek->looked)) return s;
   }
   return NULL;
 }
@@ -58,10 +53,10 @@ static struct session *next_session(const struct sessions *all, struct seeking *
   return first_behind(all, seek);
 }
 
-static void start_round(struct sessions *all, struct seeking *seek) {
-  take_news(all);
+static void start_round(struct sessions *all, struct seeking *seek, uint64_t from) {
+  session_news_take(all);
   seek->looking = all->news;
-  seek->from = seek->at = all->turn;
+  seek->from = seek->at = from;
   seek->turned = false;
 }
 
@@ -69,6 +64,7 @@ static void start_round(struct sessions *all, struct seeking *seek) {
 static void ask(struct seeking *seek, struct session *s) {
   struct call *c = seek->call;
   seek->at = s->serial;
+  seek->asked = s->of->news;
   c->session = s;
   c->engine = s->engine;
   c->order = (struct order){.if_revision = ABSENT, .claim = seek->filter};
@@ -135,9 +131,9 @@ static void go_on(struct sessions *all, struct seeking *seek) {
       return;
     }
     seek->looked = seek->looking;
-    take_news(all);
+    session_news_take(all);
     if (!has_news(all, seek)) break;
-    start_round(all, seek);
+    start_round(all, seek, all->turn);
   }
   if (all->draining || clock_mono_us() >= seek->until_us)
     answer_empty(seek);
@@ -156,41 +152,66 @@ static bool may_still(struct seeking *seek) {
   return may;
 }
 
+static struct seeking *first_that_fits(const struct sessions *all,
+                                       const struct session_hint *hint) {
+  struct seeking *seek = all->waiting;
+  while (seek && !session_hint_fits(hint, &seek->wish)) seek = seek->next;
+  return seek;
+}
+
+// Sends it for what became ready there, and returns how many of these it is to take; 0: it is
+// answered instead.
+static size_t send(struct sessions *all, struct seeking *seek, const struct session *s,
+                   size_t fresh) {
+  size_t takes = seek->filter.limit < fresh ? seek->filter.limit : fresh;
+  stop_waiting(all, seek);
+  if (!may_still(seek)) {
+    answer_empty(seek);
+    return 0;
+  }
+  seek->sent_for = takes;
+  start_round(all, seek, s->serial - 1);
+  go_on(all, seek);
+  return takes;
+}
+
+// Hints may join while others are sent, since an answer may bring the next request of its
+// connection, but none goes.
+static void send_to(struct sessions *all, struct session *s) {
+  for (size_t i = 0; i < s->hints.count; i++) {
+    size_t fresh = s->hints.at[i].fresh;
+    s->hints.at[i].fresh = 0;
+    while (fresh > 0 && !s->leaving) {
+      struct seeking *seek = first_that_fits(all, &s->hints.at[i]);
+      if (seek == NULL) break;
+      fresh -= send(all, seek, s, fresh);
+    }
+  }
+}
+
+// With what is fresh to nobody who waits, the next that comes begins.
 void session_claims_look(struct sessions *all) {
-  take_news(all);
-  if (all->news == all->news_seen) return;
-  all->news_seen = all->news;
-  for (struct seeking *seek = all->waiting, *next; seek; seek = next) {
-    next = seek->next;
-    if (!has_news(all, seek)) continue;
-    stop_waiting(all, seek);
-    start_round(all, seek);
-    if (may_still(seek))
-      go_on(all, seek);
-    else
-      answer_empty(seek);
+  session_news_take(all);
+  while (all->fresh) {
+    uint64_t turn = all->turn;
+    all->fresh = false;
+    for (struct session *s = all->first; s; s = s->next)
+      if (s->serial > turn) send_to(all, s);
+    for (struct session *s = all->first; s && s->serial <= turn; s = s->next) send_to(all, s);
   }
 }
 
 int64_t session_claims_due(struct sessions *all, int64_t now_us) {
   int64_t next_us = 0;
-  struct seeking *over = NULL;
-  // Found first: an answer may bring the next request of its connection, and that joins the list.
   for (struct seeking *seek = all->waiting, *next; seek; seek = next) {
     next = seek->next;
-    if (all->draining || seek->until_us <= now_us) {
-      stop_waiting(all, seek);
-      seek->next = over;
-      over = seek;
-    } else if (next_us == 0 || seek->until_us < next_us) {
-      next_us = seek->until_us;
-    }
-  }
-  while (over) {
-    struct seeking *seek = over;
-    over = seek->next;
+    if (!all->draining && seek->until_us > now_us) continue;
+    stop_waiting(all, seek);
     answer_empty(seek);
   }
+  // Also those that came with the answers: each may bring the next request of its connection.
+  for (const struct seeking *seek = all->waiting; seek; seek = seek->next)
+    next_us = clock_sooner(next_us, seek->until_us);
   return next_us;
 }
 
@@ -206,19 +227,31 @@ void session_claim_gone(struct call *c) {
 
 // --- the way of a claim --------------------------------------------------------------------------
 
+// It may have got less than it was sent for, as payloads are large.
+static void took(struct sessions *all, struct seeking *seek) {
+  const struct call *c = seek->call;
+  size_t count = c->order.claimed_count;
+  all->turn = seek->at;
+  if (count < seek->sent_for) session_again(c->session, &seek->wish);
+  engine_worker_claimed(kept_engine(all), 1, seek->filter.worker, count);
+}
+
 // A session whose store fails gives nothing, and must not keep others from giving.
 bool session_claim_goes_on(struct call *c) {
   struct sessions *all = c->api->sessions;
   struct seeking *seek = c->seeking;
   if (c->order.err == ERR_OK && c->order.claimed_count > 0) {
-    all->turn = seek->at;
-    engine_worker_claimed(kept_engine(all), 1, seek->filter.worker, c->order.claimed_count);
+    took(all, seek);
     return false;
   }
-  if (c->http->gone)
+  seek->sent_for = 0;
+  if (c->http->gone) {
+    session_again(c->session, &seek->wish);
     refuse(seek, ERR_UNAVAILABLE, "the client went away");
-  else
-    go_on(all, seek);
+    return true;
+  }
+  if (c->order.err == ERR_OK) session_gave_nothing(c->session, &seek->wish, seek->asked);
+  go_on(all, seek);
   return true;
 }
 
@@ -244,7 +277,8 @@ enum err session_claim(struct call *c, int (*render)(struct call *, struct buf *
   c->seeking = seek;
   engine_worker_asked(kept_engine(all), 1, &seek->filter);
   c->who.actor = STR("worker");
-  start_round(all, seek);
+  session_wish_init(&seek->wish, &seek->filter, c->arena);
+  start_round(all, seek, all->turn);
   go_on(all, seek);
   return ERR_OK;
 }

@@ -238,11 +238,35 @@ static enum err check_there(struct call *c, struct str key) {
 
 static enum err enter(struct call *c, struct str key) {
   TRY(check_there(c, key));
-  TRY(sessions_take(c->api->sessions, key, &c->session, &c->fault));
+  c->session_key = key;
+  c->session = sessions_find(c->api->sessions, key);
+  if (c->session == NULL) TRY(sessions_empty(c->api->sessions, &c->session, &c->fault));
+  session_seen(c->session);
   c->engine = c->session->engine;
   c->who = (struct principal){.tenant = 1,
                               .tenant_name = STR_NONE,
                               .actor = arena_printf(c->arena, "session:%.*s", STR_FMT(key))};
+  return ERR_OK;
+}
+
+bool session_has_begun(const struct call *c) { return c->session != c->api->sessions->empty; }
+
+// All whose address is not one of the internet have one home.
+static enum err find_home(struct call *c, struct address *out) {
+  struct address address;
+  *out = (struct address){0};
+  if (!address_parse(c->http->peer, &address)) return ERR_OK;
+  TRY(find_address(c, &address));
+  *out = address_home(&address);
+  return ERR_OK;
+}
+
+enum err session_begin(struct call *c) {
+  struct address home;
+  if (session_has_begun(c)) return ERR_OK;
+  TRY(find_home(c, &home));
+  TRY(sessions_begin(c->api->sessions, c->session_key, &home, &c->session, &c->fault));
+  c->engine = c->session->engine;
   return ERR_OK;
 }
 

@@ -60,8 +60,10 @@ static void run_stats(struct query *q, const struct store_ops *ops, struct store
 
 static int render_own(struct call *c, struct buf *b) {
   BUF_LIT(b, "{\"success\":true,\"session\":{\"sessionKey\":");
-  buf_json_str(b, c->session->key);
-  buf_printf(b, ",\"startedAt\":%lld,\"timeoutMs\":%lld,", (long long)c->session->opened_at,
+  buf_json_str(b, c->session_key);
+  // One that has not begun would begin now.
+  int64_t started_at = session_has_begun(c) ? c->session->opened_at : clock_now(clock_real());
+  buf_printf(b, ",\"startedAt\":%lld,\"timeoutMs\":%lld,", (long long)started_at,
              (long long)c->api->settings.sessions.timeout_ms);
   session_put_counts(b, c->input);
   BUF_LIT(b, "}}");
@@ -90,7 +92,7 @@ static enum err end(struct call *c, struct session *s) {
 
 // Its own; any other is as if it were absent.
 enum err session_delete(struct call *c) {
-  return end(c, str_eq(c->param, c->session->key) ? c->session : NULL);
+  return end(c, str_eq(c->param, c->session_key) ? c->session : NULL);
 }
 
 enum err sessions_delete(struct call *c) {

@@ -9,7 +9,11 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
-enum { LOOK_AGAIN_US = 5 * 1000 * 1000, LOOK_ARENA_BYTES = 4096 };
+enum {
+  LOOK_AGAIN_US = 5 * 1000 * 1000,
+  LOOK_ARENA_BYTES = 4096,
+  RETRY_S = 30,  // where there is no place for a session: until one may have ended
+};
 
 // --- hooks, from the lanes of the sessions -------------------------------------------------------
 
@@ -24,16 +28,18 @@ static void on_answers(void *self) {
   wake_loop(s->of);
 }
 
-// What a worker that waits need not hear of.
-static bool makes_nothing_ready(enum event_kind kind) {
-  return kind == EVENT_CLAIMED || kind == EVENT_PROGRESS || kind == EVENT_COMPLETED ||
-         kind == EVENT_FAILED || kind == EVENT_CANCELLED;
+// The visitor's limit: it is told by each answer, and the operator once.
+static void on_full(void *self) {
+  struct session *s = self;
+  if (atomic_exchange(&s->told_full, true)) return;
+  log_event(LOG_WARN, "a session is full; what it sends is refused until it has room again",
+            LOG_STR("session", s->key), LOG_I64("bytes", s->of->api->settings.sessions.bytes));
 }
 
 static void on_event(void *self, const struct event *event) {
   struct session *s = self;
   session_log(s->key, event);
-  if (makes_nothing_ready(event->kind)) return;
+  if (!session_hear(s, event)) return;
   atomic_store(&s->stirred, true);
   atomic_store(&s->of->stirred, true);
   wake_loop(s->of);
@@ -45,6 +51,7 @@ static void close_parts(struct session *s) {
   if (s->engine) engine_stop(s->engine);
   engine_close(s->engine);
   if (s->store) s->store->ops->close(s->store);
+  pthread_mutex_destroy(&s->heard_lock);
   mem_free((char *)s->key.at);
   mem_free(s);
 }
@@ -56,6 +63,7 @@ static enum err open_parts(struct sessions *all, struct session *s, struct fault
   with.self = s;
   with.wake = on_answers;
   with.happened = on_event;
+  with.full = on_full;
   TRY(settings->open_store(settings->self, &s->store, why));
   TRY(engine_open(s->store, &with, &s->engine, why));
   return engine_start(s->engine, why);
@@ -75,6 +83,7 @@ static enum err open_session(struct sessions *all, struct str key, struct sessio
   s->key = (struct str){mem_copy(key.at, key.len), key.len};
   s->key_hash = hash_fast(key);
   s->number = new_number(all);
+  pthread_mutex_init(&s->heard_lock, NULL);
   s->serial = ++all->serials;
   s->opened_at = clock_now(clock_real());
   enum err err = open_parts(all, s, why);
@@ -82,39 +91,70 @@ static enum err open_session(struct sessions *all, struct str key, struct sessio
     close_parts(s);
     return err;
   }
+  session_seen(s);
+  *out = s;
+  return ERR_OK;
+}
+
+static void list_session(struct sessions *all, struct session *s) {
   if (all->last)
     all->last->next = s;
   else
     all->first = s;
   all->last = s;
   all->count++;
-  *out = s;
-  return ERR_OK;
+}
+
+static enum err refuse_draining(struct fault *why) {
+  why->retry_after_s = 1;
+  return fault_set(why, ERR_UNAVAILABLE, "the server is draining");
 }
 
 static enum err refuse_more(const struct sessions *all, struct fault *why) {
-  why->retry_after_s = 30;
+  why->retry_after_s = RETRY_S;
   return fault_set(why, ERR_OVERLOADED,
                    "this server has %zu sessions, which is as many as it serves at once "
                    "(sessions_max); try again when one has ended",
                    all->count);
 }
 
-enum err sessions_take(struct sessions *all, struct str key, struct session **out,
-                       struct fault *why) {
-  struct session *s = sessions_find(all, key);
-  if (s == NULL) {
-    if (all->draining) {
-      why->retry_after_s = 1;
-      return fault_set(why, ERR_UNAVAILABLE, "the server is draining");
-    }
-    if (all->count >= all->api->settings.sessions.max) return refuse_more(all, why);
-    TRY(open_session(all, key, &s, why));
-    log_event(LOG_DEBUG, "session began", LOG_STR("session", s->key));
-    sessions_soon(all);  // its end is to be minded
-  }
-  session_seen(s);
-  *out = s;
+// Not those that leave: their places are about to be free, and who ends one may begin another.
+static size_t count_of_home(const struct sessions *all, const struct address *home) {
+  size_t count = 0;
+  for (const struct session *s = all->first; s; s = s->next)
+    count += !s->leaving && memcmp(&s->home, home, sizeof *home) == 0;
+  return count;
+}
+
+static enum err check_home(const struct sessions *all, const struct address *home,
+                           struct fault *why) {
+  size_t most = all->api->settings.sessions.per_address;
+  if (most == 0 || count_of_home(all, home) < most) return ERR_OK;
+  why->retry_after_s = RETRY_S;
+  return fault_set(why, ERR_TOO_MANY,
+                   "your address has begun %zu sessions, which is as many as it may have at once "
+                   "(sessions_per_address); use or end one of them. If a proxy stands before this "
+                   "server, name it in trusted_proxies",
+                   most);
+}
+
+enum err sessions_begin(struct sessions *all, struct str key, const struct address *home,
+                        struct session **out, struct fault *why) {
+  if (all->draining) return refuse_draining(why);
+  TRY(check_home(all, home, why));
+  if (all->count >= all->api->settings.sessions.max) return refuse_more(all, why);
+  TRY(open_session(all, key, out, why));
+  (*out)->home = *home;
+  list_session(all, *out);
+  log_event(LOG_DEBUG, "session began", LOG_STR("session", (*out)->key));
+  sessions_soon(all);  // its end is to be minded
+  return ERR_OK;
+}
+
+enum err sessions_empty(struct sessions *all, struct session **out, struct fault *why) {
+  if (all->draining) return refuse_draining(why);
+  if (all->empty == NULL) TRY(open_session(all, STR(""), &all->empty, why));
+  *out = all->empty;
   return ERR_OK;
 }
 
@@ -158,6 +198,8 @@ void sessions_collect(struct sessions *all) {
   if (atomic_exchange(&all->woken, false)) {
     for (struct session *s = all->first; s; s = s->next)
       if (atomic_exchange(&s->woken, false)) engine_collect(s->engine);
+    if (all->empty && atomic_exchange(&all->empty->woken, false))
+      engine_collect(all->empty->engine);
   }
   session_claims_look(all);
 }
@@ -237,11 +279,6 @@ static int64_t session_due(struct session *s, int64_t now_us) {
   return 0;
 }
 
-static int64_t sooner(int64_t a, int64_t b) {
-  if (a == 0 || b == 0) return a ? a : b;
-  return a < b ? a : b;
-}
-
 void sessions_tick(void *sessions) {
   struct sessions *all = sessions;
   int64_t now_us = clock_mono_us(), next_us = session_claims_due(all, now_us);
@@ -252,7 +289,7 @@ void sessions_tick(void *sessions) {
       close_session(all, link);
       continue;
     }
-    next_us = sooner(next_us, session_due(s, now_us));
+    next_us = clock_sooner(next_us, session_due(s, now_us));
     last = s;
     link = &s->next;
   }
@@ -280,16 +317,20 @@ void sessions_attach(struct sessions *all, struct http_server *server) {
 void sessions_drain(struct sessions *all) {
   all->draining = true;
   for (struct session *s = all->first; s; s = s->next) engine_drain(s->engine);
+  if (all->empty) engine_drain(all->empty->engine);
   sessions_soon(all);
+}
+
+static void stop_session(struct session *s) {
+  engine_stop(s->engine);
+  engine_collect(s->engine);
 }
 
 // The loop has ended: whatever is still answered goes out from here.
 void sessions_stop(struct sessions *all) {
   all->draining = true;
-  for (struct session *s = all->first; s; s = s->next) {
-    engine_stop(s->engine);
-    engine_collect(s->engine);
-  }
+  for (struct session *s = all->first; s; s = s->next) stop_session(s);
+  if (all->empty) stop_session(all->empty);
   (void)session_claims_due(all, INT64_MAX);
   all->timer = NULL;  // it goes with the loop
 }
@@ -301,5 +342,6 @@ void sessions_close(struct sessions *all) {
     all->first = s->next;
     close_parts(s);
   }
+  if (all->empty) close_parts(all->empty);
   mem_free(all);
 }

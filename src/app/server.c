@@ -181,7 +181,9 @@ static struct session_settings session_settings(struct server *s) {
                                    .by_address = from->session_by_ip,
                                    .proxies = from->trusted_proxies,
                                    .max = (size_t)from->sessions_max,
+                                   .per_address = (size_t)from->sessions_per_address,
                                    .timeout_ms = from->session_timeout_ms,
+                                   .bytes = from->session_bytes,
                                    .engine = session_engine(from),
                                    .open_store = open_session_store,
                                    .self = s};

@@ -27,6 +27,12 @@ struct str address_text(const struct address *a, char out[ADDRESS_TEXT_BYTES]) {
   return str_of(out);
 }
 
+struct address address_home(const struct address *a) {
+  struct address home = *a;
+  if (!is_v4(a)) memset(home.bytes + 8, 0, 8);
+  return home;
+}
+
 // --- networks ------------------------------------------------------------------------------------
 
 static bool bit_of(const struct address *a, unsigned i) {

@@ -16,6 +16,10 @@ enum { ADDRESS_TEXT_BYTES = 46 };  // of the longest, with its NUL
 bool address_parse(struct str text, struct address *out);
 struct str address_text(const struct address *a, char out[ADDRESS_TEXT_BYTES]);  // the shortest
 
+// What one subscriber has, as a rule: an IPv4 address itself, of an IPv6 address its network of 64
+// bits, within which whoever has it can take any other.
+struct address address_home(const struct address *a);
+
 struct network {
   struct address address;
   unsigned bits;  // of its 128 that count

@@ -99,6 +99,23 @@ static void a_network_is_shown_as_it_is_written(void **state) {
   }
 }
 
+static void the_home_of_an_address_is_what_one_subscriber_has(void **state) {
+  (void)state;
+  static const char *const ROWS[][2] = {{"192.0.2.1", "192.0.2.1"},
+                                        {"::ffff:192.0.2.1", "192.0.2.1"},
+                                        {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+                                        {"2001:db8:1:2::", "2001:db8:1:2::"},
+                                        {"::1", "::"}};
+  for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+    struct address a;
+    char text[ADDRESS_TEXT_BYTES];
+    assert_true(address_parse(str_of(ROWS[i][0]), &a));
+    a = address_home(&a);
+    (void)address_text(&a, text);
+    assert_string_equal(text, ROWS[i][1]);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_address_has_one_text),
@@ -106,6 +123,7 @@ int main(void) {
       cmocka_unit_test(a_network_has_what_its_prefix_covers),
       cmocka_unit_test(the_two_kinds_are_not_in_one_another),
       cmocka_unit_test(what_is_no_network_is_none),
+      cmocka_unit_test(the_home_of_an_address_is_what_one_subscriber_has),
       cmocka_unit_test(a_network_is_shown_as_it_is_written),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,4 +17,10 @@ static inline int64_t clock_now(const struct clock *c) { return c->now_ms(c->sel
 
 int64_t clock_mono_us(void);  // microseconds of the monotonic clock, for measuring durations
 
+// The earlier of two moments, each of which may be 0: never.
+static inline int64_t clock_sooner(int64_t a, int64_t b) {
+  if (a == 0 || b == 0) return a ? a : b;
+  return a < b ? a : b;
+}
+
 #endif

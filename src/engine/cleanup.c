@@ -301,9 +301,10 @@ static void remember(struct cleanup_memory *c, const struct order *order,
   pthread_mutex_unlock(&c->lock);
 }
 
-static void tell(const struct order *order, const struct cleanup_past *run,
+static void tell(const struct engine *e, const struct order *order, const struct cleanup_past *run,
                  const struct cleanup_counts *removed) {
-  if (run->err != ERR_OK)
+  bool told = run->err == ERR_DISK_FULL && e->settings.full;
+  if (run->err != ERR_OK && !told)
     log_event(LOG_WARN, "a cleanup failed; the next one goes on with it",
               LOG_STR("code", str_of(err_code(run->err))),
               LOG_STR("reason", str_of(order->fault.detail)));
@@ -325,7 +326,7 @@ static void finish(struct engine *e, const struct order *order) {
   c->driver = NULL;
   if (order == &c->own) c->age_at = c->run_age_at;
   remember(c, order, &run);
-  tell(order, &run, &removed);
+  tell(e, order, &run, &removed);
   publish(e);
 }
 

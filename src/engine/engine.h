@@ -32,6 +32,9 @@ struct engine_settings {
   void *self;
   void (*wake)(void *self);  // from any thread: answers wait for engine_collect
   void (*broken)(void *self, const struct fault *why);  // the store is broken: end the process now
+  // The store keeps as much as it may, which is then no error of the server's; from any lane. NULL:
+  // it is one, and is logged.
+  void (*full)(void *self);
   // Each event, once it is committed and before anybody is answered. From the threads of the lanes,
   // whom it holds up, with no lock held. NULL: nobody listens.
   void (*happened)(void *self, const struct event *event);

@@ -10,11 +10,6 @@ enum {
   NEWS_STALL_US = STALL_US + 1000 * 1000,  // they are waited for besides
 };
 
-static int64_t sooner(int64_t a, int64_t b) {
-  if (a == 0 || b == 0) return a ? a : b;
-  return a < b ? a : b;
-}
-
 // --- whether the store works ---------------------------------------------------------------------
 
 // The others may not have been used for long: they are asked whether they work.
@@ -99,7 +94,7 @@ static void tend(struct lane *lane, bool idle) {
     log_event(LOG_WARN, "upkeep of the store failed", LOG_STR("reason", str_of(why.detail)));
   bool ails = lanes_state(e) != ERR_OK;
   if (atomic_exchange(&e->ailing, ails) && !ails) {
-    log_event(LOG_INFO, "the store takes writes again");
+    if (!e->settings.full) log_event(LOG_INFO, "the store takes writes again");
     atomic_store(&e->failure_logged_us, 0);
   }
   if (err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, &why);
@@ -109,7 +104,8 @@ static void tend(struct lane *lane, bool idle) {
 
 int64_t engine_due(const struct engine *e, int64_t now) {
   if (e->again.head) return now;
-  return sooner(sooner(e->later_at, cleanup_due(e)), sooner(e->wake_at, park_deadline(e)));
+  int64_t at = clock_sooner(e->later_at, cleanup_due(e));
+  return clock_sooner(at, clock_sooner(e->wake_at, park_deadline(e)));
 }
 
 static struct order *gather(struct lane *lane, int64_t now, bool *sweep) {
@@ -149,7 +145,7 @@ static void next_wake(struct lane *lane, int64_t now, enum err swept) {
     at = now + (swept == ERR_CONFLICT ? RETRY_CONFLICT_MS : RETRY_SWEEP_MS);
   else if (at && at <= now && !lane->sweep_full)
     at = now + RETRY_LOCKED_MS;
-  e->wake_at = sooner(e->wake_at, at);
+  e->wake_at = clock_sooner(e->wake_at, at);
 }
 
 bool lane_turn(struct lane *lane, int64_t *next_at) {

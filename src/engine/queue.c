@@ -212,19 +212,14 @@ static bool has_work(struct lane *lane) {
   return lane->tend_now;
 }
 
-static int64_t sooner(int64_t a, int64_t b) {
-  if (a == 0 || b == 0) return a ? a : b;
-  return a < b ? a : b;
-}
-
 // When to look up although nobody calls, in clock time; 0: never. While other lanes are awake the
 // first one looks whether they are held up.
 static int64_t look_up_at(const struct lane *lane, int64_t now) {
   const struct engine *e = lane->e;
-  if (lane->rest_until) return sooner(lane->tend_at, lane->rest_until);
+  if (lane->rest_until) return clock_sooner(lane->tend_at, lane->rest_until);
   if (e->idle != lane) return lane->tend_at;
-  int64_t at = sooner(lane->tend_at, e->due_at);
-  return e->awake && e->lane_count > 1 ? sooner(at, now + LANE_JOIN_MS) : at;
+  int64_t at = clock_sooner(lane->tend_at, e->due_at);
+  return e->awake && e->lane_count > 1 ? clock_sooner(at, now + LANE_JOIN_MS) : at;
 }
 
 static void lane_sleep(struct lane *lane) {

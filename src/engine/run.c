@@ -162,6 +162,10 @@ static void log_failure(struct engine *e, const struct fault *why) {
 static void report_failure(const struct unit *u, const struct fault *why) {
   struct engine *e = u->e;
   if (again_blames_one(why->err)) return;  // its answer says it all
+  if (why->err == ERR_DISK_FULL && e->settings.full) {
+    e->settings.full(e->settings.self);
+    return;
+  }
   log_failure(e, why);
   if (why->err == ERR_STORE_BROKEN && e->settings.broken) e->settings.broken(e->settings.self, why);
 }

@@ -163,7 +163,8 @@ def test_a_session_that_nobody_asks_for_ends_and_makes_room(make_server, make_se
     assert full(server, make_session)
     until(lambda: not full(server, make_session))
     assert full(server, make_session)   # by the one that took its place
-    problem(idle.get(f"/tasks/{task['id']}"), 503, "overloaded")
+    problem(idle.get(f"/tasks/{task['id']}"), 404, "not_found")
+    problem(idle.post("/tasks", {"name": "n"}), 503, "overloaded")
 
 
 def test_a_session_in_use_and_one_with_a_running_task_stay(make_server, make_session, make_api):

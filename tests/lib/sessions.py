@@ -22,6 +22,7 @@ def with_sessions(**options):
     what is durable. With key=None there is a local user, but not at the routes of sessions."""
     options.setdefault("key", ADMIN)
     options.setdefault("sessions_max", 1000)
+    options.setdefault("sessions_per_address", 0)
     return {**options, "env": {**ON, **options.pop("env", {})}}
 
 

@@ -4,6 +4,7 @@
 // The whole body becomes the payload: what a demo type reads there is what its route takes.
 #include "api/doors/session.h"
 #include "api/inputs.h"
+#include "api/sessions.h"
 
 static const struct demo {
   const char *type;
@@ -54,5 +55,6 @@ enum err session_demo(struct call *c) {
   item->task.description = in.description;
   item->task.payload = str_is_none(c->body) ? STR("{}") : c->body;
   c->input = (void *)demo;
+  TRY(session_begin(c));
   return call_order(c, ORDER_CREATE, render_demo);
 }

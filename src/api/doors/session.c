@@ -6,6 +6,7 @@
 
 #include "api/doors/words.h"
 #include "api/inputs.h"
+#include "api/sessions.h"
 
 // --- failures ------------------------------------------------------------------------------------
 
@@ -122,5 +123,6 @@ enum err session_create(struct call *c) {
   item->task.description = in.description;
   item->task.metadata = in.metadata;
   item->task.payload = in.payload;
+  TRY(session_begin(c));
   return call_order(c, ORDER_CREATE, render_created);
 }
