@@ -61,8 +61,10 @@ static void access_log(const struct call *c, int status) {
 }
 
 void call_answer(struct call *c, const struct http_answer *answer) {
+  struct http_answer whole = *answer;
+  cors_add(c, &whole);
   access_log(c, answer->status);
-  http_respond(c->http, answer);
+  http_respond(c->http, &whole);
 }
 
 // Which preferences were followed (RFC 7240).
@@ -324,6 +326,7 @@ static enum err make_tenant(struct call *c) {
 }
 
 static enum err handle_call(struct call *c) {
+  if (cors_is_preflight(c)) return cors_preflight(c);
   enum err err = route_find(c);
   if (err != ERR_OK) session_refused(c, err);
   TRY(err);

@@ -4,6 +4,7 @@
 #define API_API_H
 
 #include "base/address.h"
+#include "base/origin.h"
 #include "engine/engine.h"
 #include "http/http.h"
 
@@ -47,6 +48,7 @@ struct api_settings {
   size_t body_bytes_max;
   int64_t auth_failures_max;  // of an address in a minute; past it 429. 0: any number
   struct str jobs_off;        // why the job API is off, as a sentence; STR_NONE: it is on
+  struct origins origins;     // whose pages may use this server, besides its own
   bool access_log;
   bool is_public;  // listens beyond loopback
   struct jwt_settings jwt;

@@ -110,13 +110,18 @@ bool auth_is_own_origin(const struct call *c) {
          is_own_origin(c->http, STR("http://")) || is_own_origin(c->http, STR("https://"));
 }
 
-enum err auth_check_local(struct call *c) {
+enum err auth_check_host(struct call *c) {
   struct str host = http_header(c->http, STR("host"));
   bool is_public = c->api->settings.is_public;  // then the operator has allowed everyone
   if (!is_public && !is_local_name(host))
     return fault_set(&c->fault, ERR_FORBIDDEN,
                      "without an API key this server answers to localhost only, not to Host: %.*s",
                      (int)(host.len > 80 ? 80 : host.len), host.at);
+  return ERR_OK;
+}
+
+enum err auth_check_local(struct call *c) {
+  TRY(auth_check_host(c));
   if (!str_is_none(http_header(c->http, STR("origin"))) && !is_own_origin(c->http, STR("http://")))
     return fault_set(&c->fault, ERR_FORBIDDEN,
                      "without an API key, requests from pages of another origin are refused");

@@ -100,6 +100,7 @@ struct call {
   struct str body;         // checked JSON; STR_NONE: empty
   bool wants_minimal;      // Prefer: return=minimal
   bool minimal_applied, waited;  // what Preference-Applied tells
+  bool is_preflight;             // it is a browser's question, which cors.c has answered
   struct fault fault;
   struct order order;
   struct query query;
@@ -162,9 +163,16 @@ struct credential {
 };
 // credential.c: reads what came; ERR_BAD_REQUEST when that is not one credential.
 MUST_USE enum err credential_read(struct call *c, struct credential *out);
+// cors.c: pages of other origins.
+void cors_add(const struct call *c, struct http_answer *answer);  // what every answer says of them
+bool cors_is_preflight(const struct call *c);
+MUST_USE enum err cors_preflight(struct call *c);
+bool cors_allows(const struct call *c);  // the page that asks may read answers, if only by "*"
+bool cors_names(const struct call *c);   // the operator has named its origin
 // auth.c: who asks, and may they. Where c->new_tenant is set, c->who.tenant is not yet.
 MUST_USE enum err auth_check(struct call *c);
 enum err auth_check_local(struct call *c);      // on an open server: it comes from this machine
+enum err auth_check_host(struct call *c);       // … by a name of it, whatever page asks
 bool auth_is_own_origin(const struct call *c);  // not from a page of somebody else
 bool auth_is_open(const struct api *api);       // there is neither a key nor a way to check tokens
 // refused.c: `err`, or ERR_TOO_MANY when that happened too often.

@@ -172,7 +172,7 @@ static enum err check_sent(struct call *c, struct str key) {
 
 // Browsers send a cookie, and come from their address, whatever page makes them ask.
 static enum err check_origin(struct call *c) {
-  if (auth_is_own_origin(c)) return ERR_OK;
+  if (auth_is_own_origin(c) || cors_names(c)) return ERR_OK;
   return fault_set(&c->fault, ERR_FORBIDDEN,
                    "a page of another origin gets no session by cookie or address; ask through a "
                    "server of the page's own origin, which sends X-App-Session");
@@ -284,7 +284,7 @@ static enum err enter_session(struct call *c) {
     return ERR_METHOD_NOT_ALLOWED;
   }
   c->entry = c->route->session;
-  if (auth_is_open(c->api)) TRY(auth_check_local(c));
+  if (auth_is_open(c->api)) TRY(cors_allows(c) ? auth_check_host(c) : auth_check_local(c));
   TRY(find_key(c, &key));
   return enter(c, key);
 }

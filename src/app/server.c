@@ -216,6 +216,7 @@ static void open_api(struct server *s) {
                                         .jwt = jwt_settings(s),
                                         .jobs_off = jobs_off.len ? jobs_off : STR_NONE,
                                         .sessions = session_settings(s),
+                                        .origins = s->settings->cors_origins,
                                         .access_log = s->settings->access_log,
                                         .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);

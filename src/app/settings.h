@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/origin.h"
 #include "model/nouns.h"
 
 struct listen {
@@ -50,6 +51,7 @@ enum setting_kind {
   KIND_MS,            // of an alias: a duration whose number alone is milliseconds
   KIND_JOBS_STORAGE,  // of an alias: can only turn a switch off
   KIND_NETWORKS,      // addresses and networks, with blanks or commas between
+  KIND_ORIGINS,       // origins of web pages, or *, with blanks or commas between
   KIND_NAME,          // of sections, see sections.def
   KIND_BACKOFF,       // the same
   KIND_BACKOFF_KIND,  // the same
@@ -71,6 +73,7 @@ enum setting_kind {
 #define SETTING_TYPE_ROLES unsigned
 #define SETTING_TYPE_LOG_JOBS enum log_jobs
 #define SETTING_TYPE_NETWORKS struct networks
+#define SETTING_TYPE_ORIGINS struct origins
 
 enum setting_index {
 #define SETTING(field, name, kind, ...) SETTING_INDEX_##field,

@@ -20,6 +20,7 @@
 #define OPTION_ROLES(flag, meaning) {flag, 0, "WORDS", meaning},
 #define OPTION_LOG_JOBS(flag, meaning) {flag, 0, "WHICH", meaning},
 #define OPTION_NETWORKS(flag, meaning) {flag, 0, "NETWORKS", meaning},
+#define OPTION_ORIGINS(flag, meaning) {flag, 0, "ORIGINS", meaning},
 
 const struct option_spec SETTINGS_OPTIONS[] = {
     {"config", 0, "FILE", "settings file, instead of taskyard.conf here or in /etc/taskyard"},

@@ -1,6 +1,7 @@
 // value.c: the kinds of settings: how each is read, shown and explained.
 #include "app/value.h"
 
+#include "app/value_lists.h"
 #include "base/sign.h"
 #include "model/limits.h"
 #include "model/words.h"
@@ -326,29 +327,6 @@ static bool parse_roles(const struct value_rule *rule, struct str text, struct a
   return true;
 }
 
-// What stands before the next blank or comma.
-static struct str next_word(struct str *rest) {
-  size_t end = 0;
-  while (end < rest->len && rest->at[end] != ' ' && rest->at[end] != ',') end++;
-  struct str word = {rest->at, end};
-  *rest = end < rest->len ? str_from(*rest, end + 1) : STR_NONE;
-  return word;
-}
-
-static bool parse_networks(const struct value_rule *rule, struct str text, struct arena *a,
-                           void *out) {
-  (void)rule;
-  struct network *all = ARENA_ARRAY(a, struct network, text.len + 1);  // more than words
-  size_t count = 0;
-  while (!str_is_none(text)) {
-    struct str word = next_word(&text);
-    if (word.len == 0) continue;
-    if (!network_parse(word, &all[count++])) return false;
-  }
-  *(struct networks *)out = (struct networks){all, count};
-  return true;
-}
-
 // Takes the next word of `*rest` when it is `name`, and the one after it as its value.
 static bool parse_named(struct str *rest, struct str name, enum setting_kind kind, void *out,
                         bool *found) {
@@ -464,16 +442,6 @@ static void show_log_jobs(const void *value, struct buf *out) {
   buf_put(out, str_of(LOG_JOBS_WORDS[*(const enum log_jobs *)value]));
 }
 
-static void show_networks(const void *value, struct buf *out) {
-  const struct networks *all = value;
-  for (size_t i = 0; i < all->count; i++) {
-    char text[ADDRESS_TEXT_BYTES + 4];
-    network_text(&all->at[i], text);
-    if (i) buf_char(out, ' ');
-    buf_put(out, str_of(text));
-  }
-}
-
 static void show_backoff(const void *value, struct buf *out) {
   const struct backoff *b = value;
   buf_put(out, b->kind == BACKOFF_FIXED ? STR("fixed ") : STR("exponential "));
@@ -518,9 +486,12 @@ static const struct kind {
                     NULL},
     [KIND_LOG_JOBS] = {parse_log_jobs, show_log_jobs, NULL, "no, door or all", NULL},
     [KIND_JOBS_STORAGE] = {parse_jobs_storage, NULL, NULL, "a word", "prisma"},
-    [KIND_NETWORKS] = {parse_networks, show_networks, NULL,
+    [KIND_NETWORKS] = {value_parse_networks, value_show_networks, NULL,
                        "addresses and networks with blanks between",
                        "127.0.0.1 10.0.0.0/8 2001:db8::/32"},
+    [KIND_ORIGINS] = {value_parse_origins, value_show_origins, NULL,
+                      "* or origins of web pages with blanks between, which have no path",
+                      "https://app.example http://localhost:5173"},
     [KIND_NAME] = {parse_name, show_text, NULL, "1 to 128 letters, digits or . _ : / -", NULL},
     [KIND_BACKOFF] = {parse_backoff, show_backoff, NULL,
                       "exponential or fixed, a delay, and perhaps max and jitter",

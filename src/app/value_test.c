@@ -267,6 +267,25 @@ static void networks_are_read_and_shown(void **state) {
   for (size_t i = 0; i < 4; i++) assert_false(parse(KIND_NETWORKS, 0, 0, wrong[i], &all));
 }
 
+static void origins_are_read_and_shown(void **state) {
+  (void)state;
+  struct origins all = {0};
+  assert_true(parse(KIND_ORIGINS, 0, 0, " https://app.example, http://localhost:5173 ,", &all));
+  assert_int_equal(all.count, 2);
+  assert_false(all.any);
+  assert_shown(KIND_ORIGINS, &all, "https://app.example http://localhost:5173");
+  assert_true(parse(KIND_ORIGINS, 0, 0, "* https://app.example", &all));
+  assert_true(all.any);
+  assert_shown(KIND_ORIGINS, &all, "https://app.example *");
+  assert_true(parse(KIND_ORIGINS, 0, 0, "*", &all));
+  assert_shown(KIND_ORIGINS, &all, "*");
+  assert_true(parse(KIND_ORIGINS, 0, 0, "", &all));
+  assert_int_equal(all.count, 0);
+  static const char *const wrong[] = {"app.example", "https://app.example/", "null",
+                                      "https://*.example", "https://app.example;https://b.example"};
+  for (size_t i = 0; i < 5; i++) assert_false(parse(KIND_ORIGINS, 0, 0, wrong[i], &all));
+}
+
 static void words_of_algorithms_and_roles_are_bits(void **state) {
   (void)state;
   unsigned bits = 99;
@@ -366,6 +385,7 @@ int main(void) {
       cmocka_unit_test(a_broken_backoff_changes_nothing),
       cmocka_unit_test(names_have_few_characters),
       cmocka_unit_test(networks_are_read_and_shown),
+      cmocka_unit_test(origins_are_read_and_shown),
       cmocka_unit_test(words_of_algorithms_and_roles_are_bits),
   };
   return cmocka_run_group_tests(tests, start, stop);
