@@ -52,11 +52,31 @@ void call_problem(struct buf *b, const struct fault *fault, enum err err, struct
   put_problem(b, fault, err, request_id, NULL);
 }
 
+// Where a key stands that somebody pasted into a path; the length of the text if none does.
+static size_t find_key(const struct call *c, struct str text) {
+  const struct str admin = c->api->settings.admin_key;
+  for (size_t i = 0; i < text.len; i++) {
+    struct str rest = str_from(text, i);
+    if (str_starts(rest, STR("tk_")) && rest.len > 4 + KEY_ID_BYTES &&
+        rest.at[3 + KEY_ID_BYTES] == '_')
+      return i;
+    if (admin.len && str_starts(rest, admin)) return i;
+  }
+  return text.len;
+}
+
+// As the log may show it: of a key its beginning at most, and nothing behind it.
+static struct str shown_path(const struct call *c) {
+  struct str path = c->http->path;
+  size_t at = find_key(c, path);
+  return at == path.len ? path : arena_printf(c->arena, "%.*s***", (int)at, path.at);
+}
+
 static void access_log(const struct call *c, int status) {
   if (!c->api->settings.access_log) return;
   int64_t took = clock_mono_us() - c->http->started_us;
   log_event(LOG_INFO, "request", LOG_STR("method", str_of(method_word(c->http->method))),
-            LOG_STR("path", c->http->path), LOG_I64("status", status), LOG_I64("us", took),
+            LOG_STR("path", shown_path(c)), LOG_I64("status", status), LOG_I64("us", took),
             LOG_STR("requestId", c->http->id), LOG_STR("peer", c->http->peer));
 }
 
@@ -102,7 +122,7 @@ static void log_failure(const struct call *c, enum err err) {
   bool full = c->session && err == ERR_DISK_FULL;
   bool later = err_http_status(err) == 503 || c->http->gone || full;
   log_event(later ? LOG_DEBUG : LOG_ERROR, "request failed", LOG_STR("code", str_of(err_code(err))),
-            LOG_STR("detail", str_of(c->fault.detail)), LOG_STR("path", c->http->path),
+            LOG_STR("detail", str_of(c->fault.detail)), LOG_STR("path", shown_path(c)),
             LOG_STR("requestId", c->http->id));
 }
 

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from lib.server import ADMIN
 from lib.sessions import claim, with_sessions
+from lib.worker import until
 
 
 @pytest.fixture
@@ -112,3 +114,29 @@ def test_durable_tasks_are_not_told_as_executions(yard):
     session, crew = yard(log_level="debug")
     crew.complete(crew.running())
     assert "execution of task" not in session.server.log()
+
+
+def test_a_full_session_is_told_once_by_its_name_and_is_no_error(yard):
+    session, _ = yard(session_bytes="1MiB")
+    answers = [session.post("/tasks", {"name": "n", "payload": "x" * 50_000}).status_code
+               for _ in range(40)]
+    assert answers[0] == 201 and answers[-1] == 507
+    told = [json.loads(line) for line in session.server.log().splitlines()
+            if line.startswith("{") and json.loads(line)["level"] in ("warn", "error")]
+    assert [(one["level"], one["session"], one["bytes"]) for one in told] == [
+        ("warn", session.session, 1 << 20)]
+
+
+@pytest.mark.parametrize("path", [
+    "/api/v1/tasks/KEY", "/KEY", "/api/v1/keys/KEY", "/api/v1/tasks?session=KEY",
+    "/api/v1/sessions/xKEY"])
+def test_a_key_that_was_pasted_into_a_path_shows_in_no_log(yard, path):
+    session, crew = yard(args=["--access-log"])
+    secret = crew.expect(crew.post("/keys", {"name": "n", "roles": ["reader"]}), 201)["secret"]
+    for key in (secret, ADMIN):
+        crew.get("/" + path.replace("KEY", key))
+    crew.get("/queues/to-wait-for")
+    until(lambda: "to-wait-for" in session.server.log())
+    log = session.server.log()
+    assert secret[12:] not in log and ADMIN not in log
+    assert "***" in log or "?" in path
