@@ -241,7 +241,7 @@ static enum err take_replay_key(struct call *c) {
   if (!is_text(key))
     return fault_set(&c->fault, ERR_BAD_REQUEST, "Idempotency-Key must be valid UTF-8");
   // An actor may hold blanks, so its length is there to keep it apart from what follows.
-  struct str actor = c->who.actor;
+  struct str actor = str_is_none(c->replays_of) ? c->who.actor : c->replays_of;
   c->order.replay_key = arena_printf(c->arena, "%zu %.*s %.*s %.*s", actor.len, STR_FMT(actor),
                                      STR_FMT(c->http->path), STR_FMT(key));
   hash_sha256(c->http->body, c->order.fingerprint);

@@ -93,6 +93,7 @@ struct call {
   struct id id;
   struct str old_id;  // what stood for {id} and is no id of ours: see repository_resolve
   struct principal who;
+  struct str replays_of;   // whose Idempotency-Keys count; STR_NONE: those of who.actor
   bool has_token;          // a token (JWT) came
   struct str new_tenant;   // of who: to be made before anything else; STR_NONE: it is there
   const char *refusal;     // of a failed authentication: its kind, for the log; NULL: "invalid"

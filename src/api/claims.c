@@ -83,10 +83,18 @@ static int render_report(struct call *c, struct buf *b) {
   return 200;
 }
 
+static enum err check_same(struct call *c, const struct lease_token *token, struct str header) {
+  if (str_is_none(header)) return ERR_OK;
+  struct lease_token other = token_lease(header);
+  if (other.lease == token->lease && other.session == token->session) return ERR_OK;
+  return fault_field(&c->fault, "/leaseToken",
+                     "leaseToken is another one than the header Lease-Token; send one of them");
+}
+
 // The key of a service needs none: then the lease stays 0.
 static enum err find_token(struct call *c, struct worker_body *in) {
-  if (in->token.lease != 0) return ERR_OK;
   struct str header = str_trim(http_header(c->http, STR("lease-token")));
+  if (in->token.lease != 0) return check_same(c, &in->token, header);
   if (str_is_none(header) && repository_is_service(c)) return repository_processor(c, &in->worker);
   if (str_is_none(header))
     return fault_field(&c->fault, "/leaseToken",

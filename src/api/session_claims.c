@@ -294,6 +294,7 @@ enum err session_of_lease(struct call *c, uint32_t number) {
   session_seen(s);
   c->session = s;
   c->engine = s->engine;
+  c->replays_of = c->who.actor;
   c->who.actor = STR("worker");
   return ERR_OK;
 }

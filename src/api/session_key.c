@@ -319,7 +319,7 @@ void session_refused(struct call *c, enum err err) {
 enum err session_choose(struct call *c) {
   bool open = c->route->session.handle != NULL;
   if (c->api->sessions == NULL) {
-    bool asks = open && has_header(c, HEADER) && !has_credential(c);
+    bool asks = open && names_session(c) && !has_credential(c);
     return asks ? session_off(c) : ERR_OK;
   }
   if (has_credential(c)) return open && names_session(c) ? refuse_both(c) : ERR_OK;

@@ -203,6 +203,8 @@ def test_who_names_a_session_is_not_the_local_user_elsewhere(keyless, make_api, 
 def test_with_sessions_off_the_answer_says_which_setting(make_server, make_api):
     off = make_api(make_server(key=ADMIN), key="")
     for answer in (off.get("/tasks", headers={"X-App-Session": "mine"}),
+                   off.get("/tasks", params={"session": "mine"}),
+                   off.post("/tasks", {"name": "n"}, params={"session": "mine"}),
                    off.post("/demo/tasks/sample", {}, headers={"X-App-Session": "mine"})):
         assert "ENABLE_SESSION_ISOLATION" in problem(answer, 409, "sessions_off")["detail"]
     for nothing in ({}, {"Cookie": "app_session=mine"}):

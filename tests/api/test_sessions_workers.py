@@ -448,3 +448,37 @@ def test_where_sessions_are_off_the_worker_says_so_and_ends(server, bundled):
     one = bundled("--type", "t", "--exec", "cat", server=server)
     assert one.wait(WAIT_S) == 1
     assert "sessions" in one.log() and "refuses to hand out tasks" in one.log()
+
+
+# --- one token, one credential --------------------------------------------------------------------
+
+def test_two_lease_tokens_that_differ_are_refused(session, crew):
+    one, other = [session.lives(crew, "running") for _ in range(2)]
+    answer = crew.post(f"/tasks/{one['id']}/progress",
+                       {"progress": 10, "leaseToken": one["leaseToken"]},
+                       headers={"Lease-Token": other["leaseToken"]})
+    problem(answer, 422, "invalid_field", "/leaseToken")
+    assert session.task(one)["progress"] == 0
+    answer = crew.post(f"/tasks/{one['id']}/progress",
+                       {"progress": 10, "leaseToken": one["leaseToken"]},
+                       headers={"Lease-Token": one["leaseToken"]})
+    crew.expect(answer)
+    for task in (one, other):
+        crew.complete(task)
+
+
+def test_an_idempotency_key_is_that_of_the_credential_that_sent_it(session, crew, make_api):
+    """Two workers that use one key by chance must not get each other's answers."""
+    task = session.lives(crew, "running")
+    secrets = [new_key(crew, ["worker"])["secret"] for _ in range(2)]
+    one, other = [make_api(session.server, key=secret) for secret in secrets]
+    body = {"leaseToken": task["leaseToken"], "result": 1}
+    key = {"Idempotency-Key": fresh_name("same")}
+    first = one.post(f"/tasks/{task['id']}/complete", body, headers=key)
+    one.expect(first)
+    again = one.post(f"/tasks/{task['id']}/complete", body, headers=key)
+    assert (again.content, again.headers["Idempotent-Replayed"]) == (first.content, "true")
+    theirs = other.post(f"/tasks/{task['id']}/complete", body, headers=key)
+    assert "idempotent-replayed" not in theirs.headers
+    events = session.expect(session.get(f"/tasks/{task['id']}/events"))["events"]
+    assert {event["actor"] for event in events} == {f"session:{session.session}", "worker"}
