@@ -119,6 +119,7 @@ void commands_overview(struct buf *out) {
           "\nEnvironment:\n"
           "  TASKYARD_URL  where the server is; http://127.0.0.1:8503 if not set\n"
           "  TASKYARD_KEY  the API key to send\n"
+          "  TASKYARD_SESSION  the session to work in, where there is no key\n"
           "\nExit codes:\n");
 #define EXIT_ROW(name, code, meaning) buf_printf(out, "  %2d  %s\n", code, meaning);
 #include "app/exits.def"

@@ -30,6 +30,7 @@ static const char *const EXAMPLES[] = {
     "taskyard list --tag album=summer --all --json | jq -r .id", NULL};
 
 static const char *const TITLES[] = {"ID", "TYPE", "STATUS", "PROGRESS", "AGE", NULL};
+static const char *const SESSION_TITLES[] = {"ID", "NAME", "STATUS", "PROGRESS", "AGE", NULL};
 
 enum { QUERY_BYTES_MAX = 16 * 1024, PAGE_BLOCK_BYTES = 256 * 1024 };
 
@@ -100,10 +101,14 @@ static struct str progress_text(struct listing *l, int64_t progress) {
   return arena_printf(&l->arena, "%" PRId64 "%s", progress, l->term.is_terminal ? "%" : "");
 }
 
+static bool is_in_session(const struct listing *l) { return !str_is_none(remote_session(l->c)); }
+
+// A session lists its tasks by name, without their types.
 static void add_row(struct listing *l, struct table *table, struct str task) {
+  const char *what = is_in_session(l) ? "name" : "type";
   struct str status = reply_text(&l->arena, task, "status");
   const struct table_cell cells[] = {{reply_text(&l->arena, task, "id"), STYLE_PLAIN},
-                                     {reply_text(&l->arena, task, "type"), STYLE_PLAIN},
+                                     {reply_text(&l->arena, task, what), STYLE_PLAIN},
                                      {status, term_status_style(status)},
                                      {progress_text(l, reply_i64(task, "progress")), STYLE_PLAIN},
                                      {created_text(l, reply_i64(task, "createdAt")), STYLE_DIM}};
@@ -113,7 +118,7 @@ static void add_row(struct listing *l, struct table *table, struct str task) {
 static enum err print_table(struct listing *l, struct str tasks, struct fault *why) {
   struct table table;
   struct str key, task;
-  table_init(&table, &l->arena, TITLES);
+  table_init(&table, &l->arena, is_in_session(l) ? SESSION_TITLES : TITLES);
   table.has_no_titles = l->page > 0;
   struct json_walk walk = json_walk(tasks);
   while (json_next(&walk, &key, &task)) add_row(l, &table, task);

@@ -3,12 +3,43 @@
 
 #include "base/json.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 const struct option_spec REMOTE_OPTIONS[] = {
     {"url", 0, "URL", "server to call; else TASKYARD_URL, else http://127.0.0.1:8503"},
     {"key-file", 0, "FILE", "file whose first line is the API key; else TASKYARD_KEY"},
     {"key", 0, "KEY",
      "the API key itself; it shows in the list of processes, so prefer the others"},
+    {"session", 0, "KEY",
+     "work in this session, without an API key; else TASKYARD_SESSION, if no key is given"},
     {0}};
+
+static bool has_key_option(const struct command *c) {
+  return options_has(&c->given, "key") || options_has(&c->given, "key-file");
+}
+
+struct str remote_session(const struct command *c) {
+  const char *given = options_value(&c->given, "session"), *set = getenv("TASKYARD_SESSION");
+  if (given) return str_of(given);
+  return set && *set && !has_key_option(c) ? str_of(set) : STR_NONE;
+}
+
+// What the command line says wins over the environment; of each a server takes one.
+static enum err choose_session(struct command *c, struct client_settings *settings,
+                               struct fault *why) {
+  bool given = options_has(&c->given, "session");
+  settings->session = remote_session(c);
+  if (str_is_none(settings->session)) return ERR_OK;
+  if (given && has_key_option(c))
+    return fault_set(why, ERR_INVALID, "say --session or a key, not both: tasks are in one place");
+  if (!given && !str_is_none(settings->key))
+    return fault_set(why, ERR_INVALID,
+                     "TASKYARD_KEY and TASKYARD_SESSION are both set; unset one, or say --session "
+                     "or --key-file");
+  settings->key = STR_NONE;
+  return ERR_OK;
+}
 
 static enum err open_client(struct command *c, struct fault *why) {
   struct client_settings settings = client_settings_from_env();
@@ -18,6 +49,7 @@ static enum err open_client(struct command *c, struct fault *why) {
   if (url) settings.url = str_of(url);
   if (key_file) TRY(client_key_read(key_file, &c->arena, &settings.key, why));
   if (key) settings.key = str_of(key);
+  TRY(choose_session(c, &settings, why));
   return client_open(&settings, &c->client, why);
 }
 
@@ -32,11 +64,21 @@ enum err remote_refuse_answer(struct fault *why) {
                    "the answer is not what Taskyard answers; is one at this URL?");
 }
 
+// The server names headers; a command has options for them.
+static void advise(struct fault *why) {
+  size_t len = strlen(why->detail);
+  if (strstr(why->detail, "X-App-Session"))
+    snprintf(why->detail + len, sizeof why->detail - len,
+             " (by this command: --session KEY, or --key-file FILE)");
+}
+
 enum err remote_call(struct command *c, struct arena *a, const struct client_call *call,
                      struct str *document, struct fault *why) {
   if (!c->client) TRY(connect_server(c, why));
   struct client_reply reply;
-  TRY(client_expect(c->client, a, call, &reply, why));
+  enum err err = client_expect(c->client, a, call, &reply, why);
+  if (err == ERR_UNAUTHENTICATED) advise(why);
+  TRY(err);
   struct json_error error;
   struct str value;
   if (!json_check(reply.body, &value, &error) || json_kind(value) != JSON_OBJECT)

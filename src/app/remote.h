@@ -5,8 +5,12 @@
 #include "app/command.h"
 #include "client/client.h"
 
-// --url, --key and --key-file: the second table of every command that calls a server.
+// --url, --key, --key-file and --session: the second table of every command that calls a server.
 extern const struct option_spec REMOTE_OPTIONS[];
+
+// The session to work in, by --session, else by TASKYARD_SESSION unless a key is given; STR_NONE:
+// none.
+struct str remote_session(const struct command *c);
 
 // A call that must succeed. Connects at the first one. `*document` is the answer, in the arena: a
 // JSON object. NULL when it is not wanted.

@@ -17,8 +17,9 @@ static const struct {
 enum { FOREIGN_COUNT = sizeof FOREIGN_NAMES / sizeof *FOREIGN_NAMES };
 
 // Read by the command line and the worker, not by settings.
-static const char *const OTHER_NAMES[] = {"TASKYARD_URL", "TASKYARD_KEY", "TASKYARD_CONFIG"};
-enum { OTHER_COUNT = 3, NAME_BYTES = 64 };
+static const char *const OTHER_NAMES[] = {"TASKYARD_URL", "TASKYARD_KEY", "TASKYARD_CONFIG",
+                                          "TASKYARD_SESSION"};
+enum { OTHER_COUNT = 4, NAME_BYTES = 64 };
 
 static bool is_known(const char *name, const char *const *names) {
   for (size_t i = 0; names[i]; i++)

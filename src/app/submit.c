@@ -60,6 +60,9 @@ const struct command_spec COMMAND_submit = {
 
 // --- the task as JSON ----------------------------------------------------------------------------
 
+// A session asks for a name, and starts nothing by itself.
+static bool is_in_session(const struct command *c) { return !str_is_none(remote_session(c)); }
+
 static void put_key(struct buf *out, const char *key) { buf_printf(out, ",\"%s\":", key); }
 
 static void put_text(struct command *c, const char *option, const char *key, struct buf *out) {
@@ -82,7 +85,8 @@ static enum err put_number(struct command *c, const char *option, const char *ke
 static enum err put_start(struct command *c, struct buf *out, struct fault *why) {
   const char *run_at = options_value(&c->given, "run-at");
   int64_t ms = 0;
-  if (options_has(&c->given, "hold")) BUF_LIT(out, ",\"autoStart\":false");
+  bool holds = options_has(&c->given, "hold");
+  if (holds && !is_in_session(c)) BUF_LIT(out, ",\"autoStart\":false");
   if (options_has(&c->given, "delay")) {
     TRY(options_duration_ms(&c->given, "delay", 0, LIMIT_DELAY_MS, &ms, why));
     buf_printf(out, ",\"delayMs\":%" PRId64, ms);
@@ -124,13 +128,20 @@ static enum err put_metadata(struct command *c, struct buf *out, struct fault *w
   return ERR_OK;
 }
 
+static void put_name(struct command *c, struct buf *out) {
+  put_text(c, "name", "name", out);
+  if (!is_in_session(c) || options_has(&c->given, "name")) return;
+  put_key(out, "name");
+  buf_json_str(out, str_of(c->given.positionals[0]));
+}
+
 // All members but the payload, without the braces: the same for each line of the input.
 static enum err put_members(struct command *c, struct buf *out, struct fault *why) {
   BUF_LIT(out, "\"type\":");
   buf_json_str(out, str_of(c->given.positionals[0]));
   put_text(c, "queue", "queue", out);
   put_text(c, "unique-key", "uniqueKey", out);
-  put_text(c, "name", "name", out);
+  put_name(c, out);
   put_text(c, "description", "description", out);
   put_text(c, "project", "projectId", out);
   put_text(c, "subject", "subject", out);
@@ -162,10 +173,20 @@ static enum err send(struct command *c, struct arena *a, struct str body,
   return remote_call(c, a, &call, document, why);
 }
 
+static enum err start_one(struct command *c, struct str task, struct str *document,
+                          struct fault *why) {
+  const char *id = arena_cstr(&c->arena, reply_text(&c->arena, task, "id"));
+  return remote_post(c, remote_path(&c->arena, "tasks", id, "/start"), STR("{}"), document, why);
+}
+
 static enum err show_one(struct command *c, struct str document, struct fault *why) {
   bool as_json = options_has(&c->given, "json");
   struct str task = reply_raw(document, "task");
   if (str_is_none(task)) return remote_refuse_answer(why);
+  if (is_in_session(c) && !options_has(&c->given, "hold")) {
+    TRY(start_one(c, task, &document, why));
+    task = reply_raw(document, "task");
+  }
   struct str id = reply_text(&c->arena, task, "id");
   if (!options_has(&c->given, "wait")) return print_line(as_json ? task : id, why);
   struct watch watch = {.as_json = as_json};
@@ -256,6 +277,8 @@ static enum err send_lines(struct batch *b, struct payload_lines *lines, struct 
 }
 
 static enum err submit_lines(struct command *c, struct str members, struct fault *why) {
+  if (is_in_session(c))
+    return command_misused(c, why, "a session takes one task at a time; submit each by itself");
   if (options_has(&c->given, "wait") || options_has(&c->given, "unique-key"))
     return command_misused(c, why,
                            "--from-lines goes with neither --wait nor --unique-key; "

@@ -25,6 +25,7 @@ struct client {
   CURLM *multi;
   char *url;      // without the slash at its end
   char *auth;     // a whole header line; NULL: none
+  char *session;  // the same
   bool is_local;  // the URL is of this machine
   int64_t timeout_ms;
   const char *advice;  // NULL: ours
@@ -34,7 +35,8 @@ struct client {
 };
 
 static enum err url_check(const char *url, bool *is_local, struct fault *why);
-static enum err auth_line(struct str key, char **out, struct fault *why);
+static enum err key_line(const char *name, const char *what, struct str key, char **out,
+                         struct fault *why);
 static void easy_prepare(struct client *c);
 
 static void library_start(void) { (void)curl_global_init(CURL_GLOBAL_DEFAULT); }
@@ -54,7 +56,9 @@ enum err client_open(const struct client_settings *settings, struct client **out
   buf_init(&c->reply, c->reply_bytes_max);
 
   enum err err = url_check(c->url, &c->is_local, why);
-  if (err == ERR_OK) err = auth_line(settings->key, &c->auth, why);
+  if (err == ERR_OK) err = key_line("Authorization: Bearer", "API", settings->key, &c->auth, why);
+  if (err == ERR_OK)
+    err = key_line("X-App-Session:", "session", settings->session, &c->session, why);
   if (err == ERR_OK) {
     c->easy = curl_easy_init();
     c->multi = curl_multi_init();
@@ -75,6 +79,7 @@ void client_close(struct client *c) {
   if (c->multi) (void)curl_multi_cleanup(c->multi);
   buf_fini(&c->reply);
   mem_free(c->auth);
+  mem_free(c->session);
   mem_free(c->url);
   mem_free(c);
 }
@@ -115,15 +120,16 @@ static enum err url_check(const char *url, bool *is_local, struct fault *why) {
 }
 
 // Control characters in a key would become header lines of their own.
-static enum err auth_line(struct str key, char **out, struct fault *why) {
+static enum err key_line(const char *name, const char *what, struct str key, char **out,
+                         struct fault *why) {
   if (str_is_none(key)) return ERR_OK;
   for (size_t i = 0; i < key.len; i++)
     if (key.at[i] <= ' ' || key.at[i] > '~')
-      return fault_set(why, ERR_INVALID,
-                       "the API key holds a blank or a character that no key has");
+      return fault_set(why, ERR_INVALID, "the %s key holds a blank or a character that no key has",
+                       what);
   struct buf line;
   buf_init(&line, key.len + 64);
-  BUF_LIT(&line, "Authorization: Bearer ");
+  buf_printf(&line, "%s ", name);
   buf_put(&line, key);
   *out = mem_copy(line.at, line.len);
   buf_fini(&line);
@@ -169,6 +175,7 @@ static struct curl_slist *headers_of(const struct client *c, struct arena *a,
   struct curl_slist *list = curl_slist_append(NULL, "Expect:");
   if (!str_is_none(call->body)) list = curl_slist_append(list, "Content-Type: application/json");
   if (c->auth) list = curl_slist_append(list, c->auth);
+  if (c->session) list = curl_slist_append(list, c->session);
   if (call->minimal) list = curl_slist_append(list, "Prefer: return=minimal");
   if (!str_is_none(call->idempotency_key)) {
     struct str key = call->idempotency_key;

@@ -12,6 +12,7 @@ struct client;  // one connection, kept open; used by one thread at a time
 struct client_settings {
   struct str url;      // "http://127.0.0.1:8503"
   struct str key;      // API key; STR_NONE: none
+  struct str session;  // key of the session to work in; STR_NONE: none
   int64_t timeout_ms;  // of one call, without the time that `wait_ms` adds; 0: 30 s
   // For servers of others:
   size_t reply_bytes_max;  // a longer answer is a failure; 0: 128 MiB
