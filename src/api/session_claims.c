@@ -89,7 +89,7 @@ static void wait_for_news(struct sessions *all, struct seeking *seek) {
   all->waiting_last = seek;
   all->waiting_count++;
   engine_worker_waiting(kept_engine(all), 1, seek->filter.worker, true);
-  sessions_soon(all);  // its time is to be minded
+  sessions_by(all, seek->until_us);
 }
 
 static void stop_waiting(struct sessions *all, struct seeking *seek) {

@@ -30,15 +30,8 @@ static void merge(struct session_hints *to, const struct session_hint *hint) {
 
 // --- from the lanes ------------------------------------------------------------------------------
 
-// What a worker that waits need not hear of.
-static bool makes_nothing_ready(enum event_kind kind) {
-  return kind == EVENT_CLAIMED || kind == EVENT_PROGRESS || kind == EVENT_COMPLETED ||
-         kind == EVENT_FAILED || kind == EVENT_CANCELLED || kind == EVENT_ABANDONED ||
-         kind == EVENT_CANCEL_REQUESTED || kind == EVENT_EXPIRED || kind == EVENT_DELETED;
-}
-
 bool session_hear(struct session *s, const struct event *event) {
-  if (makes_nothing_ready(event->kind)) return false;
+  if (!event->ready) return false;
   const struct session_hint hint = {
       .queue = hash_fast(event->queue), .type = hash_fast(event->type), .fresh = 1};
   pthread_mutex_lock(&s->heard_lock);

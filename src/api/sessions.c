@@ -294,11 +294,16 @@ void sessions_tick(void *sessions) {
     link = &s->next;
   }
   all->last = last;
+  all->due_us = next_us;
   if (all->timer) http_timer_set(all->timer, next_us ? (next_us - now_us) / 1000 + 1 : -1);
 }
 
 void sessions_soon(struct sessions *all) {
   if (all->timer) http_timer_set(all->timer, 0);
+}
+
+void sessions_by(struct sessions *all, int64_t at_us) {
+  if (all->due_us == 0 || all->due_us > at_us) sessions_soon(all);
 }
 
 // --- all of them ---------------------------------------------------------------------------------

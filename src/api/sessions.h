@@ -64,6 +64,7 @@ struct sessions {
   struct session *empty;  // sessions_empty; NULL: not asked for yet. In no list, and not counted
   uint64_t serials;
   struct http_timer *timer;
+  int64_t due_us;  // when the latest sessions_tick has asked for the next one; 0: not by time
   bool draining;
   _Atomic bool woken, stirred;  // some session is
   // session_claims.c
@@ -83,6 +84,8 @@ void sessions_close(struct sessions *all);  // after that. NULL is allowed
 void sessions_collect(struct sessions *all);  // after a wake: sends what is answered
 void sessions_tick(void *sessions);           // what is due by time; the timer calls it
 void sessions_soon(struct sessions *all);     // has it called, as soon as the loop is back
+void sessions_by(struct sessions *all,
+                 int64_t at_us);  // … or at that time, if it is not due sooner
 
 // Opens the session of a key that has none. ERR_OVERLOADED: there are too many; ERR_TOO_MANY: of
 // this home.

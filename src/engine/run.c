@@ -87,8 +87,11 @@ static enum err commit(struct unit *u, struct fault *why) {
 static void tell_listener(const struct unit *u) {
   const struct engine_settings *settings = &u->e->settings;
   if (settings->happened == NULL) return;
-  for (size_t i = 0; i < u->events.count; i++)
-    settings->happened(settings->self, &LIST_AT(u->events, struct change_event, i)->event);
+  for (size_t i = 0; i < u->events.count; i++) {
+    struct change_event *e = LIST_AT(u->events, struct change_event, i);
+    e->event.ready = e->row && !e->row->gone && task_is_ready(&e->row->task);
+    settings->happened(settings->self, &e->event);
+  }
 }
 
 // What others have to look at again. Only hints: it may be gone already.

@@ -18,6 +18,7 @@ struct event {
   struct str worker;  // workerId, of claims and what follows from them
   struct str note;    // an error's code, a step's name, a queue's, type's or key's name
   struct str text;    // an error's message, a step's description
+  bool ready;  // for those who listen to a unit of work: behind it the task is ready for workers
 };
 
 struct log_line {
