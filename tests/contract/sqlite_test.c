@@ -468,6 +468,31 @@ static void check_finds_what_was_broken_behind_the_stores_back(void **state) {
   assert_int_equal(world_check(w), 0);
 }
 
+// --- sessions ------------------------------------------------------------------------------------
+
+// Numbers have a gap then, which only a store that is checked must not have.
+static void a_forgotten_task_goes_with_its_own_events_and_leaves_no_trace(void **state) {
+  struct world *w = *state;
+  struct id goes = world_create(w, STR("resize")), stays = world_create(w, STR("resize"));
+  struct unit *u = unit_new(w);
+  unit_claim(u, world_load(w, goes, 0));
+  unit_claim(u, world_load(w, stays, 0));
+  OK(unit_apply(u));
+  struct row *row = world_load(w, goes, 0);
+  u = unit_new(w);
+  unit_row(u, row);
+  row->gone = row->forgotten = true;
+  OK(unit_apply(u));
+  assert_null(world_load(w, goes, 0));
+  struct event_page left = world_events(w, (struct event_filter){0});
+  assert_int_equal(left.count, 2);
+  for (size_t i = 0; i < left.count; i++) assert_true(id_eq(left.events[i].task, stays));
+  assert_int_equal(world_events(w, (struct event_filter){.task = stays}).count, 2);
+  struct event_page none;
+  const struct event_filter its = {.tenant = 1, .task = goes, .limit = 10};
+  FAILS(ERR_NOT_FOUND, w->ops->read_events(w->reader, &w->arena, &its, &none, &w->why));
+}
+
 int main(void) {
   kind_now = &kinds[0];
   const struct CMUnitTest tests[] = {
@@ -489,6 +514,7 @@ int main(void) {
       CONTRACT_TEST(a_full_disk_loses_nothing_and_heals),
       CONTRACT_TEST(a_backup_under_load_holds_all_that_was_acknowledged_before),
       CONTRACT_TEST(check_finds_what_was_broken_behind_the_stores_back),
+      CONTRACT_TEST(a_forgotten_task_goes_with_its_own_events_and_leaves_no_trace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,25 +50,24 @@ int session_put_status(struct buf *b, const struct encode_context *x, const stru
   return 200;
 }
 
-void session_put_started(struct buf *b, const struct encode_context *x, const struct task *task) {
+static void put_beginning(struct buf *b, const struct encode_context *x, const struct task *task) {
   BUF_LIT(b, "{\"id\":");
   put_id(b, task->id);
   KEY("name");
   put_text_or_null(b, task->name);
   buf_char(b, ',');
   put_progress(b, x, task);
+}
+
+void session_put_started(struct buf *b, const struct encode_context *x, const struct task *task) {
+  put_beginning(b, x, task);
   KEY("sessionKey");
   buf_json_str(b, x->session_key);
   buf_char(b, '}');
 }
 
 void session_put_listed(struct buf *b, const struct encode_context *x, const struct task *task) {
-  BUF_LIT(b, "{\"id\":");
-  put_id(b, task->id);
-  KEY("name");
-  put_text_or_null(b, task->name);
-  buf_char(b, ',');
-  put_progress(b, x, task);
+  put_beginning(b, x, task);
   KEY("createdAt");
   put_time_or_null(b, task->created_at);
   KEY("completedAt");
