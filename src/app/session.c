@@ -78,8 +78,8 @@ static enum err run(struct command *c, struct fault *why) {
 
 const struct command_spec COMMAND_session = {
     .options = {.usage = "taskyard session [list | end KEY…]",
-                .summary = "Lists the sessions that a server has, to an admin, and ends them with "
-                           "their tasks.\nWhoever is in a session says --session, and ends that.",
+                .summary = "Lists the sessions that a server has, and ends them with their tasks, "
+                           "for an\nadmin. Whoever is in a session ends it with --session KEY.",
                 .options = OPTIONS,
                 .common = REMOTE_OPTIONS,
                 .positionals_max = OPTIONS_ANY,

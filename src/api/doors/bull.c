@@ -13,8 +13,7 @@ bool api_is_door_queue(struct str queue) {
 
 // --- failures ------------------------------------------------------------------------------------
 
-// Its clients know 400 for a body that lacks something.
-static int failure_status(enum err err) { return err == ERR_INVALID ? 400 : err_http_status(err); }
+int queues_failure_status(enum err err) { return err == ERR_INVALID ? 400 : err_http_status(err); }
 
 static void put_failure(struct buf *b, enum err err, struct str detail) {
   bool fixed = err == ERR_METHOD_NOT_ALLOWED;  // the document gives the sentence
@@ -22,7 +21,7 @@ static void put_failure(struct buf *b, enum err err, struct str detail) {
   buf_json_str(b, fixed ? str_of(err_title(err)) : detail);
 }
 
-const struct door DOOR_bull = {.status = failure_status, .put_failure = put_failure};
+const struct door DOOR_bull = {.status = queues_failure_status, .put_failure = put_failure};
 
 // --- create --------------------------------------------------------------------------------------
 

@@ -13,16 +13,13 @@ enum { DUMMY_MIN_S = 1, DUMMY_MAX_S = 5 };
 
 #define NO_SUCH_JOB "there is no such job"
 
-// Its clients know 400 for a body that lacks something.
-static int failure_status(enum err err) { return err == ERR_INVALID ? 400 : err_http_status(err); }
-
 static enum err check(struct call *c) {
   struct str off = c->api->settings.jobs_off;
   if (str_is_none(off)) return ERR_OK;
   return fault_set(&c->fault, ERR_SWITCHED_OFF, "%.*s", STR_FMT(off));
 }
 
-const struct door DOOR_jobs = {.status = failure_status,
+const struct door DOOR_jobs = {.status = queues_failure_status,
                                .check = check,
                                .by_token = true,
                                .home = "/api/v1/jobs",
