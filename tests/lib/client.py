@@ -240,7 +240,7 @@ class Api:
         raise AssertionError(f"{worker_id} was never seen with waiting={waiting}")
 
     def until_in_flight(self, count):
-        """Asks again and again, for 5 s at most, until the server has so many requests to answer."""
+        """Asks again and again, for 5 s at most, until the server has so many to answer."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             in_flight = self.get("//health").json()["requestsInFlight"] - 1  # the asking itself
