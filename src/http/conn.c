@@ -3,6 +3,8 @@
 //                 ┌─────────────────── http_conn_sent ─────────────────────┐
 //                 ▼                                                        │
 //   open ──▶    IDLE ──▶ HEAD ──▶ BODY ──▶ TRAILER ──▶ BUSY ──▶ SENDING ───┤
+//                          │        │         │         │          ▲       │
+//                          │        │         │         └▶ STREAMING ──────┤
 //                          └────────┴─────────┴── refuse ──▶───────┘       ▼
 //                                                             CLOSED ◀── LINGER
 //
@@ -17,9 +19,14 @@
 //           dropped. Deadline: minimum rate. Left by take_trailer to BUSY.
 //  BUSY     The handler owes the answer to `request`. What is pipelined goes to `pending`; reading
 //           goes on, so that a client's leaving is seen, and pauses only at PENDING_BYTES_MAX.
-//           Deadline: none, it is the handler's. Left by http_respond.
+//           Deadline: none, it is the handler's. Left by http_respond, or to STREAMING.
 //  SENDING  The socket did not take the whole answer; libuv sends `rest`. Mostly passed over.
 //           Deadline: write, while nothing moves. Left by http_conn_sent to IDLE or LINGER.
+//  STREAMING  The head of an answer without an end is out, and pieces follow as the handler has
+//  them;
+//           from http_stream_begin to http_stream_end. Input is treated as in BUSY. While libuv
+//           sends `rest`: deadline write, while nothing moves; else none. Left to IDLE or LINGER,
+//           or to SENDING when a piece is still under way.
 //  LINGER   The last answer is out and our side shut. What still comes is thrown away, because
 //           closing on unread input would reset the connection and may take the answer with it.
 //           Deadline: LINGER_MS. Left by the client's close.
@@ -86,10 +93,15 @@ static void throw_away(struct conn *c, size_t bytes) {
   if (c->received > LINGER_BYTES_MAX) http_conn_close(c);
 }
 
+// The handler has its request.
+static bool owes_answer(const struct conn *c) {
+  return c->state == CONN_BUSY || c->state == CONN_STREAMING;
+}
+
 static void hand_over(struct conn *c) {
   http_conn_enter(c, CONN_BUSY, -1);
   http_request_hand_over(c->request);
-  if (c->state == CONN_BUSY && c->eof) http_request_gone(c->request);
+  if (owes_answer(c) && c->eof) http_request_gone(c->request);
 }
 
 // A body at the minimum rate b after a grace g has r bytes at g + r/b at the latest. One that came
@@ -172,6 +184,7 @@ static void drive(struct conn *c, struct str *in) {
     case CONN_BODY: take_body(c, in); break;
     case CONN_TRAILER: enough = take_trailer(c, in); break;
     case CONN_BUSY:
+    case CONN_STREAMING:
     case CONN_SENDING: enough = false; break;
     case CONN_LINGER:
     case CONN_CLOSED: *in = str_from(*in, in->len); break;
@@ -182,7 +195,7 @@ static void drive(struct conn *c, struct str *in) {
 
 // Whether input has to wait in `pending`, which is then bounded.
 static bool is_waiting(const struct conn *c) {
-  return c->state == CONN_BUSY || c->state == CONN_SENDING || !link_is_alone(&c->resuming);
+  return owes_answer(c) || c->state == CONN_SENDING || !link_is_alone(&c->resuming);
 }
 
 static void keep(struct conn *c, struct str in) {
@@ -217,7 +230,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
 static void on_eof(struct conn *c) {
   c->eof = true;
   c->reading = false;
-  if (c->state == CONN_BUSY) {
+  if (owes_answer(c)) {
     http_request_gone(c->request);
   } else if (!is_waiting(c)) {
     http_conn_close(c);
@@ -297,7 +310,7 @@ static void expire_sending(struct conn *c) {
   size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
   if (left < c->rest_left) {
     c->rest_left = left;
-    http_conn_enter(c, CONN_SENDING, c->server->settings.write_timeout_ms);
+    http_conn_enter(c, c->state, c->server->settings.write_timeout_ms);
   } else {
     http_conn_close(c);
   }
@@ -312,6 +325,7 @@ void http_conn_expire(struct conn *c) {
   case CONN_TRAILER:
     http_refuse(c, ERR_REQUEST_TIMEOUT, "the request body comes too slowly");
     break;
+  case CONN_STREAMING:
   case CONN_SENDING: expire_sending(c); break;
   case CONN_IDLE:
   case CONN_LINGER: http_conn_close(c); break;

@@ -72,6 +72,27 @@ struct http_answer {
 // head only. X-Request-Id, Date, Content-Length and Connection are added.
 void http_respond(struct http_request *r, const struct http_answer *answer);
 
+// --- answers without an end ----------------------------------------------------------------------
+//
+// Instead of http_respond: the head now, the body piece by piece, for as long as the client stays.
+// What the socket does not take at once is copied and sent on, and no other piece may be written
+// before that is out: hooks.drained tells. A client that takes nothing for write_timeout_ms is
+// dropped. hooks.gone tells that the client went away; the stream is still to be ended.
+
+enum http_flow {
+  HTTP_FLOWS,  // the next piece may come at once
+  HTTP_FULL,   // not before hooks.drained
+  HTTP_GONE,   // nobody reads any more, hooks.gone will not be called: end the stream
+};
+
+// Begins it with `first` as its first piece; the answer's own body is not looked at. With HEAD the
+// answer is whole by this: `*ended` is true, and the request and its arena are gone.
+enum http_flow http_stream_begin(struct http_request *r, const struct http_answer *head,
+                                 struct str first, bool *ended);
+enum http_flow http_stream_write(struct http_request *r, struct str piece);
+// The request and its arena are gone afterwards. What was written before still goes out.
+void http_stream_end(struct http_request *r);
+
 struct http_settings {
   struct str host;           // "127.0.0.1", "::1", "0.0.0.0"; a name is resolved once
   int port;                  // 0: any free one, see http_port
@@ -95,6 +116,8 @@ struct http_hooks {
   // The client went away before the answer, or only stopped sending, which looks the same at first.
   // The answer is still owed, and is sent if the connection lasts. May respond. May be NULL.
   void (*gone)(void *self, struct http_request *r);
+  // A stream that was HTTP_FULL takes pieces again. NULL: nothing streams.
+  void (*drained)(void *self, struct http_request *r);
   // After http_wake, on the loop; calls may be merged.
   void (*wake)(void *self);
   // Writes the problem document for a request that http itself refuses (status is err_http_status).
@@ -103,7 +126,7 @@ struct http_hooks {
 };
 
 struct http_stats {
-  uint64_t connections, connections_total, requests_total, in_flight, refused_total;
+  uint64_t connections, connections_total, requests_total, in_flight, refused_total, streams;
 };
 
 struct http_server;

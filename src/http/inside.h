@@ -2,7 +2,8 @@
 //
 // The way of a request: server.c accepts, conn.c moves its connection from state to state, scan.c
 // finds the end of its head and refuses what is no clean line, parse.c makes the request of it,
-// the handler answers, respond.c sends. What is refused on the way goes through refuse.c.
+// the handler answers, respond.c sends, or stream.c does piece by piece. What is refused on the way
+// goes through refuse.c.
 #ifndef HTTP_INSIDE_H
 #define HTTP_INSIDE_H
 
@@ -23,6 +24,9 @@ enum {
   FREE_REQUESTS_MAX = 256,       // kept for reuse: 1 MiB
   CHUNK_EXTENSION_BYTES_MAX = 256,
   REQUEST_ID_BYTES_MAX = 128,
+  // Of a stream, in the kernel: what a client that does not read may have it keep. Linux doubles
+  // it.
+  STREAM_SOCKET_BYTES = 64 << 10,
   LINGER_MS = 2000,               // for a client to read its last answer while it still sends
   LINGER_BYTES_MAX = 1 << 20,     // thrown away meanwhile
   CONNECTIONS_REFUSED_MAX = 256,  // lingering over connections_max; past it closed unanswered
@@ -58,6 +62,7 @@ struct request {
   bool last_chunk;  // only the trailer section is missing
   bool too_large;   // the body would exceed its limit
   bool handed;      // to the handler, which owes the answer
+  bool streaming;   // its answer has begun
 };
 
 // The states are described in conn.c.
@@ -68,6 +73,7 @@ enum conn_state {
   CONN_TRAILER,
   CONN_BUSY,
   CONN_SENDING,
+  CONN_STREAMING,
   CONN_LINGER,
   CONN_CLOSED
 };
@@ -81,16 +87,18 @@ struct conn {
   bool reading;             // libuv reads for us
   bool eof;                 // the client has closed its sending side
   bool driving;             // conn.c is consuming input, and will go on when it is answered
-  bool close_after;         // SENDING: what is sent is the last answer
-  struct request *request;  // BODY, TRAILER, BUSY
+  bool close_after;         // SENDING, STREAMING: what is sent is the last answer
+  bool chunked;             // STREAMING: pieces are chunks
+  bool end_owed;            // SENDING: the last chunk is to follow what is sent
+  struct request *request;  // BODY, TRAILER, BUSY, STREAMING
   int64_t deadline_ms;      // on the loop's clock; INT64_MAX: none
   int64_t body_due_ms;      // BODY, TRAILER: the deadline if no byte of it came
   size_t received;          // BODY, TRAILER: bytes of it; LINGER: bytes thrown away
   struct scan scan;         // HEAD, TRAILER
   struct buf pending;       // input that could not be consumed yet
   size_t pending_from;      // what of `pending` is consumed
-  char *rest;               // SENDING: what the socket did not take at once
-  size_t rest_left;         // SENDING: bytes unsent at the last deadline
+  char *rest;               // SENDING, STREAMING: what the socket did not take at once
+  size_t rest_left;         // the same: bytes unsent at the last deadline
   union {
     uv_write_t write;
     uv_shutdown_t shutdown;
@@ -177,8 +185,14 @@ struct sending {
   struct str id;
   bool head_only;
   bool close;
+  bool stream;   // without a length
+  bool chunked;  // of a stream
 };
 void http_send(struct conn *c, const struct sending *what);
+void http_compose_head(struct http_server *s, const struct sending *what);  // into s->head
+// Sends the pieces in the connection's present state. False: the connection is closed, or was not
+// able to take all: see c->rest. Then `sent` is called when that is out, or has failed.
+bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count, uv_write_cb sent);
 bool http_send_continue(struct conn *c);  // "100 Continue"; false: the connection is closed
 
 // refuse.c: answers with a problem and closes.

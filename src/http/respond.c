@@ -62,18 +62,23 @@ static void put_extra(struct buf *b, const struct http_answer *answer) {
   }
 }
 
-static void compose_head(struct http_server *s, const struct sending *what) {
+static void put_length(struct buf *b, const struct sending *what) {
+  const struct http_answer *answer = what->answer;
+  if (what->chunked) BUF_LIT(b, "Transfer-Encoding: chunked\r\n");
+  if (what->stream || answer->status == 204 || answer->status == 304) return;
+  BUF_LIT(b, "Content-Length: ");
+  buf_i64(b, has_body(answer) ? (int64_t)answer->body.len : 0);
+  BUF_LIT(b, "\r\n");
+}
+
+void http_compose_head(struct http_server *s, const struct sending *what) {
   const struct http_answer *answer = what->answer;
   assert(answer->status >= 200 && answer->status < 600 && status_lines[answer->status].at);
   struct buf *b = &s->head;
   buf_clear(b);
   buf_bytes(b, status_lines[answer->status].at, status_lines[answer->status].len);
   if (has_body(answer)) put_header(b, STR("Content-Type"), answer->content_type);
-  if (answer->status != 204 && answer->status != 304) {
-    BUF_LIT(b, "Content-Length: ");
-    buf_i64(b, has_body(answer) ? (int64_t)answer->body.len : 0);
-    BUF_LIT(b, "\r\n");
-  }
+  put_length(b, what);
   put_header(b, STR("X-Request-Id"), what->id);
   put_date(s);
   put_extra(b, answer);
@@ -94,42 +99,50 @@ static void on_rest_sent(uv_write_t *write, int status) {
 }
 
 // Copies what is left of the pieces behind their first `sent` bytes, and lets libuv send it.
-static void send_rest(struct conn *c, const uv_buf_t pieces[2], size_t sent) {
-  size_t total = pieces[0].len + pieces[1].len;
+static void send_rest(struct conn *c, const uv_buf_t *pieces, unsigned count, size_t sent,
+                      uv_write_cb when_sent) {
+  size_t total = 0, at = 0;
+  for (unsigned i = 0; i < count; i++) total += pieces[i].len;
   c->rest = mem_alloc(total - sent);
-  size_t head_sent = sent < pieces[0].len ? sent : pieces[0].len;
-  size_t head_left = pieces[0].len - head_sent;
-  if (head_left) memcpy(c->rest, pieces[0].base + head_sent, head_left);
-  size_t body_sent = sent - head_sent;
-  if (pieces[1].len > body_sent) {
-    memcpy(c->rest + head_left, pieces[1].base + body_sent, pieces[1].len - body_sent);
+  for (unsigned i = 0; i < count; i++) {
+    size_t skip = sent < pieces[i].len ? sent : pieces[i].len, left = pieces[i].len - skip;
+    if (left) memcpy(c->rest + at, pieces[i].base + skip, left);
+    at += left;
+    sent -= skip;
   }
-  c->rest_left = total - sent;
+  c->rest_left = at;
   c->uv.write.data = c;
-  uv_buf_t rest = {c->rest, total - sent};
-  http_conn_enter(c, CONN_SENDING, c->server->settings.write_timeout_ms);
-  if (uv_write(&c->uv.write, (uv_stream_t *)&c->tcp, &rest, 1, on_rest_sent) == 0) return;
+  uv_buf_t rest = {c->rest, at};
+  http_conn_enter(c, c->state, c->server->settings.write_timeout_ms);
+  if (uv_write(&c->uv.write, (uv_stream_t *)&c->tcp, &rest, 1, when_sent) == 0) return;
   mem_free(c->rest);
   c->rest = NULL;
   http_conn_close(c);
 }
 
-void http_send(struct conn *c, const struct sending *what) {
-  compose_head(c->server, what);
-  bool body = has_body(what->answer) && !what->head_only && what->answer->body.len > 0;
-  uv_buf_t pieces[2] = {{c->server->head.at, c->server->head.len},
-                        {(char *)(uintptr_t)what->answer->body.at, what->answer->body.len}};
-  if (!body) pieces[1].len = 0;
-  c->close_after = what->close;
-  int sent = uv_try_write((uv_stream_t *)&c->tcp, pieces, body ? 2 : 1);
+bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count, uv_write_cb when_sent) {
+  size_t total = 0;
+  for (unsigned i = 0; i < count; i++) total += pieces[i].len;
+  int sent = uv_try_write((uv_stream_t *)&c->tcp, pieces, count);
   if (sent == UV_EAGAIN) sent = 0;
   if (sent < 0) {
     http_conn_close(c);
-  } else if ((size_t)sent < pieces[0].len + pieces[1].len) {
-    send_rest(c, pieces, (size_t)sent);
-  } else {
-    http_conn_sent(c);
+    return false;
   }
+  if ((size_t)sent == total) return true;
+  send_rest(c, pieces, count, (size_t)sent, when_sent);
+  return false;
+}
+
+void http_send(struct conn *c, const struct sending *what) {
+  http_compose_head(c->server, what);
+  bool body = has_body(what->answer) && !what->head_only && what->answer->body.len > 0;
+  uv_buf_t pieces[2] = {{c->server->head.at, c->server->head.len},
+                        {(char *)(uintptr_t)what->answer->body.at, what->answer->body.len}};
+  c->close_after = what->close;
+  c->end_owed = false;
+  c->state = CONN_SENDING;
+  if (http_push(c, pieces, body ? 2 : 1, on_rest_sent)) http_conn_sent(c);
 }
 
 // Nothing else is unsent when a body is waited for, so the socket takes this whole or is broken.
