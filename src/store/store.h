@@ -383,6 +383,8 @@ struct store_ops {
   enum err (*read_events)(struct store_reader *r, struct arena *a,
                           const struct event_filter *filter, struct event_page *out,
                           struct fault *why);
+  // The number of a tenant's newest event; 0: it has none.
+  enum err (*read_newest)(struct store_reader *r, int64_t tenant, int64_t *seq, struct fault *why);
   enum err (*read_logs)(struct store_reader *r, struct arena *a, int64_t tenant, struct id task,
                         int64_t after, size_t limit, struct log_page *out, struct fault *why);
   enum err (*read_tallies)(struct store_reader *r, struct arena *a, int64_t tenant,

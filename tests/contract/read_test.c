@@ -274,6 +274,23 @@ static void a_chain_is_read_page_by_page_oldest_first(void **state) {
   FAILS(ERR_NOT_FOUND, w->ops->read_events(w->reader, &w->arena, &foreign, &page, &w->why));
 }
 
+static int64_t newest(struct world *w, int64_t tenant) {
+  int64_t seq = -1;
+  OK(w->ops->read_newest(w->reader, tenant, &seq, &w->why));
+  return seq;
+}
+
+static void the_newest_number_is_that_of_the_tenants_last_event(void **state) {
+  struct world *w = *state;
+  assert_int_equal(newest(w, 1), 0);
+  world_create(w, STR("resize"));
+  world_create(w, STR("resize"));
+  struct event_page page = world_events(w, (struct event_filter){0});
+  assert_int_equal(newest(w, 1), page.events[page.count - 1].seq);
+  assert_int_equal(newest(w, 1), 2);
+  assert_int_equal(newest(w, 2), 0);
+}
+
 // --- tallies -------------------------------------------------------------------------------------
 
 static void tallies_follow_each_change(void **state) {
@@ -310,6 +327,7 @@ int main(void) {
       CONTRACT_TEST(a_page_ends_behind_the_task_whose_parts_pass_its_bytes),
       CONTRACT_TEST(a_feed_is_read_page_by_page),
       CONTRACT_TEST(a_chain_is_read_page_by_page_oldest_first),
+      CONTRACT_TEST(the_newest_number_is_that_of_the_tenants_last_event),
       CONTRACT_TEST(tallies_follow_each_change),
   };
   return CONTRACT_RUN(tests);

@@ -85,6 +85,30 @@ enum err pg_read_events(struct store_reader *r, struct arena *a, const struct ev
   return ERR_OK;
 }
 
+struct newest {
+  int64_t tenant, seq;
+};
+
+static enum err ask_newest(struct store_reader *r, struct arena *a, void *about,
+                           struct fault *why) {
+  struct newest *newest = about;
+  struct call call = pg_call(&r->conn, QUERY_read_newest);
+  struct result result;
+  (void)a;
+  call_i64(&call, newest->tenant);
+  TRY(pg_run(&call, &result, why));
+  newest->seq = result_next(&result) ? result_i64(&result) : 0;
+  result_free(&result);
+  return ERR_OK;
+}
+
+enum err pg_read_newest(struct store_reader *r, int64_t tenant, int64_t *seq, struct fault *why) {
+  struct newest newest = {.tenant = tenant};
+  TRY(pg_reader_ask(r, NULL, ask_newest, &newest, why));
+  *seq = newest.seq;
+  return ERR_OK;
+}
+
 // --- log -----------------------------------------------------------------------------------------
 
 struct lines {

@@ -188,6 +188,7 @@ const struct store_ops postgres_ops = {
     .read_task = pg_read_task,
     .read_tasks = pg_read_tasks,
     .read_events = pg_read_events,
+    .read_newest = pg_read_newest,
     .read_logs = pg_read_logs,
     .read_tallies = pg_read_tallies,
     .backup = pg_backup,

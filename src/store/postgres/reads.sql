@@ -45,6 +45,10 @@ SELECT x.id FROM (
 ) AS x
 WHERE x.id IS NOT NULL ORDER BY x.id DESC LIMIT 1;
 
+-- The number of a tenant's newest event.
+-- name: read_newest
+SELECT coalesce(max(e.seq), 0) FROM @schema@.event AS e WHERE e.tenant = $1::bigint;
+
 -- A tenant's events behind a number.
 -- name: read_feed
 SELECT e.seq, e.at, e.kind, e.task, e.attempt, e.progress, e.actor, e.worker, e.note, e.text,

@@ -12,15 +12,22 @@ int64_t sqlite_event_id(int64_t tenant, int64_t seq) { return tenant << SEQ_BITS
 
 // --- numbers -------------------------------------------------------------------------------------
 
-static enum err feed_read(struct store_lane *lane, int64_t tenant, struct feed *out,
-                          struct fault *why) {
-  struct use u = sqlite_use(lane->conn, QUERY_event_last);
+// The number of a tenant's newest event; 0: there is none.
+static enum err read_last(struct conn *conn, int64_t tenant, int64_t *last, struct fault *why) {
+  struct use u = sqlite_use(conn, QUERY_event_last);
   use_i64(&u, sqlite_event_id(tenant, 0));
   use_i64(&u, sqlite_event_id(tenant, SEQ_MAX));
   bool row = false;
   TRY(sqlite_use_row(&u, &row, why));
-  int64_t last = use_get_i64(&u) & SEQ_MAX;
+  *last = use_get_i64(&u) & SEQ_MAX;
   sqlite_use_end(&u);
+  return ERR_OK;
+}
+
+static enum err feed_read(struct store_lane *lane, int64_t tenant, struct feed *out,
+                          struct fault *why) {
+  int64_t last;
+  TRY(read_last(lane->conn, tenant, &last, why));
   *out = (struct feed){.tenant = tenant, .last = last, .taken = last};
   return ERR_OK;
 }
@@ -198,5 +205,13 @@ enum err sqlite_read_events(struct store_reader *r, struct arena *a, const struc
       id_is_none(f->task) ? read_feed(r, a, f, &page, why) : read_chain(r, a, f, &page, why);
   sqlite_reader_end(r);
   if (err == ERR_OK) *out = page;
+  return err;
+}
+
+enum err sqlite_read_newest(struct store_reader *r, int64_t tenant, int64_t *seq,
+                            struct fault *why) {
+  TRY(sqlite_reader_begin(r, why));
+  enum err err = read_last(&r->conn, tenant, seq, why);
+  sqlite_reader_end(r);
   return err;
 }

@@ -146,6 +146,8 @@ enum err sqlite_read_tasks(struct store_reader *r, struct arena *a,
 enum err sqlite_read_events(struct store_reader *r, struct arena *a,
                             const struct event_filter *filter, struct event_page *out,
                             struct fault *why);
+enum err sqlite_read_newest(struct store_reader *r, int64_t tenant, int64_t *seq,
+                            struct fault *why);
 enum err sqlite_read_logs(struct store_reader *r, struct arena *a, int64_t tenant, struct id task,
                           int64_t after, size_t limit, struct log_page *out, struct fault *why);
 enum err sqlite_read_tallies(struct store_reader *r, struct arena *a, int64_t tenant,

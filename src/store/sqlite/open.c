@@ -135,10 +135,11 @@ static void store_close(struct store *store) {
     .abandon = sqlite_lane_abandon, .wake_next = sqlite_lane_wake_next, .tend = sqlite_lane_tend,  \
     .reader_open = sqlite_reader_open, .reader_close = sqlite_reader_close,                        \
     .read_task = sqlite_read_task, .read_tasks = sqlite_read_tasks,                                \
-    .read_events = sqlite_read_events, .read_logs = sqlite_read_logs,                              \
-    .read_tallies = sqlite_read_tallies, .backup = sqlite_backup, .check = sqlite_check,           \
-    .bulk_read = sqlite_bulk_read, .bulk_write = sqlite_bulk_write, .bulk_mark = sqlite_bulk_mark, \
-    .bulk_finish = sqlite_bulk_finish, .bulk_whole = sqlite_bulk_whole, .close = store_close,      \
+    .read_events = sqlite_read_events, .read_newest = sqlite_read_newest,                          \
+    .read_logs = sqlite_read_logs, .read_tallies = sqlite_read_tallies, .backup = sqlite_backup,   \
+    .check = sqlite_check, .bulk_read = sqlite_bulk_read, .bulk_write = sqlite_bulk_write,         \
+    .bulk_mark = sqlite_bulk_mark, .bulk_finish = sqlite_bulk_finish,                              \
+    .bulk_whole = sqlite_bulk_whole, .close = store_close,                                         \
   }
 
 const struct store_ops sqlite_file_ops = OPS("sqlite", false);

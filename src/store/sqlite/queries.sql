@@ -164,7 +164,7 @@ INSERT OR ROLLBACK INTO event(id, kind, at, task, salt, previous, channel, attem
   actor, worker, note, text, queue, type)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- The newest event between two ids, to carry on a tenant's numbers.
+-- The newest event between two ids: where a tenant's numbers go on, and where its feed ends.
 -- name: event_last
 SELECT max(id) FROM event WHERE id BETWEEN ? AND ?;
 
