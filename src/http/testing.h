@@ -6,7 +6,8 @@
 //   /async   200, given by another thread    /release  answers all that are parked, then itself
 //   /mark    204                             /stats    http_stats and more as text
 //   /method  200 with enum http_method       /stay     never an answer
-//   /peer    200 with the client's address
+//   /peer    200 with the client's address  /stream  a stream that begins with "first\n"
+//   /say     writes the body to all streams that take it; /flood: 64 KiB; /end: ends all streams
 // Nothing sleeps: clients poll their sockets, with a deadline that only a failure reaches.
 #ifndef HTTP_TESTING_H
 #define HTTP_TESTING_H
@@ -30,7 +31,13 @@
 #include "base/mem.h"
 #include "http/http.h"
 
-enum { PARKED_MAX = 8192, BIG_BYTES = 8 << 20, PATIENCE_MS = 20000 };
+enum { PARKED_MAX = 8192, STREAMS_MAX = 16, BIG_BYTES = 8 << 20, PATIENCE_MS = 20000 };
+enum { PIECE_BYTES = 64 << 10 };
+
+struct test_stream {
+  struct http_request *request;
+  bool full;
+};
 
 struct fixture {
   struct http_server *server;
@@ -39,6 +46,8 @@ struct fixture {
   // The loop thread's own.
   struct http_request *parked[PARKED_MAX];
   size_t parked_count, gone_count, stay_count;
+  struct test_stream streams[STREAMS_MAX];
+  size_t stream_count, full_count, drained_count;
   char *big;
   // Between the loop thread and the answerer, under the lock.
   pthread_mutex_t lock;
@@ -56,8 +65,10 @@ static inline void answer_with(struct http_request *r, int status, struct str bo
 static inline void answer_stats(struct fixture *f, struct http_request *r) {
   struct http_stats s = http_stats(f->server);
   struct str text = arena_printf(
-      &r->arena, "connections=%d in_flight=%d refused=%d parked=%zu gone=%zu", (int)s.connections,
-      (int)s.in_flight, (int)s.refused_total, f->parked_count, f->gone_count);
+      &r->arena,
+      "connections=%d in_flight=%d refused=%d parked=%zu gone=%zu streams=%d full=%zu drained=%zu",
+      (int)s.connections, (int)s.in_flight, (int)s.refused_total, f->parked_count, f->gone_count,
+      (int)s.streams, f->full_count, f->drained_count);
   answer_with(r, 200, text);
 }
 
@@ -72,8 +83,68 @@ static inline void ask_answerer(struct fixture *f, struct http_request *r) {
   pthread_mutex_unlock(&f->lock);
 }
 
+static inline void end_stream(struct fixture *f, size_t i) {
+  struct http_request *r = f->streams[i].request;
+  f->full_count -= f->streams[i].full;
+  f->streams[i] = f->streams[--f->stream_count];
+  http_stream_end(r);
+}
+
+static inline void note_flow(struct fixture *f, size_t i, enum http_flow flow) {
+  f->streams[i].full = flow == HTTP_FULL;
+  f->full_count += flow == HTTP_FULL;
+  if (flow == HTTP_GONE) end_stream(f, i);
+}
+
+static inline void begin_stream(struct fixture *f, struct http_request *r) {
+  bool ended;
+  const struct http_answer head = {.status = 200, .content_type = STR("text/plain")};
+  enum http_flow flow = http_stream_begin(r, &head, STR("first\n"), &ended);
+  if (ended) return;
+  f->streams[f->stream_count++] = (struct test_stream){.request = r};
+  note_flow(f, f->stream_count - 1, flow);
+}
+
+static inline void say(struct fixture *f, struct str piece) {
+  for (size_t i = f->stream_count; i-- > 0;)
+    if (!f->streams[i].full) note_flow(f, i, http_stream_write(f->streams[i].request, piece));
+}
+
+static inline void end_streams(struct fixture *f) {
+  while (f->stream_count > 0) end_stream(f, f->stream_count - 1);
+}
+
+static inline size_t stream_of(const struct fixture *f, const struct http_request *r) {
+  size_t i = 0;
+  while (i < f->stream_count && f->streams[i].request != r) i++;
+  return i;
+}
+
+static inline void test_drained(void *self, struct http_request *r) {
+  struct fixture *f = self;
+  f->streams[stream_of(f, r)].full = false;
+  f->full_count--;
+  f->drained_count++;
+}
+
+// Whether the path is one of those of streams.
+static inline bool handle_stream(struct fixture *f, struct http_request *r) {
+  if (str_eq(r->path, STR("/stream"))) {
+    begin_stream(f, r);
+    return true;
+  }
+  bool says = str_eq(r->path, STR("/say")), floods = str_eq(r->path, STR("/flood"));
+  bool ends = str_eq(r->path, STR("/end"));
+  if (says) say(f, r->body);
+  if (floods) say(f, (struct str){f->big, PIECE_BYTES});
+  if (ends) end_streams(f);
+  if (says || floods || ends) answer_with(r, 200, STR(""));
+  return says || floods || ends;
+}
+
 static inline void test_handle(void *self, struct http_request *r) {
   struct fixture *f = self;
+  if (handle_stream(f, r)) return;
   if (str_eq(r->path, STR("/park"))) {
     f->parked[f->parked_count++] = r;
   } else if (str_eq(r->path, STR("/stay"))) {
@@ -101,6 +172,11 @@ static inline void test_handle(void *self, struct http_request *r) {
 static inline void test_gone(void *self, struct http_request *r) {
   struct fixture *f = self;
   f->gone_count++;
+  size_t stream = stream_of(f, r);
+  if (stream < f->stream_count) {
+    end_stream(f, stream);
+    return;
+  }
   for (size_t i = 0; i < f->parked_count; i++) {
     if (f->parked[i] != r) continue;
     f->parked[i] = f->parked[--f->parked_count];
@@ -163,6 +239,7 @@ static inline struct fixture *a_server(struct http_settings settings) {
   struct http_hooks hooks = {.self = f,
                              .handle = test_handle,
                              .gone = test_gone,
+                             .drained = test_drained,
                              .wake = test_wake,
                              .refuse = test_refuse};
   struct fault why = {0};
@@ -298,7 +375,7 @@ static inline long stat_of(const struct fixture *f, const char *name) {
   struct client *c = a_client(f);
   assert_int_equal(200,
                    client_ask(c, "GET /stats HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"));
-  char text[256], key[32];
+  char text[512], key[32];
   snprintf(text, sizeof text, " %.*s", STR_FMT(c->body));
   snprintf(key, sizeof key, " %s=", name);
   const char *at = strstr(text, key);
