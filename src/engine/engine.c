@@ -149,6 +149,8 @@ void engine_leave(struct engine *e) {
   if (wake) e->settings.wake(e->settings.self);
 }
 
+bool engine_is_shared(const struct engine *e) { return e->store->ops->news != NULL; }
+
 int64_t engine_now(struct engine *e) { return clock_now(&e->clock); }
 
 enum err engine_nodes(struct engine *e, struct arena *a, struct node **out, size_t *count,

@@ -127,6 +127,24 @@ static void a_step_stays_until_another_one_comes(void **state) {
   assert_text(event->note, "save");
 }
 
+static int64_t last_progress(const struct yard *y) {
+  return y->store.events[y->store.event_count - 1].progress;
+}
+
+static void each_event_tells_the_progress_that_its_task_has_then(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  assert_int_equal(last_progress(y), 0);
+  ask(progressing(y, &task, 40, NULL));
+  assert_int_equal(last_progress(y), 40);
+  ask(settling(y, &task, SETTLE_RELEASE));
+  assert_int_equal(last_event(y), EVENT_RELEASED);
+  assert_int_equal(last_progress(y), 40);
+  taken_one(y, task.id);
+  assert_int_equal(last_event(y), EVENT_CLAIMED);
+  assert_int_equal(last_progress(y), 0);
+}
+
 static void a_heartbeat_alone_is_no_event(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
@@ -174,6 +192,7 @@ int main(void) {
       YARD_TEST(a_heartbeat_in_the_unit_that_would_end_the_lease_saves_it),
       YARD_TEST(progress_never_goes_back_within_an_attempt),
       YARD_TEST(a_step_stays_until_another_one_comes),
+      YARD_TEST(each_event_tells_the_progress_that_its_task_has_then),
       YARD_TEST(a_heartbeat_alone_is_no_event),
       YARD_TEST(log_lines_are_numbered_and_the_oldest_go),
       YARD_TEST(a_report_does_not_run_past_the_timeout),

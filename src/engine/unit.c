@@ -207,6 +207,7 @@ struct event *unit_event(struct unit *u, const struct order *order, struct row *
     entry->event.queue = row->task.queue;
     entry->event.type = row->task.type;
     entry->event.attempt = row->task.attempt;
+    entry->event.progress = row->task.progress;
   }
   return &entry->event;
 }

@@ -13,7 +13,7 @@ struct event {
   struct id task;  // none for events of queues, types and keys
   struct str queue, type;
   int64_t attempt;
-  int64_t progress;   // of progress events
+  int64_t progress;   // of its task, when it happened
   struct str actor;   // who did it: "key:…", "local", "system"
   struct str worker;  // workerId, of claims and what follows from them
   struct str note;    // an error's code, a step's name, a queue's, type's or key's name
