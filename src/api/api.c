@@ -3,6 +3,7 @@
 
 #include "api/doors/repository.h"
 #include "api/sessions.h"
+#include "api/streams.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -72,7 +73,7 @@ static struct str shown_path(const struct call *c) {
   return at == path.len ? path : arena_printf(c->arena, "%.*s***", (int)at, path.at);
 }
 
-static void access_log(const struct call *c, int status) {
+void call_log_access(const struct call *c, int status) {
   if (!c->api->settings.access_log) return;
   int64_t took = clock_mono_us() - c->http->started_us;
   log_event(LOG_INFO, "request", LOG_STR("method", str_of(method_word(c->http->method))),
@@ -83,7 +84,7 @@ static void access_log(const struct call *c, int status) {
 void call_answer(struct call *c, const struct http_answer *answer) {
   struct http_answer whole = *answer;
   cors_add(c, &whole);
-  access_log(c, answer->status);
+  call_log_access(c, answer->status);
   http_respond(c->http, &whole);
 }
 
@@ -373,16 +374,24 @@ static void handle(void *self, struct http_request *r) {
 static void gone(void *self, struct http_request *r) {
   struct call *c = r->context;
   (void)self;
-  if (c && c->seeking)
+  if (c && c->stream)
+    stream_gone(c->stream);
+  else if (c && c->seeking)
     session_claim_gone(c);
   else if (c && c->order.done)
     engine_withdraw(c->engine, &c->order);
+}
+
+static void drained(void *self, struct http_request *r) {
+  (void)self;
+  stream_drained(((struct call *)r->context)->stream);
 }
 
 static void wake(void *self) {
   struct api *api = self;
   engine_collect(api->settings.engine);
   if (api->sessions) sessions_collect(api->sessions);
+  streams_look(api->streams);
 }
 
 static void refuse(void *self, enum err err, const char *detail, struct str request_id,
@@ -404,11 +413,13 @@ struct api *api_open(const struct api_settings *settings) {
   api->refusals = mem_zero(sizeof *api->refusals);
   strikes_init(&api->refusals->strikes, rand_u64());
   if (settings->sessions.on) api->sessions = sessions_open(api);
+  api->streams = streams_open(api);
   return api;
 }
 
 void api_close(struct api *api) {
   if (api == NULL) return;
+  streams_close(api->streams);
   sessions_close(api->sessions);
   jwt_fini(&api->jwt);
   buf_fini(&api->scratch);
@@ -417,17 +428,27 @@ void api_close(struct api *api) {
 }
 
 struct http_hooks api_hooks(struct api *api) {
-  return (struct http_hooks){
-      .self = api, .handle = handle, .gone = gone, .wake = wake, .refuse = refuse};
+  return (struct http_hooks){.self = api,
+                             .handle = handle,
+                             .gone = gone,
+                             .drained = drained,
+                             .wake = wake,
+                             .refuse = refuse};
 }
 
 void api_attach(struct api *api, struct http_server *server) {
   api->server = server;
+  streams_attach(api->streams, server);
   if (api->sessions) sessions_attach(api->sessions, server);
 }
 
 void api_drain(struct api *api) {
+  streams_drain(api->streams);
   if (api->sessions) sessions_drain(api->sessions);
+}
+
+void api_happened(struct api *api, const struct event *event) {
+  streams_happened(api->streams, event->tenant);
 }
 
 void api_stop(struct api *api) {

@@ -39,6 +39,13 @@ struct session_settings {
   void *self;
 };
 
+// Streams of live events.
+struct stream_settings {
+  size_t max, each_max;  // in all, and of one credential
+  int64_t heartbeat_ms;  // a line is sent after so long a silence
+  int64_t behind_max;    // events of the tenant that one may catch up with
+};
+
 struct api_settings {
   struct engine *engine;
   struct str version;
@@ -53,13 +60,17 @@ struct api_settings {
   bool is_public;  // listens beyond loopback
   struct jwt_settings jwt;
   struct session_settings sessions;
+  struct stream_settings streams;
 };
 
 // Borrows the texts of the settings until api_close.
 struct api *api_open(const struct api_settings *settings);
 void api_close(struct api *api);  // NULL is allowed
-// Whoever waits in a session is answered, now and from now on. Loop thread.
+// Streams of events are ended, and whoever waits in a session is answered, now and from now on.
+// Loop thread.
 void api_drain(struct api *api);
+// From a lane: an event that was committed.
+void api_happened(struct api *api, const struct event *event);
 // After http_run, before http_close: ends the engines of the sessions and sends their last answers.
 void api_stop(struct api *api);
 struct http_hooks api_hooks(struct api *api);
@@ -67,7 +78,8 @@ void api_log_access(struct api *api, bool on);  // loop thread
 // Any thread: from now on the keys of this JWKS check tokens, in place of those of the one before.
 // ERR_INVALID: it is no JWKS, or has no key that serves; the old keys stay.
 MUST_USE enum err api_take_jwks(struct api *api, struct str text, size_t *count, struct fault *why);
-// For /health's connection counts and for the sessions, which wake it and have a timer there.
+// For /health's connection counts, and for sessions and streams, which wake it and have timers
+// there.
 void api_attach(struct api *api, struct http_server *server);
 
 // Whether a front door puts the tasks that it takes in there.

@@ -173,6 +173,40 @@ bool auth_is_open(const struct api *api) {
   return !api->has_admin_key && !jwt_is_on(&api->jwt) && !engine_has_keys(api->settings.engine);
 }
 
+// A key of the operator's own is never revoked while the server runs.
+void auth_standing(struct call *c, struct standing *out) {
+  struct credential from = {0};
+  *out = (struct standing){.kind = STANDING_LASTS};
+  if (c->session) return;
+  if (c->has_token) {
+    *out = (struct standing){.kind = STANDING_TOKEN, .expires_at = c->who.expires_at};
+  } else if (auth_is_open(c->api)) {
+    out->kind = STANDING_OPEN;
+  } else if (credential_read(c, &from) == ERR_OK && !str_is_none(from.text)) {
+    struct str id = key_id(from.text);
+    hash_sha256(from.text, out->hash);
+    if (str_is_none(id) || is_admin_key(c->api, out->hash)) return;
+    out->kind = STANDING_KEY;
+    memcpy(out->key, id.at, sizeof out->key);
+  }
+}
+
+bool auth_stands(struct api *api, const struct standing *standing, struct arena *scratch) {
+  struct engine *e = api->settings.engine;
+  struct principal who;
+  enum key_state state;
+  switch (standing->kind) {
+  case STANDING_OPEN: return auth_is_open(api);
+  case STANDING_TOKEN: return standing->expires_at > engine_now(e);
+  case STANDING_KEY:
+    arena_reset(scratch);
+    return engine_key_check(e, (struct str){standing->key, sizeof standing->key}, standing->hash,
+                            scratch, &who, &state);
+  case STANDING_LASTS: break;
+  }
+  return true;
+}
+
 static enum err identify(struct call *c) {
   if (auth_is_open(c->api)) {
     c->who = local_user();

@@ -19,6 +19,8 @@ struct call;
 struct session;
 struct sessions;
 struct seeking;
+struct stream;
+struct streams;
 
 // What is other at the routes of a front door.
 struct door {
@@ -74,7 +76,8 @@ struct api {
   struct jwt jwt;
   int64_t started_us;
   struct sessions *sessions;  // NULL: they are off
-  struct buf scratch;         // answers are built here; the loop's thread only
+  struct streams *streams;
+  struct buf scratch;  // answers are built here; the loop's thread only
 };
 
 struct call {
@@ -87,6 +90,7 @@ struct call {
   struct session *session;  // whose engine is asked; NULL: the durable one
   struct seeking *seeking;  // of a claim that takes tasks of any session; NULL: it is none
   struct str session_key;   // that was sent, or is of the address; STR_NONE: no session is meant
+  struct stream *stream;    // that is its answer; NULL: it has another one
   const struct door *door;  // that the path belongs to; NULL: none
   struct str allow;         // of ERR_METHOD_NOT_ALLOWED: the methods that the path takes
   struct str param;         // what stood for {id} or {name}
@@ -116,7 +120,8 @@ struct call {
 // --- answering -----------------------------------------------------------------------------------
 
 void call_answer(struct call *c, const struct http_answer *answer);
-void call_fail(struct call *c, enum err err);  // with c->fault
+void call_log_access(const struct call *c, int status);  // of an answer that goes another way
+void call_fail(struct call *c, enum err err);            // with c->fault
 void call_problem(struct buf *b, const struct fault *fault, enum err err, struct str request_id);
 
 // Hands c->order to the engine; `render` writes the answer.
@@ -176,6 +181,15 @@ enum err auth_check_local(struct call *c);      // on an open server: it comes f
 enum err auth_check_host(struct call *c);       // … by a name of it, whatever page asks
 bool auth_is_own_origin(const struct call *c);  // not from a page of somebody else
 bool auth_is_open(const struct api *api);       // there is neither a key nor a way to check tokens
+// What an answer that goes on for long rests on, to be looked at again.
+struct standing {
+  enum { STANDING_LASTS, STANDING_OPEN, STANDING_KEY, STANDING_TOKEN } kind;
+  char key[8];
+  uint8_t hash[32];    // of the whole key
+  int64_t expires_at;  // of a token
+};
+void auth_standing(struct call *c, struct standing *out);
+bool auth_stands(struct api *api, const struct standing *standing, struct arena *scratch);
 // refused.c: `err`, or ERR_TOO_MANY when that happened too often.
 MUST_USE enum err auth_refused(struct call *c, enum err err);
 // router.c

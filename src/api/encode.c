@@ -175,7 +175,7 @@ void encode_task(struct buf *b, const struct encode_context *x, const struct tas
   if (!(parts & ENCODE_OPEN)) buf_char(b, '}');
 }
 
-void encode_event(struct buf *b, const struct event *event) {
+static void put_event(struct buf *b, const struct event *event) {
   BUF_LIT(b, "{\"seq\":");
   buf_i64(b, event->seq);
   TEXT("event", event_word(event->kind));
@@ -193,10 +193,50 @@ void encode_event(struct buf *b, const struct event *event) {
   TEXT("note", event->note);
   TEXT("text", event->text);
   BUF_LIT(b, ",\"progress\":");
+}
+
+void encode_event(struct buf *b, const struct event *event) {
+  put_event(b, event);
   if (event->kind == EVENT_PROGRESS)
     buf_i64(b, event->progress);
   else
     BUF_LIT(b, "null");
+  buf_char(b, '}');
+}
+
+// The status that a task has when this has happened; false: it has none any more, or never had.
+static bool status_after(enum event_kind kind, enum task_status *out) {
+  switch (kind) {
+  case EVENT_CREATED:
+  case EVENT_STARTED:
+  case EVENT_DUE:
+  case EVENT_ATTEMPT_FAILED:
+  case EVENT_RELEASED:
+  case EVENT_LEASE_LOST:
+  case EVENT_RETRIED:
+  case EVENT_CHANGED: *out = TASK_PENDING; return true;
+  case EVENT_CLAIMED:
+  case EVENT_PROGRESS:
+  case EVENT_CANCEL_REQUESTED: *out = TASK_RUNNING; return true;
+  case EVENT_COMPLETED: *out = TASK_COMPLETED; return true;
+  case EVENT_FAILED: *out = TASK_FAILED; return true;
+  case EVENT_ABANDONED: *out = TASK_ABANDONED; return true;
+  case EVENT_CANCELLED:
+  case EVENT_EXPIRED: *out = TASK_CANCELLED; return true;
+  default: return false;
+  }
+}
+
+void encode_event_live(struct buf *b, const struct encode_context *x, const struct event *event) {
+  struct task task = {0};
+  bool has_status = status_after(event->kind, &task.status);
+  put_event(b, event);
+  if (id_is_none(event->task))
+    BUF_LIT(b, "null");
+  else
+    buf_i64(b, event->progress);
+  TEXT("status", has_status ? shown_status(x, &task) : STR_NONE);
+  if (!str_is_none(x->session_key)) BUF_LIT(b, ",\"durable\":false");
   buf_char(b, '}');
 }
 

@@ -39,6 +39,8 @@ void encode_task(struct buf *b, const struct encode_context *x, const struct tas
                  unsigned parts);
 void encode_error(struct buf *b, const struct task *task);  // null or {code,message,detail}
 void encode_event(struct buf *b, const struct event *event);
+// The same, with what became of its task by it: progress, status.
+void encode_event_live(struct buf *b, const struct encode_context *x, const struct event *event);
 void encode_backoff(struct buf *b, const struct backoff *backoff);  // null when delay_ms is 0
 void encode_counts(struct buf *b, const struct tally *tally);       // "total":…,"pending":…,…
 

@@ -209,6 +209,34 @@ static void an_event_tells_what_happened(void **state) {
               "\"note\":\"one\",\"text\":\"the \\u0001\",\"progress\":0}");
 }
 
+static void a_live_event_tells_what_became_of_its_task(void **state) {
+  (void)state;
+  const struct encode_context session = {.session_key = STR("s")};
+  struct event event = {.seq = 7,
+                        .kind = EVENT_ABANDONED,
+                        .at = 8,
+                        .task = ID,
+                        .queue = STR("q"),
+                        .type = STR("t"),
+                        .attempt = 1,
+                        .progress = 40};
+#define ABANDONED                                                                                  \
+  "{\"seq\":7,\"event\":\"task.abandoned\",\"at\":8,\"taskId\":" ID_JSON                           \
+  ",\"queue\":\"q\",\"type\":\"t\",\"attempt\":1,\"actor\":null,\"worker\":null,\"note\":null,"    \
+  "\"text\":null,\"progress\":40,\"status\":"
+  encode_event_live(&buf, &CONTEXT, &event);
+  assert_json(ABANDONED "\"abandoned\"}");
+  encode_event_live(&buf, &session, &event);
+  assert_json(ABANDONED "\"failed\",\"durable\":false}");
+#undef ABANDONED
+  event = (struct event){.seq = 9, .kind = EVENT_QUEUE_PAUSED, .at = 8, .queue = STR("q")};
+  encode_event_live(&buf, &CONTEXT, &event);
+  assert_json(
+      "{\"seq\":9,\"event\":\"queue.paused\",\"at\":8,\"taskId\":null,\"queue\":\"q\","
+      "\"type\":null,\"attempt\":0,\"actor\":null,\"worker\":null,\"note\":null,\"text\":null,"
+      "\"progress\":null,\"status\":null}");
+}
+
 static void a_backoff_is_written_as_it_is_read(void **state) {
   (void)state;
   struct backoff backoff = {.kind = BACKOFF_FIXED, .delay_ms = 0};
@@ -246,6 +274,7 @@ int main(void) {
       ENCODE_TEST(only_pending_tasks_wait_for_something),
       ENCODE_TEST(an_error_without_words_has_nulls),
       ENCODE_TEST(an_event_tells_what_happened),
+      ENCODE_TEST(a_live_event_tells_what_became_of_its_task),
       ENCODE_TEST(a_backoff_is_written_as_it_is_read),
       ENCODE_TEST(counts_are_summed_over_all_statuses),
   };

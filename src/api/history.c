@@ -1,11 +1,23 @@
 // history.c: what happened: events, attempts and log lines.
-#include "api/call.h"
+#include "api/streams.h"
+#include "base/mem.h"
 
 struct history_call {
   struct event_filter filter;
   struct event_page events;
   struct log_page logs;
+  uint64_t project;  // 0: any
+  int64_t next;      // where to go on, if that is not behind the last event
 };
+
+// What only streams know.
+static enum err refuse_of_streams(struct call *c) {
+  static const char *const NAMES[] = {"lastEventId", "progressMs"};
+  for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+    if (!str_is_none(http_query(c->http, str_of(NAMES[i]), NULL)))
+      return call_query_fault(c, NAMES[i], "is for streams: send Accept: text/event-stream");
+  return ERR_OK;
+}
 
 static enum err take_paging(struct call *c, struct history_call *h) {
   int64_t limit = LIMIT_PAGE_DEFAULT;
@@ -30,6 +42,42 @@ static void run_events(struct query *q, const struct store_ops *ops, struct stor
   q->err = ops->read_events(reader, &c->read, &h->filter, &h->events, &q->fault);
 }
 
+// What one list looks through, of which it may keep little.
+enum { PROJECT_PAGES_MAX = 20, PROJECT_PAGE_EVENTS = 200 };
+
+// The events that are of the project; `*after` moves on with what was looked at.
+static void keep_of_project(struct history_call *h, const struct event_page *page,
+                            const uint64_t *projects, int64_t *after) {
+  struct event_page *kept = &h->events;
+  for (size_t i = 0; i < page->count && kept->count < h->filter.limit; i++) {
+    if (projects[i] == h->project) kept->events[kept->count++] = page->events[i];
+    *after = page->events[i].seq;
+  }
+}
+
+static void run_project_events(struct query *q, const struct store_ops *ops,
+                               struct store_reader *reader) {
+  struct call *c = q->context;
+  struct history_call *h = c->input;
+  struct event_filter filter = h->filter;
+  struct event_page page = {.more = true};
+  struct known_project *known = known_new();
+  h->events.events = ARENA_ARRAY(&c->read, struct event, filter.limit);
+  if (filter.limit < PROJECT_PAGE_EVENTS) filter.limit = PROJECT_PAGE_EVENTS;
+  for (int n = 0; page.more && h->events.count < h->filter.limit && q->err == ERR_OK; n++) {
+    uint64_t *projects = NULL;
+    if (n == PROJECT_PAGES_MAX) break;
+    q->err = ops->read_events(reader, &c->read, &filter, &page, &q->fault);
+    if (q->err == ERR_OK)
+      q->err =
+          projects_of(&page, filter.tenant, known, ops, reader, &c->read, &projects, &q->fault);
+    if (q->err == ERR_OK) keep_of_project(h, &page, projects, &filter.after);
+  }
+  h->next = filter.after;
+  h->events.more = page.more || (page.count && page.events[page.count - 1].seq > filter.after);
+  mem_free(known);
+}
+
 // Where to go on: always a number, so that a reader can come back later for what is new.
 static void put_next(struct buf *b, size_t count, bool more, int64_t next) {
   buf_printf(b, "],\"count\":%zu,\"nextAfter\":%lld,\"more\":", count, (long long)next);
@@ -46,12 +94,16 @@ static int render_events(struct call *c, struct buf *b) {
     encode_event(b, &page->events[i]);
   }
   put_next(b, page->count, page->more,
-           page->count ? page->events[page->count - 1].seq : h->filter.after);
+           h->next       ? h->next
+           : page->count ? page->events[page->count - 1].seq
+                         : h->filter.after);
   return 200;
 }
 
 enum err task_events(struct call *c) {
   struct history_call *h;
+  if (stream_is_wanted(c)) return stream_open(c);
+  TRY(refuse_of_streams(c));
   TRY(start(c, &h));
   h->filter.task = c->id;
   return call_query(c, run_events, render_events);
@@ -59,14 +111,19 @@ enum err task_events(struct call *c) {
 
 enum err event_list(struct call *c) {
   struct history_call *h;
-  struct str id = STR_NONE;
+  struct str id = STR_NONE, project = STR_NONE;
+  if (stream_is_wanted(c)) return stream_open(c);
+  TRY(refuse_of_streams(c));
   TRY(start(c, &h));
   TRY(call_query_text(c, "type", LIMIT_NAME_BYTES, &h->filter.type));
   TRY(call_query_text(c, "queue", LIMIT_NAME_BYTES, &h->filter.queue));
   TRY(call_query_text(c, "taskId", 64, &id));
   if (!str_is_none(id) && !id_parse(id, &h->filter.task))
     return call_query_fault(c, "taskId", "must be a task's id");
-  return call_query(c, run_events, render_events);
+  TRY(call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &project));
+  if (str_is_none(project)) return call_query(c, run_events, render_events);
+  h->project = project_mark(project);
+  return call_query(c, run_project_events, render_events);
 }
 
 // --- attempts ------------------------------------------------------------------------------------

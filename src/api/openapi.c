@@ -148,6 +148,16 @@ static void put_session(struct buf *b, const struct entry *entry) {
   buf_char(b, '}');
 }
 
+// What goes on from an event can be a stream.
+static void put_done(struct buf *b, const struct route *route) {
+  BUF_LIT(b, ",\"responses\":{\"2XX\":{\"description\":\"Done; durable.\"");
+  if (strstr(route->query, "lastEventId"))
+    BUF_LIT(b,
+            ",\"content\":{\"application/json\":{},"
+            "\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}");
+  buf_char(b, '}');
+}
+
 static void put_operation(struct buf *b, const struct route *route) {
   buf_printf(b, "\"%s\":{", METHODS[route->method]);
   put_operation_id(b, route);
@@ -157,9 +167,9 @@ static void put_operation(struct buf *b, const struct route *route) {
   if (route->body) put_body(b, route->body);
   put_roles(b, route);
   if (route->session.handle) put_session(b, &route->session);
+  put_done(b, route);
   BUF_LIT(b,
-          ",\"responses\":{\"2XX\":{\"description\":\"Done; durable.\"},"
-          "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"
+          ",\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"
           "\"5XX\":{\"$ref\":\"#/components/responses/Problem\"}}}");
 }
 

@@ -1,6 +1,7 @@
 // sessions.c: the sessions that there are: opened when they are first asked for, ended when nobody
 // asks any more.
 #include "api/sessions.h"
+#include "api/streams.h"
 
 #include <assert.h>
 
@@ -39,6 +40,7 @@ static void on_full(void *self) {
 static void on_event(void *self, const struct event *event) {
   struct session *s = self;
   session_log(s->key, event);
+  streams_happened_in(s->of->api->streams, s);
   if (!session_hear(s, event)) return;
   atomic_store(&s->stirred, true);
   atomic_store(&s->of->stirred, true);
@@ -191,6 +193,7 @@ void session_end(struct session *s, const char *reason) {
   s->leaving = true;
   s->reason = reason;
   engine_drain(s->engine);
+  streams_end_session(s->of->api->streams, s);
   sessions_soon(s->of);
 }
 

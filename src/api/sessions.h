@@ -53,6 +53,8 @@ struct session {
   _Atomic bool woken;          // answers wait for engine_collect
   _Atomic bool stirred;        // something was heard
   _Atomic bool told_full;      // that it is full stands in the log
+  _Atomic bool followed;       // by streams of events
+  _Atomic bool happened;       // something that these have not read
 };
 
 struct seeking;  // session_claims.c

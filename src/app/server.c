@@ -46,6 +46,7 @@ static void on_answers(void *self) {
 static void on_event(void *self, const struct event *event) {
   struct server *s = self;
   job_log((enum log_jobs)atomic_load_explicit(&s->log_jobs, memory_order_relaxed), event);
+  api_happened(s->api, event);
 }
 
 static void on_broken(void *self, const struct fault *why) {
@@ -189,6 +190,13 @@ static struct session_settings session_settings(struct server *s) {
                                    .self = s};
 }
 
+static struct stream_settings stream_settings(const struct settings *from) {
+  return (struct stream_settings){.max = (size_t)from->streams_max,
+                                  .each_max = (size_t)from->streams_each_max,
+                                  .heartbeat_ms = from->stream_heartbeat_ms,
+                                  .behind_max = from->stream_behind_max};
+}
+
 static struct jwt_settings jwt_settings(struct server *s) {
   const struct settings *from = s->settings;
   return (struct jwt_settings){.ways = settings_algorithms(from),
@@ -217,6 +225,7 @@ static void open_api(struct server *s) {
                                         .jobs_off = jobs_off.len ? jobs_off : STR_NONE,
                                         .sessions = session_settings(s),
                                         .origins = s->settings->cors_origins,
+                                        .streams = stream_settings(s->settings),
                                         .access_log = s->settings->access_log,
                                         .is_public = settings_is_public(s->settings)};
   s->api = api_open(&settings);

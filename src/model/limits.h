@@ -59,6 +59,14 @@ enum limits {
   LIMIT_SESSION_ENDED = 500,             // tasks that end before a cleanup: its room is small
   LIMIT_FORWARDED_HOPS = 32,             // of X-Forwarded-For that are looked at
 
+  // Streams of live events.
+  LIMIT_STREAMS = 10000,                   // streams_max cannot be higher: each has a connection
+  LIMIT_SESSION_STREAMS = 20,              // of one session
+  LIMIT_STREAM_HELD = 64,                  // tasks whose progress waits; past it all of it goes
+  LIMIT_STREAM_PROGRESS_DEFAULT_MS = 100,  // faster than this nobody reads a bar
+  LIMIT_STREAM_PROGRESS_MS = 60000,        // progress waits for no longer than a long poll
+  LIMIT_STREAM_BEHIND = 10000000,          // stream_behind_max cannot be higher
+
   // The server.
   LIMIT_UNIT_ITEMS = 2000,      // items in one unit of work: bounds the wait of its first order
   LIMIT_UNIT_BYTES = 64 << 20,  // payloads and results in one: it is held in memory, and sent whole

@@ -86,6 +86,21 @@ def test_the_feed_of_all_is_filtered_by_task_type_and_queue(api):
         assert [event["taskId"] for event in feed["events"]] == wanted, params
 
 
+def test_the_feed_of_a_project_is_paged_without_gap_or_repeat(api):
+    for _ in range(10):
+        api.create_many([{"projectId": api.type}, {"projectId": "another"}, {}])
+    seen, after, more = [], 0, True
+    while more:
+        page = api.expect(api.get("/events", params={"projectId": api.type, "after": after,
+                                                     "limit": 3}))
+        assert page["count"] == len(page["events"]) <= 3
+        seen += page["events"]
+        after, more = page["nextAfter"], page["more"]
+    assert [one["taskId"] for one in seen] == [
+        task["id"] for task in reversed(api.list(projectId=api.type))]
+    assert len(seen) == 10
+
+
 def test_the_feed_of_all_is_paged_without_gap_or_repeat(api):
     api.create_many([{}] * 25)
     seen, after = [], 0
