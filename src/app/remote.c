@@ -87,6 +87,13 @@ enum err remote_call(struct command *c, struct arena *a, const struct client_cal
   return ERR_OK;
 }
 
+enum err remote_stream(struct command *c, struct arena *a, const struct client_call *call,
+                       struct fault *why) {
+  struct client_reply reply;
+  if (!c->client) TRY(connect_server(c, why));
+  return client_expect(c->client, a, call, &reply, why);
+}
+
 enum err remote_get(struct command *c, struct str path, struct str *document, struct fault *why) {
   struct client_call call = {.method = "GET", .path = path};
   return remote_call(c, &c->arena, &call, document, why);

@@ -17,6 +17,10 @@ struct str remote_session(const struct command *c);
 enum err remote_call(struct command *c, struct arena *a, const struct client_call *call,
                      struct str *document, struct fault *why);
 
+// A stream of events, of which nothing is left when this returns.
+enum err remote_stream(struct command *c, struct arena *a, const struct client_call *call,
+                       struct fault *why);
+
 // GET of a path, and POST of a body; the answer lives as long as the command.
 enum err remote_get(struct command *c, struct str path, struct str *document, struct fault *why);
 enum err remote_post(struct command *c, struct str path, struct str body, struct str *document,

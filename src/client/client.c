@@ -15,6 +15,7 @@
 enum {
   TIMEOUT_MS_DEFAULT = 30000,
   CONNECT_TIMEOUT_MS = 10000,
+  STREAM_SILENCE_S = 60,        // after that nobody is there any more
   POLL_MS = 60000,              // only the longest nap between two looks: any event ends it
   REPLY_BYTES_MAX = 128 << 20,  // twice the largest body a server can be set to
   REPLY_BYTES_KEPT = 1 << 20,   // a larger buffer is given back after the call
@@ -31,6 +32,7 @@ struct client {
   const char *advice;  // NULL: ours
   size_t reply_bytes_max;
   struct buf reply;
+  const struct client_call *call;  // under way
   atomic_bool interrupted;
 };
 
@@ -136,11 +138,16 @@ static enum err key_line(const char *name, const char *what, struct str key, cha
   return ERR_OK;
 }
 
+// A refusal comes whole, also where a stream was asked for.
 static size_t take_body(char *at, size_t size, size_t count, void *self) {
-  struct buf *reply = self;
+  struct client *c = self;
   size_t bytes = size * count;
-  buf_bytes(reply, at, bytes);
-  return reply->overflow ? 0 : bytes;
+  long status = 0;
+  (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+  if (c->call->take && status >= 200 && status <= 299)
+    return c->call->take(c->call->self, (struct str){at, bytes}) ? bytes : 0;
+  buf_bytes(&c->reply, at, bytes);
+  return c->reply.overflow ? 0 : bytes;
 }
 
 // Sockets of a worker must not leak into the programs that it runs.
@@ -160,7 +167,7 @@ static void easy_prepare(struct client *c) {
   (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
   (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
-  (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, &c->reply);
+  (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
   (void)curl_easy_setopt(
       e, CURLOPT_CONNECTTIMEOUT_MS,
       (long)(c->timeout_ms < CONNECT_TIMEOUT_MS ? c->timeout_ms : CONNECT_TIMEOUT_MS));
@@ -177,6 +184,11 @@ static struct curl_slist *headers_of(const struct client *c, struct arena *a,
   if (c->auth) list = curl_slist_append(list, c->auth);
   if (c->session) list = curl_slist_append(list, c->session);
   if (call->minimal) list = curl_slist_append(list, "Prefer: return=minimal");
+  if (call->take) list = curl_slist_append(list, "Accept: text/event-stream");
+  if (!str_is_none(call->last_event_id)) {
+    struct str line = arena_printf(a, "Last-Event-ID: %.*s", STR_FMT(call->last_event_id));
+    list = curl_slist_append(list, line.at);
+  }
   if (!str_is_none(call->idempotency_key)) {
     struct str key = call->idempotency_key;
     struct str line = arena_printf(a, "Idempotency-Key: \"%.*s\"", STR_FMT(key));
@@ -193,7 +205,11 @@ static void easy_aim(struct client *c, struct arena *a, const struct client_call
   bool post = strcmp(call->method, "POST") == 0;
   (void)curl_easy_setopt(e, CURLOPT_URL, url.at);
   (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
-  (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms + call->wait_ms));
+  (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
+                         call->take ? 0L : (long)(c->timeout_ms + call->wait_ms));
+  // A stream is never silent for longer than its heartbeat.
+  (void)curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, call->take ? 1L : 0L);
+  (void)curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, call->take ? (long)STREAM_SILENCE_S : 0L);
   (void)curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);  // takes back a POST of the call before
   if (body || post) {
     (void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? call->body.len : 0));
@@ -248,6 +264,7 @@ static enum err transfer_fault(const struct client *c, CURLcode code, int64_t li
 enum err client_send(struct client *c, struct arena *a, const struct client_call *call,
                      struct client_reply *out, struct fault *why) {
   struct curl_slist *headers = headers_of(c, a, call);
+  c->call = call;
   easy_aim(c, a, call, headers);
   buf_clear(&c->reply);
   CURLcode code = CURLE_FAILED_INIT;

@@ -36,7 +36,12 @@ struct client_call {
   struct str body;             // JSON; STR_NONE: none
   struct str idempotency_key;  // STR_NONE: none
   int64_t wait_ms;             // how long the server may hold the request
-  bool minimal;                // Prefer: return=minimal: an answer without what the caller knows
+  // A stream of events is asked for: what comes of it is handed to `take` piece by piece, and the
+  // call lasts until `take` returns false or the server ends it. NULL: the answer comes whole.
+  bool (*take)(void *self, struct str piece);
+  void *self;
+  struct str last_event_id;  // of a stream: it goes on behind this; STR_NONE: from now on
+  bool minimal;              // Prefer: return=minimal: an answer without what the caller knows
 };
 
 struct client_reply {

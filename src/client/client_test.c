@@ -1,6 +1,8 @@
 // client_test.c: calls against a server of one thread that gives the answers a test wants.
 #include "client/fake_server.h"
 
+#include "base/buf.h"
+
 #include <stdlib.h>
 
 static const struct client_call post_call = {
@@ -65,6 +67,53 @@ static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **st
   struct fault why;
   assert_int_equal(client_expect(f->client, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
   assert_non_null(strstr(why.detail, "502"));
+}
+
+struct taken {
+  struct buf text;
+  bool enough;
+};
+
+static bool take_piece(void *self, struct str piece) {
+  struct taken *taken = self;
+  buf_put(&taken->text, piece);
+  return !taken->enough;
+}
+
+static void a_stream_is_handed_over_as_it_comes_and_can_be_ended(void **state) {
+  struct fake_server *f = *state;
+  struct taken taken = {0};
+  struct client_call call = get_call;
+  struct client_reply reply;
+  struct fault why;
+  buf_init(&taken.text, 1024);
+  call.take = take_piece;
+  call.self = &taken;
+  call.last_event_id = STR("17");
+  fake_answers(f, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nid: 18\n\n\n");
+  assert_int_equal(client_expect(f->client, &f->arena, &call, &reply, &why), ERR_OK);
+  assert_int_equal(reply.body.len, 0);
+  assert_true(str_eq(buf_str(&taken.text), STR("id: 18\n\n\n")));
+  assert_non_null(strstr(fake_request(f), "Accept: text/event-stream\r\n"));
+  assert_non_null(strstr(fake_request(f), "Last-Event-ID: 17\r\n"));
+  taken.enough = true;
+  assert_int_not_equal(client_expect(f->client, &f->arena, &call, &reply, &why), ERR_OK);
+  buf_fini(&taken.text);
+}
+
+static void a_stream_that_is_refused_is_an_error_with_the_servers_sentence(void **state) {
+  struct fake_server *f = *state;
+  struct taken taken = {0};
+  struct client_call call = get_call;
+  struct client_reply reply;
+  struct fault why;
+  call.take = take_piece;
+  call.self = &taken;
+  fake_answers(f,
+               "HTTP/1.1 404 Not Found\r\nContent-Length: 39\r\n\r\n"
+               "{\"code\":\"not_found\",\"detail\":\"no task\"}");
+  assert_int_equal(client_expect(f->client, &f->arena, &call, &reply, &why), ERR_NOT_FOUND);
+  assert_non_null(strstr(why.detail, "no task"));
 }
 
 static void *interrupt_once_taken(void *self) {
@@ -212,6 +261,8 @@ int main(void) {
       WITH_SERVER(the_connection_is_kept_and_nothing_sticks_to_the_next_call),
       WITH_SERVER(a_problem_becomes_its_error_with_the_servers_sentence),
       WITH_SERVER(an_answer_of_somebody_else_becomes_the_error_of_its_status),
+      WITH_SERVER(a_stream_is_handed_over_as_it_comes_and_can_be_ended),
+      WITH_SERVER(a_stream_that_is_refused_is_an_error_with_the_servers_sentence),
       WITH_SERVER(an_interrupt_ends_a_blocked_call_and_all_later_ones),
       WITH_SERVER(no_server_gives_a_sentence_with_the_url),
       WITH_SERVER(a_server_that_says_nothing_is_given_up),

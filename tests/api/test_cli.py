@@ -207,6 +207,54 @@ def test_from_lines_names_the_bad_line(taskyard):
     assert "line 2 is not JSON" in told
 
 
+# --- events ---------------------------------------------------------------------------------------
+
+def test_events_tells_what_happens_until_it_has_told_enough(taskyard, api, parallel):
+    task = api.running()
+    after = api.events(task)[-1]["seq"]
+    telling = parallel(taskyard.out, "events", "--type", api.type, "--after", after, "--count", 2)
+    api.progress(task, 40, currentStep="half")
+    api.complete(task)
+    progress, completed = telling(30).splitlines()
+    assert task["id"] in progress and "task.progress" in progress and "40%" in progress
+    assert "half" in progress and "task.completed" in completed and "100%" in completed
+
+
+def test_events_as_json_are_those_of_the_list(taskyard, api):
+    task = api.running()
+    told = [json.loads(line) for line in taskyard.out(
+        "events", "--json", "--task", task["id"], "--after", 0, "--count", 2).splitlines()]
+    assert [one["seq"] for one in told] == [one["seq"] for one in api.events(task)]
+    assert told[-1]["status"] == "running"
+
+
+def test_events_waits_for_a_server_that_stops_and_goes_on_where_it_broke_off(
+        make_server, make_api, tmp_path, store):
+    if store == "memory:":  # keeps nothing to go on with
+        return
+    server = make_server()
+    api = make_api(server)
+    first = api.create()
+    taskyard = Cli(tmp_path, server.url)
+    with subprocess.Popen([str(BINARY), "events", "--json", "--after", "0", "--count", "2"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          cwd=tmp_path, env=taskyard.environment()) as telling:
+        told = [json.loads(telling.stdout.readline())]
+        server.stop()
+        server.port_given = True
+        server.start()
+        second = make_api(server).create()
+        told.append(json.loads(telling.stdout.readline()))
+        assert telling.wait(timeout=20) == DONE
+    assert [one["taskId"] for one in told] == [first["id"], second["id"]]
+
+
+def test_events_that_the_server_refuses_are_an_error(taskyard):
+    told = taskyard("events", "--task", "nonsense", expect=FAILURE)
+    assert "taskId" in told.stderr and told.stdout == ""
+    taskyard("events", "--count", "0", expect=USAGE)
+
+
 # --- wait -----------------------------------------------------------------------------------------
 
 def test_submit_wait_prints_the_result_as_it_was_sent(taskyard, api, parallel):
