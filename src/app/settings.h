@@ -49,6 +49,7 @@ enum setting_kind {
   KIND_ROLES,       // words, as bits of enum role
   KIND_LOG_JOBS,
   KIND_MS,            // of an alias: a duration whose number alone is milliseconds
+  KIND_DAYS,          // the same, whose number alone is days
   KIND_JOBS_STORAGE,  // of an alias: can only turn a switch off
   KIND_NETWORKS,      // addresses and networks, with blanks or commas between
   KIND_ORIGINS,       // origins of web pages, or *, with blanks or commas between

@@ -2,6 +2,7 @@
 #include "app/settings_testing.h"
 
 #include "base/sign.h"
+#include "model/limits.h"
 
 static void without_anything_the_defaults_hold(void **state) {
   (void)state;
@@ -146,6 +147,32 @@ static void a_wrong_interval_of_the_document_is_named(void **state) {
   assert_refused(
       "TASK_CLEANUP_INTERVAL: session_cleanup_interval must be milliseconds, or a duration between "
       "100ms and 1d, as in 300000 or 5m, not \"often\"");
+}
+
+static void the_days_of_the_task_repository_service_are_how_long_tasks_are_kept(void **state) {
+  (void)state;
+  const int64_t day_ms = 24LL * 3600 * 1000;
+  set_env("TASK_CLEANUP_DAYS", "30");
+  load();
+  assert_int_equal(settings.keep_for_ms, 30 * day_ms);
+  settings_fini(&settings);
+  variables[0][1] = "12h";
+  load();
+  assert_int_equal(settings.keep_for_ms, day_ms / 2);
+  settings_fini(&settings);
+  char most[24], more[24];
+  snprintf(most, sizeof most, "%lld", (long long)(LIMIT_KEEP_MS / day_ms));
+  snprintf(more, sizeof more, "%lld", (long long)(LIMIT_KEEP_MS / day_ms + 1));
+  variables[0][1] = most;
+  load();
+  assert_int_equal(settings.keep_for_ms, LIMIT_KEEP_MS / day_ms * day_ms);
+  settings_fini(&settings);
+  const char *const wrong[] = {more, "-1", "a month", "9223372036854775807"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    variables[0][1] = wrong[i];
+    assert_int_not_equal(settings_load(&source, &settings, &why), ERR_OK);
+    assert_non_null(strstr(why.detail, "TASK_CLEANUP_DAYS: keep_for must be days, or a duration"));
+  }
 }
 
 static void taskyard_config_names_the_file(void **state) {
@@ -385,6 +412,7 @@ int main(void) {
       EACH(what_jobs_lack_is_said_in_one_sentence),
       EACH(the_names_of_the_async_task_system_set_its_sessions),
       EACH(a_wrong_interval_of_the_document_is_named),
+      EACH(the_days_of_the_task_repository_service_are_how_long_tasks_are_kept),
       EACH(taskyard_config_names_the_file),
       EACH(a_named_file_must_be_there),
       EACH(an_unknown_key_is_refused_with_the_nearest),

@@ -1,6 +1,7 @@
 // value.c: the kinds of settings: how each is read, shown and explained.
 #include "app/value.h"
 
+#include "app/value_alias.h"
 #include "app/value_lists.h"
 #include "base/sign.h"
 #include "model/limits.h"
@@ -46,11 +47,6 @@ static bool parse_duration(const struct value_rule *rule, struct str text, struc
   return true;
 }
 
-// As the documents that we replace have it.
-static bool parse_ms(const struct value_rule *rule, struct str text, struct arena *a, void *out) {
-  return parse_i64(rule, text, a, out) || parse_duration(rule, text, a, out);
-}
-
 // "1048576", "512KiB", "512K", "1 MiB"; K, M and G are powers of 1024 here, with or without "iB".
 static bool parse_bytes(const struct value_rule *rule, struct str text, struct arena *a,
                         void *out) {
@@ -86,14 +82,6 @@ static bool parse_bool(const struct value_rule *rule, struct str text, struct ar
   bool is_yes = is_word_of(text, yes, 4);
   if (!is_yes && !is_word_of(text, no, 4)) return false;
   *(bool *)out = is_yes;
-  return true;
-}
-
-// Where the original keeps its jobs: in memory, where it offers none, or by prisma.
-static bool parse_jobs_storage(const struct value_rule *rule, struct str text, struct arena *a,
-                               void *out) {
-  (void)rule, (void)a;
-  if (!str_eq_nocase(text, STR("prisma"))) *(bool *)out = false;
   return true;
 }
 
@@ -474,8 +462,10 @@ static const struct kind {
     [KIND_BYTES] = {parse_bytes, show_bytes, show_bytes, "a size", "65536, 512KiB or 1MiB"},
     [KIND_DURATION] = {parse_duration, show_duration, show_duration, "a duration",
                        "250ms, 30s, 5m or 1h"},
-    [KIND_MS] = {parse_ms, show_duration, show_duration, "milliseconds, or a duration",
+    [KIND_MS] = {value_alias_ms, show_duration, show_duration, "milliseconds, or a duration",
                  "300000 or 5m"},
+    [KIND_DAYS] = {value_alias_days, show_duration, show_duration, "days, or a duration",
+                   "30 or 12h"},
     [KIND_BOOL] = {parse_bool, show_bool, NULL, "yes or no", NULL},
     [KIND_LOG_LEVEL] = {parse_log_level, show_log_level, NULL, "error, warn, info or debug", NULL},
     [KIND_LOG_FORMAT] = {parse_log_format, show_log_format, NULL, "auto, text or json", NULL},
@@ -485,7 +475,7 @@ static const struct kind {
                     "some of producer, worker, reader, admin and user with blanks between, or none",
                     NULL},
     [KIND_LOG_JOBS] = {parse_log_jobs, show_log_jobs, NULL, "no, door or all", NULL},
-    [KIND_JOBS_STORAGE] = {parse_jobs_storage, NULL, NULL, "a word", "prisma"},
+    [KIND_JOBS_STORAGE] = {value_alias_jobs_storage, NULL, NULL, "a word", "prisma"},
     [KIND_NETWORKS] = {value_parse_networks, value_show_networks, NULL,
                        "addresses and networks with blanks between",
                        "127.0.0.1 10.0.0.0/8 2001:db8::/32"},
