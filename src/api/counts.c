@@ -1,5 +1,6 @@
 // counts.c: counts of tasks, and the queues and types that they are counted by.
 #include "api/call.h"
+#include "api/doors/repository.h"
 #include "api/doors/session.h"
 #include "api/inputs.h"
 
@@ -92,6 +93,14 @@ static int render_stats(struct call *c, struct buf *b) {
 }
 
 enum err task_stats(struct call *c) { return start(c, run_counts, render_stats); }
+
+// The same numbers, as the original of front door S3 has them.
+static int render_repository_stats(struct call *c, struct buf *b) {
+  const struct counts_call *counts = c->input;
+  return repository_put_stats(b, counts->tallies, counts->count);
+}
+
+enum err repository_stats(struct call *c) { return start(c, run_counts, render_repository_stats); }
 
 // --- queues --------------------------------------------------------------------------------------
 

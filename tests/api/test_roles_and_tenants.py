@@ -19,6 +19,7 @@ MATRIX = [
     ("GET", "/tasks", READERS),
     ("GET", "/tasks/pending", READERS),
     ("GET", "/tasks/stats", READERS),
+    ("GET", "/stats", READERS),
     ("GET", "/tasks/cleanup/status", READERS),
     ("GET", "/tasks/{id}", READERS),
     ("GET", "/tasks/{id}/status", READERS),

@@ -5,6 +5,8 @@
 #include "api/doors/repository.h"
 #include "api/doors/words.h"
 
+#include <stdlib.h>
+
 // What an answer itself says, and what we say of the task: the payload's own of that name are left
 // out.
 static const char ANSWER_NAMES[] =
@@ -72,6 +74,67 @@ void repository_put_members(struct buf *b, const struct task *task) {
   put_text_or_null(b, task->error_message);
   if (repository_is_task(task->payload)) put_payload_members(b, task->payload, ANSWER_NAMES);
 }
+
+// --- counts --------------------------------------------------------------------------------------
+
+// How many tasks have this word of ours; several statuses may share it.
+static int64_t count_of(const struct tally *sum, enum task_status first) {
+  struct str word = door_word(DIALECT_REPOSITORY, first);
+  int64_t count = 0;
+  for (int i = 0; i < TASK_STATUS_COUNT; i++)
+    if (str_eq(door_word(DIALECT_REPOSITORY, (enum task_status)i), word)) count += sum->count[i];
+  return count;
+}
+
+static int64_t count_all(const struct tally *tally) {
+  int64_t count = 0;
+  for (int i = 0; i < TASK_STATUS_COUNT; i++) count += tally->count[i];
+  return count;
+}
+
+static void put_statuses(struct buf *b, const struct tally *sum) {
+  unsigned told = 0;  // statuses whose word was written
+  for (int i = 0; i < TASK_STATUS_COUNT; i++) {
+    struct str word = door_word(DIALECT_REPOSITORY, (enum task_status)i);
+    if (told >> i & 1) continue;
+    if (told) buf_char(b, ',');
+    buf_json_str(b, word);
+    buf_printf(b, ":%lld", (long long)count_of(sum, (enum task_status)i));
+    told |= door_statuses(DIALECT_REPOSITORY, word);
+  }
+}
+
+static int by_type(const void *a, const void *b) {
+  return str_compare(((const struct tally *)a)->type, ((const struct tally *)b)->type);
+}
+
+// A type may have tasks in several queues.
+static void put_types(struct buf *b, struct tally *tallies, size_t count) {
+  if (count) qsort(tallies, count, sizeof *tallies, by_type);
+  for (size_t i = 0; i < count;) {
+    struct str type = tallies[i].type;
+    int64_t sum = 0;
+    if (i) buf_char(b, ',');
+    for (; i < count && str_eq(tallies[i].type, type); i++) sum += count_all(&tallies[i]);
+    buf_json_str(b, type);
+    buf_printf(b, ":%lld", (long long)sum);
+  }
+}
+
+int repository_put_stats(struct buf *b, struct tally *tallies, size_t count) {
+  struct tally sum = {0};
+  for (size_t t = 0; t < count; t++)
+    for (int i = 0; i < TASK_STATUS_COUNT; i++) sum.count[i] += tallies[t].count[i];
+  buf_printf(b, "{\"success\":true,\"total_tasks\":%lld,\"status_distribution\":{",
+             (long long)count_all(&sum));
+  put_statuses(b, &sum);
+  BUF_LIT(b, "},\"type_distribution\":{");
+  put_types(b, tallies, count);
+  BUF_LIT(b, "}}");
+  return 200;
+}
+
+// --- lists ---------------------------------------------------------------------------------------
 
 void repository_put_listed(struct buf *b, const struct encode_context *x, const struct task *task,
                            unsigned parts) {
