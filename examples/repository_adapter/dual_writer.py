@@ -14,7 +14,8 @@ Settings of all services stand in one JSON file, which is read again with each c
 | dual-new | both                     | Taskyard   | Taskyard's          |
 | new      | Taskyard                 | Taskyard   | Taskyard's          |
 
-`rollback: true` makes `dual` of `dual-new` and `new`.
+`rollback: true` makes `dual` of `dual-new` and `new`. In mode `new` the old store is not opened,
+and `old_repository.py` need not be there.
 """
 
 import json
@@ -23,8 +24,7 @@ import sys
 import time
 from pathlib import Path
 
-from task_repository import (OldRepository, StoreError, TaskRepositoryAdapter, TaskyardRepository,
-                             new_id)
+from task_repository import StoreError, TaskRepositoryAdapter, TaskyardRepository, new_id
 
 MODES = {"old": ["old"], "dual": ["old", "new"], "dual-new": ["new", "old"], "new": ["new"]}
 COMPARED = ("task_type", "request", "template", "status", "results", "error")
@@ -127,12 +127,22 @@ def bring(store, task):
         store.fail_task(task_id, task["error"])
 
 
+class Absent(TaskRepositoryAdapter):
+    """An old store that was removed."""
+
+    def _no(self, *_):
+        raise StoreError("the old store is not there any more, but the service's mode needs it")
+
+    create_task = get_task = get_pending_tasks = claim_task = complete_task = fail_task = _no
+
+
 class DualWriter(TaskRepositoryAdapter):
-    """Two stores as one. The first of the mode decides; what the second one misses is recorded."""
+    """Two stores as one. The first of the mode decides; what the second one misses is recorded.
+    `old` may be None for a service that was moved."""
 
     def __init__(self, service, old, new, flags, directory):
         self.service, self.flags = service, flags
-        self.stores = {"old": old, "new": new}
+        self.stores = {"old": old or Absent(), "new": new}
         self.journal = Journal(Path(directory) / f"{service}.journal")
         self.counters = Counters()
         self.counters_path = Path(directory) / f"{service}.counters.json"
@@ -207,6 +217,16 @@ class DualWriter(TaskRepositoryAdapter):
         return left
 
 
+def open_store(service, directory):
+    """The stores that the flags name for the service, as one."""
+    flags = Flags(Path(directory) / "services.json")
+    old = None
+    if "old" in flags.sides(service):
+        from old_repository import OldRepository
+        old = OldRepository(str(Path(directory) / f"{service}.db"))
+    return DualWriter(service, old, TaskyardRepository(service=service), flags, directory)
+
+
 def show_status(flags, directory):
     for service, settings in sorted(flags.all().items()):
         sides = flags.sides(service)
@@ -223,13 +243,10 @@ def show_status(flags, directory):
 
 def main(arguments):
     directory = os.environ.get("TASK_MIGRATION", ".")
-    flags = Flags(Path(directory) / "services.json")
     if arguments[:1] == ["status"]:
-        return show_status(flags, directory)
+        return show_status(Flags(Path(directory) / "services.json"), directory)
     if len(arguments) == 2 and arguments[0] == "repair":
-        old = OldRepository(Path(directory) / f"{arguments[1]}.db")
-        new = TaskyardRepository(service=arguments[1])
-        left = DualWriter(arguments[1], old, new, flags, directory).repair()
+        left = open_store(arguments[1], directory).repair()
         return f"still different: {' '.join(left)}" if left else None
     return __doc__
 

@@ -6,12 +6,19 @@ SERVICE_ID. Each call runs in a thread of its own, so that the event loop goes o
 
 import asyncio
 import os
+from functools import lru_cache
 
 from task_repository import TaskyardRepository
 
 
+@lru_cache(maxsize=16)
+def _known(url, key, service):
+    return TaskyardRepository(url, key, service)
+
+
 def _store():
-    return TaskyardRepository(service=os.environ.get("SERVICE_ID", "default-service"))
+    return _known(os.environ.get("TASK_SERVICE_URL"), os.environ.get("TASK_SERVICE_API_KEY"),
+                  os.environ.get("SERVICE_ID", "default-service"))
 
 
 async def create_task(task_data):

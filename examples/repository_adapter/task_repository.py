@@ -1,16 +1,15 @@
-"""What a service calls its task store by, an old store behind it, and Taskyard behind it.
+"""What a service calls its task store by, and Taskyard behind it, called by its client library.
 
-Python 3.9 or later, nothing else. A service keeps calling the interface while its store is changed.
+Python 3.9 or later and `clients/python/taskyard.py`. A service keeps calling the interface while
+its store is changed.
 """
 
-import json
 import os
-import sqlite3
-import urllib.error
-import urllib.parse
-import urllib.request
 import uuid
 from abc import ABC, abstractmethod
+from urllib.parse import quote
+
+import taskyard
 
 
 class StoreError(Exception):
@@ -50,104 +49,27 @@ def new_id():
     return f"task_{uuid.uuid4().hex}"
 
 
-class OldRepository(TaskRepositoryAdapter):
-    """Stands for the store that a service has now: an SQLite file of its own."""
-
-    def __init__(self, path):
-        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self.db.execute(
-            "CREATE TABLE IF NOT EXISTS task (number INTEGER PRIMARY KEY, id TEXT UNIQUE, "
-            "type TEXT, priority INTEGER, status TEXT, body TEXT, results TEXT, error TEXT)")
-
-    def _run(self, sql, *values):
-        try:
-            return self.db.execute(sql, values)
-        except sqlite3.Error as failure:
-            raise StoreError(f"old store: {failure}") from failure
-
-    @staticmethod
-    def _task(row):
-        task_id, status, body, results, error = row
-        task = {**json.loads(body), "task_id": task_id, "status": status}
-        task["results"] = json.loads(results) if results else None
-        task["error"] = error
-        return task
-
-    def _select(self, where, *values):
-        sql = f"SELECT id, status, body, results, error FROM task WHERE {where}"
-        return [self._task(row) for row in self._run(sql, *values)]
-
-    def create_task(self, task):
-        task_id = task.get("task_id") or new_id()
-        self._run("INSERT INTO task (id, type, priority, status, body) "
-                  "VALUES (?, ?, ?, 'pending', ?) ON CONFLICT (id) DO NOTHING", task_id,
-                  task["task_type"], task.get("priority", 5), json.dumps(task))
-        return task_id
-
-    def get_task(self, task_id):
-        found = self._select("id = ?", task_id)
-        return found[0] if found else None
-
-    def get_pending_tasks(self, task_type, limit=5):
-        return self._select("type = ? AND status = 'pending' ORDER BY priority, number LIMIT ?",
-                            task_type, limit)
-
-    def claim_task(self, task_id):
-        moved = self._run("UPDATE task SET status = 'processing' "
-                          "WHERE id = ? AND status = 'pending'", task_id).rowcount
-        return self.get_task(task_id) if moved else None
-
-    def _end(self, task_id, status, results, error):
-        return bool(self._run(
-            "UPDATE task SET status = ?, results = ?, error = ? "
-            "WHERE id = ? AND status = 'processing'", status, results, error, task_id).rowcount)
-
-    def complete_task(self, task_id, results):
-        return self._end(task_id, "completed", json.dumps(results), None)
-
-    def fail_task(self, task_id, message):
-        return self._end(task_id, "failed", None, message)
-
-
 class TaskyardRepository(TaskRepositoryAdapter):
-    """Taskyard, by the key of the service."""
+    """Taskyard, by the key of the service. Paths name a task by the id that it was given."""
 
-    def __init__(self, url=None, key=None, service="default-service", timeout_s=30):
-        self.url = (url or os.environ.get("TASK_SERVICE_URL", "http://127.0.0.1:8503")).rstrip("/")
-        self.key = key or os.environ.get("TASK_SERVICE_API_KEY", "")
-        self.service = service
-        self.timeout_s = timeout_s
-        self.open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+    def __init__(self, url=None, key=None, service="default-service", **options):
+        options.setdefault("retries", 2)  # whoever writes to two stores shall not wait long for one
+        self.client = taskyard.Client(url or os.environ.get("TASK_SERVICE_URL"),
+                                      key or os.environ.get("TASK_SERVICE_API_KEY"),
+                                      service=service, **options)
 
     def _call(self, method, path, body=None, query=None):
-        """Status and answer; StoreError when there is no answer, or one that says "later"."""
-        url = f"{self.url}/api/v1{path}"
-        if query:
-            url += "?" + urllib.parse.urlencode(query)
-        request = urllib.request.Request(
-            url, method=method, data=None if body is None else json.dumps(body).encode(),
-            headers={"x-api-key": self.key, "x-service-id": self.service,
-                     "Content-Type": "application/json"})
+        """The answer; None when the task is absent or not in the state for it. StoreError when
+        there is no answer, or any other refusal."""
         try:
-            with self.open(request, timeout=self.timeout_s) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as refusal:
-            problem = json.loads(refusal.read() or b"{}")
-            if refusal.code in (404, 409):
-                return refusal.code, problem
-            raise StoreError(f"taskyard: {refusal.code} {problem.get('detail')}") from refusal
-        except (OSError, ValueError) as failure:
+            return self.client.request(method, path, body, query=query)
+        except (taskyard.NotFound, taskyard.Conflict):
+            return None
+        except taskyard.TaskyardError as failure:
             raise StoreError(f"taskyard: {failure}") from failure
 
-    def _own_id(self, task_id):
-        """Taskyard's id of a task that we may know by an id of our own."""
-        try:
-            return str(uuid.UUID(task_id))
-        except ValueError:
-            pass
-        query = {"uniqueKey": task_id, "status": "all"}
-        tasks = self._call("GET", "/tasks", query=query)[1]["tasks"]
-        return tasks[0]["id"] if tasks else None
+    def _move(self, task_id, verb, body):
+        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/{verb}", body)
 
     @staticmethod
     def _task(document):
@@ -160,29 +82,25 @@ class TaskyardRepository(TaskRepositoryAdapter):
         return task
 
     def create_task(self, task):
-        answer = self._call("POST", "/tasks", task)[1]
+        answer = self._call("POST", "/tasks", task)
+        if answer is None:
+            raise StoreError("taskyard: the task was not created")
         return task.get("task_id") or answer["task_id"]
 
     def get_task(self, task_id):
-        own = self._own_id(task_id)
-        status, answer = self._call("GET", f"/tasks/{own}") if own else (404, None)
-        return self._task(answer) if status == 200 else None
+        answer = self._call("GET", f"/tasks/{quote(task_id, safe='')}")
+        return self._task(answer) if answer else None
 
     def get_pending_tasks(self, task_type, limit=5):
-        query = {"task_type": task_type, "limit": limit}
-        return [self._task(one) for one in self._call("GET", "/tasks", query=query)[1]["tasks"]]
+        answer = self._call("GET", "/tasks", query={"task_type": task_type, "limit": limit})
+        return [self._task(one) for one in answer["tasks"]] if answer else []
 
     def claim_task(self, task_id):
-        own = self._own_id(task_id)
-        status, answer = self._call("POST", f"/tasks/{own}/claim", {}) if own else (404, None)
-        return self._task(answer) if status == 200 else None
-
-    def _end(self, task_id, verb, body):
-        own = self._own_id(task_id)
-        return bool(own) and self._call("POST", f"/tasks/{own}/{verb}", body)[0] == 200
+        answer = self._move(task_id, "claim", {})
+        return self._task(answer) if answer else None
 
     def complete_task(self, task_id, results):
-        return self._end(task_id, "complete", {"result": results})
+        return self._move(task_id, "complete", {"result": results}) is not None
 
     def fail_task(self, task_id, message):
-        return self._end(task_id, "fail", {"message": message})
+        return self._move(task_id, "fail", {"message": message}) is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,15 @@ import pytest
 from lib.client import fresh_name
 from lib.server import ADMIN, Server
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository_adapter"
-sys.path.insert(0, str(EXAMPLE))
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "repository_adapter"
+CLIENT = ROOT / "clients" / "python"
+sys.path[:0] = [str(EXAMPLE), str(CLIENT)]
 
 import task_client  # noqa: E402
 from dual_writer import DualWriter, Flags, Journal  # noqa: E402
-from task_repository import (OldRepository, StoreError, TaskRepositoryAdapter,  # noqa: E402
-                             TaskyardRepository)
+from old_repository import OldRepository  # noqa: E402
+from task_repository import StoreError, TaskRepositoryAdapter, TaskyardRepository  # noqa: E402
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -114,7 +117,7 @@ def test_what_is_not_there_is_none_or_false(either):
 
 def test_a_store_that_cannot_be_reached_says_so(key):
     with pytest.raises(StoreError, match="taskyard"):
-        TaskyardRepository(NOWHERE, key).create_task(task_of("t"))
+        TaskyardRepository(NOWHERE, key, retries=0).create_task(task_of("t"))
 
 
 # --- both at once ---------------------------------------------------------------------------------
@@ -195,10 +198,11 @@ def test_a_failure_of_the_store_that_counts_is_the_callers(both, old, kind):
 
 
 def test_a_server_that_is_down_stops_no_service_and_is_caught_up(both, old, new, keyed, kind):
-    url, new.url = new.url, NOWHERE
+    away = TaskyardRepository(NOWHERE, "k", "content", retries=0)
+    both.stores["new"] = away
     ids = live(both, kind)
     assert both.journal.open_ids() == list(ids)
-    new.url = url
+    both.stores["new"] = new
     assert both.repair() == []
     assert [new.get_task(one)["status"] for one in ids] == ["completed", "failed"]
 
@@ -247,11 +251,15 @@ def test_a_crash_between_the_two_writes_is_found_again(both, old, new, kind, tmp
     assert new.get_task(task_id)["status"] == "pending"
 
 
+def environment(tmp_path, url, key):
+    return {"TASK_MIGRATION": str(tmp_path), "TASK_SERVICE_URL": url, "TASK_SERVICE_API_KEY": key,
+            "PYTHONPATH": str(CLIENT)}
+
+
 def run(arguments, tmp_path, url, key):
     return subprocess.run(
         [sys.executable, str(EXAMPLE / "dual_writer.py"), *arguments], capture_output=True,
-        text=True, timeout=30, env={"TASK_MIGRATION": str(tmp_path), "TASK_SERVICE_URL": url,
-                                    "TASK_SERVICE_API_KEY": key})
+        text=True, timeout=30, env=environment(tmp_path, url, key))
 
 
 def test_status_lists_what_is_done_and_open_and_repair_puts_it_right(
@@ -268,6 +276,88 @@ def test_status_lists_what_is_done_and_open_and_repair_puts_it_right(
     assert repaired.returncode == 0, repaired.stderr
     assert "0 to repair" in run(["status"], tmp_path, keyed.url, key).stdout
     assert new.get_pending_tasks(kind) == []
+
+
+# --- services of the document ---------------------------------------------------------------------
+
+@pytest.fixture
+def services(keyed, make_api, tmp_path):
+    """services("content", …): a key for each service, of one tenant that is the test's own."""
+    tenant, admin = fresh_name("tenant"), make_api(keyed)
+
+    def make(*names):
+        return [admin.expect(admin.post("/keys", {
+            "name": name, "roles": ["producer", "worker"], "service": name,
+            "tenant": tenant}), 201)["secret"] for name in names]
+    return make
+
+
+def process(folder, tmp_path, url, key, *arguments):
+    """Runs a service until nothing is pending for it."""
+    return subprocess.run(
+        [sys.executable, str(folder / "processor.py"), "--once", *arguments], capture_output=True,
+        text=True, timeout=30, env=environment(tmp_path, url, key))
+
+
+def test_each_service_does_the_work_of_its_types_by_the_client_library(
+        keyed, services, tmp_path):
+    (tmp_path / "services.json").write_text(
+        json.dumps({"a": {"mode": "new"}, "b": {"mode": "new"}}))
+    key_a, key_b = services("a", "b")
+    asks = TaskyardRepository(keyed.url, key_a, "a")
+    kind_a, kind_b = fresh_name("GENERATIVE"), fresh_name("ANALYSIS")
+    of_a = [asks.create_task(task_of(kind_a)) for _ in range(2)]
+    of_b, broken = asks.create_task(task_of(kind_b)), asks.create_task(
+        {"task_type": kind_b, "request": {"content": {}}})
+    done = process(EXAMPLE, tmp_path, keyed.url, key_a, "a", kind_a)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{one} completed" for one in of_a]
+    assert [asks.get_task(one)["status"] for one in (of_b, broken)] == ["pending"] * 2
+    done = process(EXAMPLE, tmp_path, keyed.url, key_b, "b", kind_b)
+    assert done.stdout.splitlines() == [f"{of_b} completed", f"{broken} failed"]
+    ended = asks.get_task(of_a[0])
+    assert (ended["status"], ended["results"]["text"]) == ("completed", "done: p")
+    assert ended["processor_id"] == "a"
+    assert (asks.get_task(broken)["status"], asks.get_task(broken)["error"]) == (
+        "failed", "KeyError: 'prompt'")
+
+
+def test_no_service_speaks_http_but_by_the_client_library():
+    for path in EXAMPLE.glob("*.py"):
+        words = path.read_text()
+        assert "urllib.request" not in words and "http.client" not in words, path.name
+    assert "import taskyard" in (EXAMPLE / "task_repository.py").read_text()
+
+
+def test_a_service_that_was_moved_runs_with_its_old_store_removed(
+        keyed, services, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(EXAMPLE, moved, ignore=shutil.ignore_patterns("__pycache__"))
+    (moved / "old_repository.py").unlink()
+    key, = services("content")
+    kind = fresh_name("GENERATIVE")
+    task_id = TaskyardRepository(keyed.url, key, "content").create_task(task_of(kind))
+    (tmp_path / "services.json").write_text(json.dumps({"content": {"mode": "dual"}}))
+    refused = process(moved, tmp_path, keyed.url, key, "content", kind)
+    assert refused.returncode != 0 and "old_repository" in refused.stderr
+    (tmp_path / "services.json").write_text(json.dumps({"content": {"mode": "new"}}))
+    done = process(moved, tmp_path, keyed.url, key, "content", kind)
+    assert (done.returncode, done.stdout) == (0, f"{task_id} completed\n"), done.stderr
+    for command in (["status"], ["repair", "content"]):
+        ran = subprocess.run([sys.executable, str(moved / "dual_writer.py"), *command], text=True,
+                             capture_output=True, timeout=30,
+                             env=environment(tmp_path, keyed.url, key))
+        assert ran.returncode == 0, ran.stderr
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_a_mode_that_needs_the_removed_store_says_so(new, mode, kind, tmp_path):
+    mode("new")
+    alone = DualWriter("content", None, new, Flags(tmp_path / "services.json"), tmp_path)
+    task_id = alone.create_task(task_of(kind))
+    mode("dual")
+    with pytest.raises(StoreError, match="not there any more"):
+        alone.get_task(task_id)
 
 
 # --- the module of the document -------------------------------------------------------------------
