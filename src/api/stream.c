@@ -296,13 +296,14 @@ static void put_beginning(struct stream *s, struct buf *b) {
 
 void stream_begin(struct stream *s) {
   struct follower *f = s->follower;
-  const struct http_answer head = {
+  struct http_answer head = {
       .status = 200,
       .content_type = STR("text/event-stream"),
       .extra = {{STR("Cache-Control"), STR("no-store")}, {STR("X-Accel-Buffering"), STR("no")}}};
   bool ended;
   buf_clear(out_of(s));
   put_beginning(s, out_of(s));
+  cors_add(s->call, &head);
   call_log_access(s->call, head.status);
   enum http_flow flow = http_stream_begin(s->call->http, &head, buf_str(out_of(s)), &ended);
   if (ended) s->call = NULL;

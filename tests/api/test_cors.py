@@ -4,6 +4,7 @@ import pytest
 
 from lib.client import NO_ID, fresh_name, problem
 from lib.described import METHODS, routes
+from lib.live import Stream
 from lib.rawhttp import exchange, request_bytes
 from lib.server import ADMIN, Server
 from lib.sessions import with_sessions
@@ -123,6 +124,14 @@ def test_nobody_is_ever_allowed_what_browsers_send_by_themselves(listed, star, m
         api = make_api(server, key="")
         for answer in (api.get("/tasks", headers=of(APP)), preflight(api, "/tasks", "POST")):
             assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", [APP, EVIL])
+def test_a_page_of_a_listed_origin_may_read_live_events(listed, origin):
+    with Stream(listed, headers=[f"Origin: {origin}"]) as stream:
+        stream.opened()
+        assert stream.head.get(ALLOW) == (APP if origin == APP else None)
+        assert stream.head["vary"] == "Origin"
 
 
 # --- what a preflight is --------------------------------------------------------------------------
