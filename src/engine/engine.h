@@ -27,8 +27,9 @@ struct engine_settings {
   int64_t attempts_max;
   struct backoff backoff;
   struct retention retention;
-  size_t lanes;    // threads that write, at most; 0: as many as the store takes
-  size_t readers;  // reader threads
+  int64_t wait_ms_max;  // new tasks are refused while orders have to wait longer; 0: never
+  size_t lanes;         // threads that write, at most; 0: as many as the store takes
+  size_t readers;       // reader threads
   void *self;
   void (*wake)(void *self);  // from any thread: answers wait for engine_collect
   void (*broken)(void *self, const struct fault *why);  // the store is broken: end the process now
@@ -50,6 +51,9 @@ void engine_close(
 
 // Hands over an order; never blocks. Refused orders (too much waits) are answered like any other.
 void engine_submit(struct engine *e, struct order *order);
+// Whether an ORDER_CREATE would be refused now, as things stand, for who wants to know it before
+// making one. Any thread.
+MUST_USE enum err engine_admits(struct engine *e, struct fault *why);
 // Nobody waits for this order's answer any more: a parked one is let go, so that no task is leased
 // to a client that went away. `done` is still called.
 void engine_withdraw(struct engine *e, struct order *order);

@@ -28,6 +28,7 @@
 #include "base/id.h"
 #include "engine/engine.h"
 #include "engine/keyset.h"
+#include "engine/pace.h"
 #include "engine/unit.h"
 #include "model/limits.h"
 
@@ -167,6 +168,7 @@ struct engine {
   pthread_mutex_t queue_lock;
   pthread_cond_t query_filled, news_paused;
   struct order_list queued;                        // queue_lock
+  struct pace pace;                                // queue_lock; at which they are taken
   int64_t queued_at;                               // queue_lock; when its first order came, µs
   struct query *query_head, *query_tail;           // queue_lock
   size_t query_count;                              // queue_lock
@@ -245,6 +247,8 @@ void query_finish(struct engine *e, struct query *query);
 enum { LANE_JOIN_ITEMS = 32 };
 void order_append(struct order_list *list, struct order *order);
 void order_enqueue(struct order_list *list, struct order *order);  // to be taken by order_take
+// The same, before all that were not let past others as well.
+void order_enqueue_ahead(struct order_list *list, struct order *order);
 // Takes what waits, up to the size of a unit, of which `*items` are taken.
 struct order *order_take(struct order_list *from, size_t *items);
 void order_chain(struct order **to, struct order *more);

@@ -55,6 +55,16 @@ void order_enqueue(struct order_list *list, struct order *order) {
   list->items += order_items(order);
 }
 
+void order_enqueue_ahead(struct order_list *list, struct order *order) {
+  struct order **at = list->ahead ? &list->ahead->next : &list->head;
+  order->next = *at;
+  *at = order;
+  if (order->next == NULL) list->tail = order;
+  list->ahead = order;
+  list->count++;
+  list->items += order_items(order);
+}
+
 static bool fits(const struct order *order, size_t items) {
   if (items == 0) return true;  // at least one, however large
   return !order->alone && items + order_items(order) <= LIMIT_UNIT_ITEMS;
@@ -68,6 +78,7 @@ struct order *order_take(struct order_list *from, size_t *items) {
     size_t its = order_items(last);
     *items += last->alone ? LIMIT_UNIT_ITEMS : its;
     from->head = last->next;
+    if (last == from->ahead) from->ahead = NULL;
     from->count--;
     from->items -= its;
   }
@@ -108,23 +119,65 @@ void queue_call_all(struct engine *e) {
   for (struct lane *lane = e->idle; lane; lane = lane->idle_next) call(lane);
 }
 
+// --- taking orders in ----------------------------------------------------------------------------
+
+// More waits than the next unit takes.
+static bool is_behind(const struct engine *e) { return e->queued.items > LIMIT_UNIT_ITEMS; }
+
+// New work is refused while it would wait too long. What fits into the next unit never is: a store
+// that is slow, but has nothing to do, takes all that comes.
+static enum err admit_new(const struct engine *e, struct fault *why) {
+  if (e->settings.wait_ms_max == 0 || !is_behind(e)) return ERR_OK;
+  int64_t wait_ms = pace_wait_ms(&e->pace, e->queued.items);
+  if (wait_ms <= e->settings.wait_ms_max) return ERR_OK;
+  why->retry_after_s = (int)((wait_ms + 999) / 1000);
+  return fault_set(why, ERR_OVERLOADED,
+                   "what waits for the store takes %lld ms already, over the limit of %lld ms "
+                   "(order_wait_max); nothing was changed, try again later",
+                   (long long)wait_ms, (long long)e->settings.wait_ms_max);
+}
+
+static enum err admit(const struct engine *e, const struct order *order, struct fault *why) {
+  why->retry_after_s = 1;
+  if (e->stopping) return fault_set(why, ERR_UNAVAILABLE, "the server is stopping");
+  if (e->queued.count >= LIMIT_ORDERS_WAITING)
+    return fault_set(why, ERR_OVERLOADED, "%d requests wait for the store already; try again",
+                     LIMIT_ORDERS_WAITING);
+  return order->kind == ORDER_CREATE ? admit_new(e, why) : ERR_OK;
+}
+
+enum err engine_admits(struct engine *e, struct fault *why) {
+  pthread_mutex_lock(&e->queue_lock);
+  enum err err = admit_new(e, why);
+  pthread_mutex_unlock(&e->queue_lock);
+  return err;
+}
+
+// What workers say of tasks that they hold comes first when more waits than one unit takes: it
+// keeps leases alive and ends work, and a producer can wait or come again.
+static void take_in(struct engine *e, struct order *order) {
+  bool of_holder = order->kind == ORDER_SETTLE || order->kind == ORDER_REPORT;
+  if (of_holder && is_behind(e))
+    order_enqueue_ahead(&e->queued, order);
+  else
+    order_enqueue(&e->queued, order);
+  if (e->lane_count > 1 && e->queued.count == 1) e->queued_at = clock_mono_us();
+}
+
 void engine_submit(struct engine *e, struct order *order) {
   struct lane *lane = NULL;
+  struct fault why = {0};
   pthread_mutex_lock(&e->queue_lock);
-  bool full = e->queued.count >= LIMIT_ORDERS_WAITING, stopping = e->stopping;
-  if (!full && !stopping) {
-    order_enqueue(&e->queued, order);
-    if (e->lane_count > 1 && e->queued.count == 1) e->queued_at = clock_mono_us();
+  enum err err = admit(e, order, &why);
+  if (err == ERR_OK) {
+    take_in(e, order);
     lane = wanted(e);
   }
   pthread_mutex_unlock(&e->queue_lock);
   call(lane);  // unlocked, so that the lane does not run into us
-  if (!full && !stopping) return;
-  order->fault.retry_after_s = 1;
-  order->err = stopping ? fault_set(&order->fault, ERR_UNAVAILABLE, "the server is stopping")
-                        : fault_set(&order->fault, ERR_OVERLOADED,
-                                    "%d requests wait for the store already; try again",
-                                    LIMIT_ORDERS_WAITING);
+  if (err == ERR_OK) return;
+  order->fault = why;
+  order->err = err;
   order->unit = NULL;
   pthread_mutex_lock(&e->answer_lock);
   order_append(&e->answered, order);
@@ -175,6 +228,7 @@ struct gathered queue_gather(struct lane *lane, int64_t now) {
   if (!g.steps_back) {
     g.orders = order_take(&e->again, &items);
     order_chain(&g.orders, order_take(&e->queued, &items));
+    pace_note(&e->pace, clock_mono_us(), items, e->queued.head != NULL);
   }
   if (e->lane_count > 1 && e->queued.head) e->queued_at = clock_mono_us();
   if (is_long(e)) call(e->idle);

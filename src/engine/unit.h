@@ -17,6 +17,7 @@ void *list_push(struct arena *a, struct list *l, size_t item_bytes);  // cleared
 
 struct order_list {
   struct order *head, *tail;
+  struct order *ahead;  // the last of those that were let past the others; NULL: none is
   size_t count;
   size_t items;  // of what waits for a unit: what it comes to, in the measure of LIMIT_UNIT_ITEMS
 };

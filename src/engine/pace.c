@@ -1,0 +1,29 @@
+// pace.c: how long what waits for the lanes will take, by how long the latest work took.
+//
+// Only times are counted in which there was work all along: from one taking that left some to the
+// next one. However many lanes there are, that is what they do together.
+#include "engine/pace.h"
+
+#include "model/limits.h"
+
+// So much of the latest work counts: a few full units. One that was held up, and took little, does
+// not outweigh them.
+enum { PACE_ITEMS = 4 * LIMIT_UNIT_ITEMS };
+
+void pace_note(struct pace *p, int64_t now_us, size_t taken, bool more) {
+  if (p->behind) {
+    p->us += now_us - p->at_us;
+    p->items += (int64_t)p->taken;
+  }
+  while (p->items > PACE_ITEMS) {
+    p->us -= p->us / 2;
+    p->items -= p->items / 2;
+  }
+  p->at_us = now_us;
+  p->taken = taken;
+  p->behind = more;
+}
+
+int64_t pace_wait_ms(const struct pace *p, size_t items) {
+  return p->items ? (int64_t)items * p->us / p->items / 1000 : 0;
+}
