@@ -294,14 +294,22 @@ static void query_done(struct query *query) {
   if (session) session_leave(session);
 }
 
+// Apart from the call, so that the many that wait for work do not carry it.
+void call_ask(struct call *c,
+              void (*run)(struct query *, const struct store_ops *, struct store_reader *),
+              void (*done)(struct query *)) {
+  struct query *query = ARENA_NEW(c->arena, struct query);
+  *query = (struct query){.run = run, .done = done, .context = c};
+  engine_query(c->engine, query);
+}
+
 enum err call_query(struct call *c,
                     void (*run)(struct query *, const struct store_ops *, struct store_reader *),
                     int (*to_render)(struct call *, struct buf *)) {
   arena_init(&c->read, READ_ARENA_BYTES);
-  c->query = (struct query){.run = run, .done = query_done, .context = c};
   c->render = to_render;
   if (c->session) session_enter(c->session);
-  engine_query(c->engine, &c->query);
+  call_ask(c, run, query_done);
   return ERR_OK;
 }
 

@@ -108,7 +108,6 @@ struct call {
   bool is_preflight;             // it is a browser's question, which cors.c has answered
   struct fault fault;
   struct order order;
-  struct query query;
   // Of a query: where its results live, filled on a reader's thread; and the handler's own: what is
   // asked for and what was found.
   struct arena read;
@@ -127,11 +126,15 @@ void call_problem(struct buf *b, const struct fault *fault, enum err err, struct
 // Hands c->order to the engine; `render` writes the answer.
 MUST_USE enum err call_order(struct call *c, enum order_kind kind,
                              int (*render)(struct call *, struct buf *));
-// Hands c->query to a reader; what `run` finds goes into c->read and c->input.
+// Has a reader do it; what `run` finds goes into c->read and c->input.
 MUST_USE enum err call_query(struct call *c,
                              void (*run)(struct query *, const struct store_ops *,
                                          struct store_reader *),
                              int (*render)(struct call *, struct buf *));
+// The same without an answer of its own: `done` goes on. `context` of the query is the call.
+void call_ask(struct call *c,
+              void (*run)(struct query *, const struct store_ops *, struct store_reader *),
+              void (*done)(struct query *));
 void call_bound_wait(struct call *c);  // nobody waits for longer than his credential lasts
 // At once, without engine.
 MUST_USE enum err call_now(struct call *c, int (*render)(struct call *, struct buf *));

@@ -72,8 +72,7 @@ enum err repository_resolve(struct call *c, enum err (*then)(struct call *c)) {
   x->then = then;
   c->input = x;
   arena_init(&c->read, READ_ARENA_BYTES);
-  c->query = (struct query){.run = run_resolve, .done = resolved, .context = c};
-  engine_query(c->engine, &c->query);
+  call_ask(c, run_resolve, resolved);
   return ERR_OK;
 }
 
