@@ -324,6 +324,8 @@ enum err call_now(struct call *c, int (*to_render)(struct call *, struct buf *))
 
 static enum err run_handler(struct call *c) {
   TRY(call_query_known(c));
+  // Under too much load a refusal must cost little: it comes before the body is read.
+  if (c->entry.body == &BODY_create) TRY(engine_admits(c->engine, &c->fault));
   TRY(call_read_body(c));
   if (c->entry.body == NULL || c->entry.body == &BODY_empty)
     TRY(call_body(c, &BODY_empty, NULL, NULL, NULL));

@@ -152,6 +152,7 @@ static struct engine_settings engine_defaults(const struct settings *settings) {
 static enum err open_engine(struct server *s, struct fault *why) {
   struct engine_settings settings = engine_defaults(s->settings);
   settings.retention = retention(s->settings);
+  settings.wait_ms_max = s->settings->order_wait_ms_max;
   settings.lanes = (size_t)s->settings->lanes;
   settings.readers = (size_t)s->settings->readers;
   settings.self = s;

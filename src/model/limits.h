@@ -71,6 +71,7 @@ enum limits {
   LIMIT_UNIT_ITEMS = 2000,      // items in one unit of work: bounds the wait of its first order
   LIMIT_UNIT_BYTES = 64 << 20,  // payloads and results in one: it is held in memory, and sent whole
   LIMIT_ORDERS_WAITING = 20000,  // past it 503: more than a lane does in a second
+  LIMIT_ORDER_WAIT_MS = 60000,   // order_wait_max cannot be set higher: clients have left by then
   LIMIT_PARKED = 20000,          // parked long polls; past it 429
   LIMIT_CHANNELS = 10000,        // (queue, type) pairs of one store; past it 429
   LIMIT_WORKERS = 10000,         // worker ids remembered for GET /workers; the oldest go
