@@ -140,6 +140,7 @@ static void link_stream(struct stream *s, struct follower *f) {
 
 enum err stream_open(struct call *c) {
   struct streams *all = c->api->streams;
+  if (c->session) TRY(session_begin(c));  // what is to be told may be its first task
   TRY(streams_admit(all, c));
   struct follower *f = follower_take(all, c);
   struct stream *s = mem_zero(sizeof *s);
