@@ -74,6 +74,11 @@ void feed_undo(struct unit *u) {
 
 // --- after the commit ----------------------------------------------------------------------------
 
+static void wake_for(struct engine *e, struct order *order, struct id id) {
+  park_again(e, order);
+  order->woken_for = id;
+}
+
 static bool same_channel(const struct task *a, const struct task *b) {
   return a->tenant == b->tenant && str_eq(a->queue, b->queue) && str_eq(a->type, b->type);
 }
@@ -89,8 +94,31 @@ static void offer(struct unit *u, const struct list *rows, size_t from) {
       recent_ready(e, task->tenant, task->queue, task->type);
     noted = task;
     struct order *order = taker(e, NULL, row);
-    if (order) park_again(e, order);
+    if (order) wake_for(e, order, task->id);
   }
+}
+
+static int by_ticket(const void *a_ptr, const void *b_ptr) {
+  const struct order *a = *(struct order *const *)a_ptr, *b = *(struct order *const *)b_ptr;
+  return (a->ticket > b->ticket) - (a->ticket < b->ticket);
+}
+
+// Whoever was woken for a task and took others, or has left, leaves it to the next. Who fits is not
+// known here, so one with each filter looks, in their order.
+void feed_pass(struct engine *e, const struct order *from) {
+  if (id_is_none(from->woken_for) || (from->err != ERR_OK && !order_is_gone(from))) return;
+  for (size_t i = 0; i < from->claimed_count; i++)
+    if (id_eq(from->claimed[i].id, from->woken_for)) return;
+  size_t count = 0, groups = 0;
+  for (const struct park_group *g = e->groups; g; g = g->next) groups++;
+  struct order **all = mem_alloc(sizeof *all * (groups + 1));
+  for (const struct park_group *g = e->groups; g; g = g->next) {
+    struct order *order = g->tenant == from->tenant ? park_first(g, NULL) : NULL;
+    if (order) all[count++] = order;
+  }
+  qsort(all, count, sizeof *all, by_ticket);
+  for (size_t i = 0; i < count; i++) wake_for(e, all[i], from->woken_for);
+  mem_free(all);
 }
 
 // The load found more for a filter than its claims took, or others hold some of it: whoever waits
@@ -128,11 +156,6 @@ void feed_wake(struct engine *e, int64_t tenant, struct str queue, struct str ty
     count -= (int64_t)order->claim.limit;
     park_again(e, order);
   }
-}
-
-static int by_ticket(const void *a_ptr, const void *b_ptr) {
-  const struct order *a = *(struct order *const *)a_ptr, *b = *(struct order *const *)b_ptr;
-  return (a->ticket > b->ticket) - (a->ticket < b->ticket);
 }
 
 void feed_kick(struct engine *e, int64_t tenant) {

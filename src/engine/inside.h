@@ -334,6 +334,7 @@ void deadlines_remove(struct engine *e, struct order *order);
 void feed_parked(struct unit *u);  // gives it to them
 void feed_undo(struct unit *u);    // the unit failed: puts back whom it fed
 void feed_offer(struct unit *u);   // after the commit: wakes those for whom something is left
+void feed_pass(struct engine *e, const struct order *from);  // … and did not take it
 // Wakes those who wait longest for such tasks, as many as `count` tasks may serve.
 void feed_wake(struct engine *e, int64_t tenant, struct str queue, struct str type, int64_t count);
 void feed_kick(struct engine *e, int64_t tenant);  // decide all parked claims of a tenant again

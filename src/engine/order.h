@@ -157,10 +157,11 @@ struct order {
   struct order *held_next;
   int64_t deadline;  // of a parked order
   size_t heap_index;
-  size_t watch_index;  // of a watch
-  uint64_t ticket;     // arrival order among parked claims
-  int64_t not_before;  // when to decide it again; 0: at once
-  unsigned conflicts;  // units that failed with ERR_CONFLICT
+  size_t watch_index;   // of a watch
+  uint64_t ticket;      // arrival order among parked claims
+  struct id woken_for;  // the task for which a parked claim is decided again; none: for no certain
+  int64_t not_before;   // when to decide it again; 0: at once
+  unsigned conflicts;   // units that failed with ERR_CONFLICT
   unsigned busy_tries;
   bool parked, expired, again, alone;
   bool gone;  // atomically: nobody waits for the answer any more

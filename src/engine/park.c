@@ -115,6 +115,7 @@ void park_claim(struct engine *e, struct order *order) {
   if (order->ticket == 0) order->ticket = ++e->tickets;
   order->group = group_for(e, order);
   group_insert(order->group, order);
+  order->woken_for = (struct id){0};
   start_waiting(e, order);
   atomic_fetch_add(&e->parked, 1);
   workers_waiting(e, order->tenant, order->claim.worker, true);

@@ -125,6 +125,34 @@ static void tasks_that_come_due_wake_as_many_claims_as_there_are(void **state) {
 
 // --- paused queues -------------------------------------------------------------------------------
 
+// The first one waits for anything and takes the better task; the other one is the second's.
+static void what_came_due_is_not_left_by_whoever_took_something_better(void **state) {
+  struct yard *y = *state;
+  struct ask *any = parked(y, NULL, 60000), *of_a = parked(y, "a", 60000);
+  struct ask *a = creating(y, "a", 1), *b = creating(y, "b", 1);
+  a->order.in.create.items[0].delay_ms = b->order.in.create.items[0].delay_ms = 1000;
+  item_of(b, 0)->priority = 5;
+  struct id of_b_id, of_a_id = created(a);
+  of_b_id = created(b);
+  pass(y, 1000);
+  assert_got(any, of_b_id);
+  assert_got(of_a, of_a_id);
+}
+
+static void whoever_leaves_before_he_took_what_came_due_leaves_it_to_the_next(void **state) {
+  struct yard *y = *state;
+  struct ask *first = parked(y, NULL, 60000), *second = parked(y, NULL, 60000);
+  struct ask *a = creating(y, "a", 1);
+  a->order.in.create.items[0].delay_ms = 1000;
+  struct id id = created(a);
+  y->now += 1000;
+  assert_true(engine_turn(y->e, &y->next_at));  // wakes the first one
+  engine_withdraw(y->e, &first->order);
+  turn(y);
+  assert_int_equal(first->err, ERR_UNAVAILABLE);
+  assert_got(second, id);
+}
+
 static void a_resumed_queue_feeds_those_who_wait_in_their_order(void **state) {
   struct yard *y = *state;
   enum { WAITING = 20, READY = 7 };
@@ -241,6 +269,8 @@ int main(void) {
       YARD_TEST(a_batch_feeds_as_many_as_it_can_by_their_limits),
       YARD_TEST(whatever_makes_a_task_ready_feeds_a_waiting_claim_with_its_payload),
       YARD_TEST(tasks_that_come_due_wake_as_many_claims_as_there_are),
+      YARD_TEST(what_came_due_is_not_left_by_whoever_took_something_better),
+      YARD_TEST(whoever_leaves_before_he_took_what_came_due_leaves_it_to_the_next),
       YARD_TEST(a_resumed_queue_feeds_those_who_wait_in_their_order),
       YARD_TEST(a_paused_queue_does_not_feed),
       YARD_TEST(a_claim_that_waited_in_vain_is_answered_empty_at_its_limit),

@@ -123,6 +123,7 @@ static bool will_watch(const struct engine *e, const struct order *order) {
 static void answer_one(struct unit *u, struct order *order) {
   if (!will_watch(u->e, order)) {
     workers_claimed(u->e, order->tenant, order->claim.worker, order->claimed_count);
+    feed_pass(u->e, order);
     engine_answer(u->e, u, order);
     return;
   }
