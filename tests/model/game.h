@@ -87,6 +87,8 @@ struct ref_task *move_subject(struct game *g, const struct op *op, size_t which)
 int64_t move_ms(const struct op *op);  // of PASS and JUMP
 bool move_waits(const struct op *op, int64_t *wait_ms);
 
+bool take_fed(struct game *g);  // game.c: claims that waited and were answered with what is ready
+
 // compare.c
 bool same_task(struct game *g, const struct task *is, const struct task *should, bool parts,
                const char *where);

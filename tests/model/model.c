@@ -2,7 +2,8 @@
 //
 // usage: model [--sequences N] [--seconds N] [--seed N] [--postgres URL] [--wrong NAME]
 //        model [--postgres URL] [--wrong NAME] --replay "CREATE:1 CLAIM …"
-// Ends with 0 when all agree, 1 with a sequence that does not, made as short as it gets; 2: usage.
+// Ends with 0 when all agree, 1 with a sequence that does not, made as short as it gets. What
+// cannot be set up, or read in the arguments, aborts.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static const char *const WRONG_NAME[WRONG_COUNT] = {
 
 _Noreturn static void die(const char *what, const char *why) {
   fprintf(stderr, "model: %s: %s\n", what, why);
-  exit(2);
+  abort();
 }
 
 // --- stores --------------------------------------------------------------------------------------

@@ -418,6 +418,9 @@ static bool model_settle(struct game *g, const struct op *op, struct ask *a) {
     if (!model_settle_one(g, op, a, i)) return false;
   if (op->n[4] % 4 == 0 || settle_count(op) > 1 || a->err != ERR_OK) return true;
   struct claim_filter f = {.limit = op->n[4] % 4, .worker = STR("w1")};
+  struct str actor = g->ref.actor;
+  if (!take_fed(g)) return false;  // those who wait come first
+  g->ref.actor = actor;
   return model_best(g, a, &f);
 }
 

@@ -1,0 +1,2 @@
+# src/engine/backoff.c: the backoff doubles once too often.
+s/n < attempt \&\& wait/n <= attempt \&\& wait/
