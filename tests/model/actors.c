@@ -43,6 +43,7 @@ static struct ask *ask_create(struct sim *s, struct actor *a) {
                              .priority = (int64_t)(a->serial % 3),
                              .timeout_ms = ABSENT,
                              .version = VERSION_NONE};
+  item->task.name = ask_text(ask, key);
   item->delay_ms = a->serial % 4 == 3 ? 1500 : 0;
   ask->order.in.create.items = item;
   ask->order.in.create.count = 1;
@@ -158,9 +159,12 @@ static void next_of_worker(struct sim *s, struct actor *a) {
   if (luck(s, s->chances.die)) {  // and another takes its place, who knows nothing
     drop_held(a);
   } else if (luck(s, s->chances.stall)) {
-    a->next_at = s->w.now + SIM_LEASE_MS + 3000;
-  } else if (!s->healthy && dice_chance(&s->dice, 1, 4)) {
+    a->beats = dice_chance(&s->dice, 1, 2);
+    a->next_at = a->beats ? h->until - 200 + (int64_t)dice_below(&s->dice, 300)
+                          : s->w.now + SIM_LEASE_MS + 3000;
+  } else if (a->beats || (!s->healthy && dice_chance(&s->dice, 1, 4))) {
     a->wish = WISH_BEAT;
+    a->beats = false;
   } else {
     size_t dice = dice_below(&s->dice, 10);
     a->wish = WISH_SETTLE;
@@ -202,6 +206,7 @@ static void took(struct sim *s, struct actor *a) {
     check_alone(s, task);
     history_task(&s->history, task->id);
     s->history.claims[a->label].task = task->id;
+    s->history.claims[a->label].until = task->lease_expires_at;
     a->held[a->held_count++] = (struct held){
         .task = task->id, .token = task->lease, .until = task->lease_expires_at, .label = a->label};
   }
@@ -219,10 +224,10 @@ static void settled(struct sim *s, struct actor *a) {
   a->wish = WISH_NOTHING;
 }
 
-static void beaten(struct actor *a) {
+static void beaten(struct history *h, struct actor *a) {
   const struct ask *ask = a->ask;
   if (ask->err == ERR_OK && ask->task_count == 1 && a->held_count)
-    a->held[0].until = ask->tasks[0].lease_expires_at;
+    h->claims[a->label].until = a->held[0].until = ask->tasks[0].lease_expires_at;
   if (ask->err != ERR_OK && a->held_count) drop_held(a);
   a->wish = WISH_NOTHING;
 }
@@ -234,12 +239,9 @@ static void made(struct sim *s, struct actor *a) {
   struct id id = {0};
   if (!a->ask->is_replay && a->ask->task_count == 1) id = a->ask->tasks[0].id;
   struct str body = a->ask->body;  // "0 tKEY.REVISION"
-  struct str_pair {
-    struct str key;
-  } from = {STR_NONE};
   str_cut(&body, 't');
-  from.key = str_cut(&body, '.');
-  if (!str_to_i64(from.key, &key)) history_fail(&s->history, "an answer without its task");
+  if (!str_to_i64(str_cut(&body, '.'), &key))
+    history_fail(&s->history, "an answer without its task");
   for (size_t i = 0; id_is_none(id) && i < s->history.task_count; i++)
     if (id_key(s->history.tasks[i].id) == key) id = s->history.tasks[i].id;
   if (id_is_none(id)) return;  // made by a try whose answer was lost: its events tell of it
@@ -265,7 +267,7 @@ static void take_in(struct sim *s, struct actor *a) {
   switch (a->wish) {
   case WISH_CREATE: made(s, a); break;
   case WISH_SETTLE: settled(s, a); break;
-  case WISH_BEAT: beaten(a); break;
+  case WISH_BEAT: beaten(&s->history, a); break;
   case WISH_DELETE:
     if (a->ask->err == ERR_OK) history_task(&s->history, a->id)->deleted = true;
     a->wish = WISH_NOTHING;

@@ -37,7 +37,9 @@ struct actor {
   int64_t token;
   enum settle_verb verb;
   unsigned label, serial;
-  bool paused, unsure;  // an earlier try may have gone through
+  bool paused;
+  bool unsure;  // an earlier try may have gone through
+  bool beats;   // it comes back for a heartbeat
   struct id made[HISTORY_TASKS];
   size_t made_count;
   struct held held[HELD_MAX];

@@ -234,7 +234,9 @@ static bool model_rest(struct game *g) {
 }
 
 static bool turn(struct game *g, const struct op *op, struct ask *a) {
+  int64_t wait_ms;
   world_turn(g->w);
+  if (a && !move_waits(op, &wait_ms)) world_await(g->w, a);
   g->counts->turns++;
   g->ref.now = g->w->now;
   g->ref.event_count = 0;

@@ -80,6 +80,8 @@ static bool lost(struct history *h, struct task_fact *t, const struct event *e, 
   if (e->at < t->claimed_at + lease_ms)
     return history_fail(h, "a lease of %lld ms is lost after %lld", (long long)lease_ms,
                         (long long)(e->at - t->claimed_at));
+  if (e->at < h->claims[t->label].until)
+    return history_fail(h, "the lease of w%u is lost before the end that it was told", t->label);
   bool last = t->attempt >= t->attempts_max;
   if (last != (e->kind == EVENT_ABANDONED))
     return history_fail(h, "%s in attempt %lld of %lld", event_word(e->kind).at,
@@ -167,6 +169,15 @@ static bool same_as_row(struct history *h, const struct task *row) {
   return true;
 }
 
+// Each was asked for under a name of its own, again and again until there was an answer.
+static bool once(struct history *h, const struct task_page *page) {
+  for (size_t i = 0; i < page->count; i++)
+    for (size_t k = i + 1; k < page->count; k++)
+      if (str_eq(page->tasks[i]->name, page->tasks[k]->name))
+        return history_fail(h, "one request has made two tasks");
+  return true;
+}
+
 static bool rows(struct history *h, struct world *w, int64_t tenant, struct arena *a) {
   struct fault why = {0};
   struct task_page page;
@@ -179,6 +190,7 @@ static bool rows(struct history *h, struct world *w, int64_t tenant, struct aren
     return history_fail(h, "the tasks cannot be read: %s", why.detail);
   for (size_t i = 0; i < page.count; i++)
     if (!same_as_row(h, page.tasks[i])) return false;
+  if (!once(h, &page)) return false;
   for (size_t i = 0; i < h->task_count; i++) should += h->tasks[i].known && !h->tasks[i].gone;
   for (size_t i = 0; i < tally_count; i++)
     for (size_t s = 0; s < TASK_STATUS_COUNT; s++) counted += tallies[i].count[s];

@@ -18,6 +18,7 @@ struct claim_fact {
   struct id task;
   enum settle_verb verb;
   enum told told;
+  int64_t until;  // the latest end of its lease that it was told
 };
 
 struct task_fact {
@@ -28,7 +29,6 @@ struct task_fact {
   enum task_status status;
   int64_t attempt, attempts_max, claimed_at;
   unsigned label;  // of the claim that runs
-  unsigned creations;
 };
 
 struct history {

@@ -1,7 +1,11 @@
 // world.c: an engine that is driven by hand, and requests to it.
 #include "world.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
+
+enum { TRIES_MAX = 20, PAUSE_MS = 30 };
 
 static int64_t world_now(void *self) { return ((struct world *)self)->now; }
 
@@ -181,12 +185,27 @@ void ask_free(struct ask *a) {
   mem_free(a);
 }
 
+// A unit that ran into a conflict is decided again a few milliseconds later.
+void world_await(struct world *w, const struct ask *a) {
+  for (int i = 0; i < TRIES_MAX && !a->answered && w->next_at; i++) {
+    if (w->next_at > w->now + PAUSE_MS) return;
+    if (w->next_at > w->now) w->now = w->next_at;
+    w->paused++;
+    world_turn(w);
+  }
+}
+
 int64_t world_tenant(struct world *w, const char *name) {
   struct ask *a = ask_new(w, ORDER_TENANT, 1, "local");
   a->order.in.tenant = (struct tenant){.name = ask_text(a, name)};
   ask_send(a);
   world_turn(w);
+  world_await(w, a);
   int64_t number = a->answered && a->err == ERR_OK ? a->order.in.tenant.number : 0;
+  if (number == 0)
+    fprintf(stderr, "no tenant %s: %s %s, next in %lld ms, failures %llu\n", name,
+            a->answered ? err_code(a->err) : "no answer", a->order.fault.detail,
+            (long long)(w->next_at - w->now), (unsigned long long)w->over.failures);
   ask_free(a);
   return number;
 }

@@ -16,6 +16,7 @@ struct world {
   struct engine *e;
   struct store_reader *reader;
   int64_t now, next_at;
+  uint64_t paused;        // turns that an answer had to be awaited for
   bool broken;            // the engine asked for the process to end
   struct ask *asks;       // that are not answered yet, or not looked at
   const char *complaint;  // the first thing that is wrong with the world itself; NULL: none
@@ -58,6 +59,7 @@ void ask_free(struct ask *a);  // answered, or in an engine that is gone
 struct str ask_text(struct ask *a, const char *text);
 
 bool world_turn(struct world *w);  // units until nothing is left to do at this moment; true: some
+void world_await(struct world *w, const struct ask *a);  // past the pauses behind conflicts
 void world_collect(struct world *w);
 
 #define WORLD_FAIL(w, sentence)                                                                    \

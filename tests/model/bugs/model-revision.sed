@@ -1,2 +1,2 @@
 # src/engine/edit.c: If-Match is not looked at.
-s/order->if_revision == ABSENT || order->if_revision == row->task.revision/true || row/
+s/  if (order->if_revision == ABSENT || /  if (order != NULL || /
