@@ -279,6 +279,10 @@ static void take_in(struct sim *s, struct actor *a) {
 bool actor_answered(struct sim *s, struct actor *a) {
   if (a->ask == NULL || !a->ask->answered) return false;
   s->answers++;
+  if (s->tells)
+    printf("%8lld actor %u wish %d about %lld label %u: %s\n",
+           (long long)(s->w.now - WORLD_START_MS), a->number, (int)a->wish,
+           (long long)(id_key(a->id) & 0xffffffff), a->label, err_code(a->ask->err));
   sim_trace(s, (uint64_t)a->number << 32 | (uint64_t)a->wish << 16 | (uint64_t)a->ask->err);
   sim_trace(s, (uint64_t)s->w.now);
   for (size_t i = 0; i < a->ask->claimed_count; i++) {

@@ -60,6 +60,7 @@ struct sim {
   struct history history;
   uint64_t hash, answers, faults, restarts;
   unsigned labels;
+  bool tells;  // each event and answer
 };
 
 void sim_trace(struct sim *s, uint64_t value);

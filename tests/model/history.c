@@ -35,6 +35,12 @@ static unsigned label_of(struct history *h, struct str worker) {
   return 0;
 }
 
+// A claim that waits is served again when nobody knows whether the commit that served it was made.
+// Then the first task is leased to somebody who was never told.
+static bool told_of(const struct history *h, const struct task_fact *t, unsigned label) {
+  return id_eq(h->claims[label].task, t->id);
+}
+
 // --- one event -----------------------------------------------------------------------------------
 
 static bool claimed(struct history *h, struct task_fact *t, const struct event *e) {
@@ -65,9 +71,9 @@ static bool settled(struct history *h, struct task_fact *t, const struct event *
   if (label != t->label)
     return history_fail(h, "%s by the claim w%u, and w%u has the lease", event_word(e->kind).at,
                         label, t->label);
-  h->ends[label]++;
+  if (told_of(h, t, label)) h->ends[label]++;
   const struct claim_fact *fact = &h->claims[label];
-  if (fact->told == TOLD_REFUSED && verb_of(e->kind) == fact->verb)
+  if (told_of(h, t, label) && fact->told == TOLD_REFUSED && verb_of(e->kind) == fact->verb)
     return history_fail(h, "%s by w%u, whom it was refused", event_word(e->kind).at, label);
   if (e->kind == EVENT_RELEASED) t->attempt--;
   t->status = to;
@@ -80,8 +86,10 @@ static bool lost(struct history *h, struct task_fact *t, const struct event *e, 
   if (e->at < t->claimed_at + lease_ms)
     return history_fail(h, "a lease of %lld ms is lost after %lld", (long long)lease_ms,
                         (long long)(e->at - t->claimed_at));
-  if (e->at < h->claims[t->label].until)
-    return history_fail(h, "the lease of w%u is lost before the end that it was told", t->label);
+  if (told_of(h, t, t->label) && e->at < h->claims[t->label].until)
+    return history_fail(h, "the lease of w%u is lost at %lld, and it was told %lld", t->label,
+                        (long long)(e->at - WORLD_START_MS),
+                        (long long)(h->claims[t->label].until - WORLD_START_MS));
   bool last = t->attempt >= t->attempts_max;
   if (last != (e->kind == EVENT_ABANDONED))
     return history_fail(h, "%s in attempt %lld of %lld", event_word(e->kind).at,
@@ -122,7 +130,7 @@ static bool happened(struct history *h, const struct event *e, int64_t lease_ms)
   case EVENT_LEASE_LOST:
   case EVENT_ABANDONED: return lost(h, t, e, lease_ms);
   case EVENT_CANCELLED:
-    if (running && !str_is_none(e->worker)) h->ends[label_of(h, e->worker)]++;
+    if (running && told_of(h, t, t->label) && !str_is_none(e->worker)) h->ends[t->label]++;
     return moved(h, t, e, pending || running, TASK_CANCELLED);
   case EVENT_CANCEL_REQUESTED: return moved(h, t, e, running, TASK_RUNNING);
   case EVENT_PROGRESS: return moved(h, t, e, running, TASK_RUNNING);

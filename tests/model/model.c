@@ -97,7 +97,7 @@ static bool play(struct run *r, const struct op *ops, size_t count, struct count
   if (!r->open || (r->games >= GAMES_A_STORE && !r->postgres)) open_world(r);
   r->games++;
   snprintf(name, sizeof name, "s%" PRIu64, ++r->tenants);
-  dice_of_product(r->seed);
+  dice_of_product(r->seed * 1000003 + r->tenants);  // a store may keep what was drawn
   int64_t tenant = world_tenant(&r->world, name);
   if (tenant == 0) die("no tenant", name);
   game_open(&g, &r->world, tenant, r->wrong, counts);

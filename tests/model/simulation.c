@@ -77,6 +77,10 @@ static void restart(struct sim *s) {
 
 static void happened(void *w, const struct event *event) {
   struct sim *s = w;  // which begins with its world
+  if (s->tells)
+    printf("%8lld %s of %lld by %.*s\n", (long long)(event->at - WORLD_START_MS),
+           event_word(event->kind).at, (long long)(id_key(event->task) & 0xffffffff),
+           STR_FMT(event->worker));
   sim_trace(s, (uint64_t)event->kind << 48 ^ event->task.hi ^ (uint64_t)event->at);
 }
 
@@ -236,8 +240,9 @@ static void close_all(struct sim *s) {
   store->ops->close(store);
 }
 
-static bool run(uint64_t seed, struct sim *s) {
+static bool run(uint64_t seed, struct sim *s, bool tells) {
   open_all(s, seed);
+  s->tells = tells;
   size_t steps = STEPS_MIN + dice_below(&s->dice, STEPS);
   for (size_t i = 0; i < steps && !s->history.complaint[0]; i++) step(s);
   run_to_the_end(s);
@@ -253,7 +258,7 @@ static bool run(uint64_t seed, struct sim *s) {
 
 static bool repeats(uint64_t seed, uint64_t hash) {
   static struct sim again;
-  if (run(seed, &again) && again.hash == hash) return true;
+  if (run(seed, &again, false) && again.hash == hash) return true;
   printf("simulation: seed %" PRIu64 ": a second run is another one\n", seed);
   return false;
 }
@@ -270,7 +275,7 @@ static void add(struct totals *t, const struct sim *s) {
 
 static bool run_one(uint64_t seed, struct totals *t, bool trace) {
   static struct sim s;
-  bool good = run(seed, &s);
+  bool good = run(seed, &s, trace);
   if (trace || !good)
     printf("simulation: seed %" PRIu64 ": trace %016" PRIx64 "%s%s\n", seed, s.hash,
            good ? "" : ": ", s.history.complaint);
