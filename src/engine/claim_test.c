@@ -155,6 +155,22 @@ static void a_claim_starts_an_attempt_with_a_lease_of_its_own(void **state) {
   assert_int_equal(kept(y, task->id)->lease, task->lease);
 }
 
+// Whoever was not told a token must not come by it: each of its bits is thrown anew.
+static void lease_tokens_are_not_to_be_guessed(void **state) {
+  struct yard *y = *state;
+  int64_t ones = 0, zeros = 0;
+  assert_int_equal(ask(creating(y, "t", 64)), ERR_OK);
+  struct ask *a = claiming(y, NULL, NULL, 64, 0);
+  ask(a);
+  assert_int_equal(a->claimed_count, 64);
+  for (size_t i = 0; i < 64; i++) {
+    ones |= a->claimed[i].lease;
+    zeros |= ~a->claimed[i].lease;
+  }
+  assert_int_equal(ones, INT64_MAX);
+  assert_int_equal(zeros & INT64_MAX, INT64_MAX);
+}
+
 static void one_task_can_be_claimed_by_its_id_once(void **state) {
   struct yard *y = *state;
   made(y, "t");
@@ -229,6 +245,7 @@ int main(void) {
       YARD_TEST(a_claim_carries_at_most_so_many_bytes_and_the_rest_stays_ready),
       YARD_TEST(claims_of_one_unit_that_run_out_of_bytes_are_decided_again),
       YARD_TEST(a_claim_starts_an_attempt_with_a_lease_of_its_own),
+      YARD_TEST(lease_tokens_are_not_to_be_guessed),
       YARD_TEST(one_task_can_be_claimed_by_its_id_once),
       YARD_TEST(a_task_that_was_taken_in_the_same_unit_shows_another_revision),
       YARD_TEST(a_paused_queue_gives_nothing_until_it_is_resumed),

@@ -375,6 +375,11 @@ static void events_are_numbered_per_tenant_and_read_per_task(void **state) {
   assert_str(e->actor, STR("local"));
   assert_str(e->type, STR("resize"));
   assert_str(e->queue, STR("default"));
+
+  assert_int_equal(world_events(w, (struct event_filter){.tenant = 1}).count, 3);
+  page = world_events(w, (struct event_filter){.tenant = 2});
+  assert_int_equal(page.count, 1);
+  assert_true(id_eq(page.events[0].task, foreign->id));
 }
 
 static void an_event_without_a_task_keeps_its_queue(void **state) {
