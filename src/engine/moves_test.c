@@ -124,6 +124,25 @@ static void an_edit_sets_what_it_names_and_nothing_else(void **state) {
   assert_int_equal(ask(a), ERR_OK);
   assert_text(kept(y, id)->tags, NULL);
   assert_text(a->tasks[0].tags, NULL);
+  a = about(y, ORDER_EDIT, id);
+  a->order.in.edit = (struct edit_input){.set_metadata = true,
+                                         .metadata = ask_text(a, "[1]"),
+                                         .set_expires_at = true,
+                                         .expires_at = y->now + 900};
+  assert_int_equal(ask(a), ERR_OK);
+  assert_text(kept(y, id)->metadata, "[1]");
+  assert_int_equal(kept(y, id)->priority, 8);
+  pass(y, 900);
+  assert_text(kept(y, id)->error_code, "expired");
+}
+
+static void an_edit_that_names_nothing_changes_nothing(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  size_t events = y->store.event_count;
+  assert_int_equal(ask(about(y, ORDER_EDIT, id)), ERR_OK);
+  assert_int_equal(kept(y, id)->revision, 1);
+  assert_int_equal(y->store.event_count, events);
 }
 
 static void a_new_run_at_decides_whether_the_task_waits_for_it(void **state) {
@@ -205,6 +224,7 @@ int main(void) {
       YARD_TEST(a_retry_by_hand_grants_a_fresh_set_of_attempts),
       YARD_TEST(an_expired_task_that_is_retried_does_not_expire_again),
       YARD_TEST(an_edit_sets_what_it_names_and_nothing_else),
+      YARD_TEST(an_edit_that_names_nothing_changes_nothing),
       YARD_TEST(a_new_run_at_decides_whether_the_task_waits_for_it),
       YARD_TEST(an_edit_of_another_revision_is_refused),
       YARD_TEST(two_edits_in_one_unit_have_two_revisions),
