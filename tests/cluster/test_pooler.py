@@ -6,9 +6,10 @@ import pytest
 
 from lib.client import Api
 from lib.cluster import pickup
-from lib.postgres import PgBouncer
+from lib.postgres import PgBouncer, until
 
-WAKE_S, LOAD_S, ROUNDS = 1.5, 8, 10
+WAKE_S, LOAD_S, LEARN_S, ROUNDS = 1.5, 8, 5, 10
+ADMIN_KEY = "an admin's key of a test"
 
 
 @pytest.fixture
@@ -43,3 +44,17 @@ def test_waiting_claims_are_woken_by_the_poll(pooled):
     assert times[-2] <= WAKE_S, times
     a.close()
     b.close()
+
+
+def test_a_key_made_and_revoked_at_one_node_counts_at_all(make_cluster, bouncer, postgres,
+                                                          database):
+    postgres.make_database(database)
+    cluster = make_cluster(bouncer.url(database), key=ADMIN_KEY)
+    a, b = (Api(node) for node in cluster.nodes[:2])
+    made = a.expect(a.post("/keys", {"name": "web", "roles": ["producer"]}), 201)
+    web = Api(b.server, key=made["secret"])
+    until(lambda: web.get("/tasks").status_code == 200, LEARN_S, "not known")
+    a.expect(a.delete(f"/keys/{made['key']['id']}"))
+    until(lambda: web.get("/tasks").status_code == 401, LEARN_S, "not refused")
+    for one in (a, b, web):
+        one.close()

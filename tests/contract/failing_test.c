@@ -92,6 +92,11 @@ int PQpipelineSync(PGconn *db) { return fails() ? 0 : REAL(PQpipelineSync)(db); 
 
 PGresult *PQgetResult(PGconn *db) { return fails() ? NULL : REAL(PQgetResult)(db); }
 
+// A store that does not meet the process that it has connected to takes this for a pooler's doing.
+static bool pooled;
+
+int PQbackendPID(const PGconn *db) { return pooled ? -1 : REAL(PQbackendPID)(db); }
+
 // --- what is made to fail ------------------------------------------------------------------------
 
 typedef enum err step_function(struct world *w);
@@ -260,6 +265,18 @@ static enum err read_to_move(struct world *w) {
   return w->ops->bulk_whole(w->store, &w->why);
 }
 
+// What others did, of which there is nothing; where nobody shares the store there is no such call.
+static enum err hear(struct world *w) {
+  struct pick parked = {.tenant = 1, .limit = 1, .bytes_max = 1};
+  const struct want_id watched = {.tenant = 1, .id = made.running};
+  struct news news = {.arena = &w->arena,
+                      .parked = &parked,
+                      .parked_count = 1,
+                      .watched = &watched,
+                      .watched_count = 1};
+  return kind_now->shared ? w->ops->news(w->store, &news, &w->why) : ERR_OK;
+}
+
 // Armed again when it is over: what a test does by itself is not to fail.
 static int disarm(void) {
   int armed = fails_in;
@@ -337,6 +354,7 @@ static const struct {
     {"bulk", read_to_move, {7, 1, 7}, true},
     {"copy", write_to_move, {29, 1, 83}, true},
     {"backup", back_up, {1, 1, 1}, true},
+    {"news", hear, {1, 1, 17}, true},
     {"open", open_anew, {1, 1, 29}, true},
 };
 
@@ -401,7 +419,7 @@ static void check_promises(struct world *w, size_t step, int call, enum err err,
 
 // Until there is no further call; what moves makes more of them at one time than at another.
 static void fail_each(struct world *w, size_t step) {
-  int every = steps[step].every[kind_now - kinds];
+  int every = steps[step].every[kind_now - kinds] * (pooled ? 7 : 1);
   for (int call = 1, beyond = 0; beyond < 3; call += every) {
     assert_true(call < ROUNDS_MAX);
     int64_t tasks = kind_now->shared ? 0 : tasks_of(w);
@@ -417,8 +435,7 @@ static void fail_each(struct world *w, size_t step) {
   }
 }
 
-static void each_call_may_fail_and_leaves_a_store_that_is_whole(void **state) {
-  struct world *w = *state;
+static void fail_all(struct world *w) {
   made = fill(w);
   task = world_create(w, STR("moved"));
   broken = world_check(w);
@@ -428,10 +445,26 @@ static void each_call_may_fail_and_leaves_a_store_that_is_whole(void **state) {
   }
 }
 
+static void each_call_may_fail_and_leaves_a_store_that_is_whole(void **state) { fail_all(*state); }
+
+static void so_it_is_behind_a_pooler(void **state) {
+  struct world *w = *state;
+  pooled = true;
+  (void)world_reopen(w);
+  fail_all(w);
+  pooled = false;
+}
+
 int main(void) {
   log_setup(LOG_ERROR, LOG_TEXT);
   const struct CMUnitTest tests[] = {
       CONTRACT_TEST(each_call_may_fail_and_leaves_a_store_that_is_whole),
   };
-  return CONTRACT_RUN(tests);
+  const struct CMUnitTest behind_a_pooler[] = {
+      CONTRACT_TEST(so_it_is_behind_a_pooler),
+  };
+  int failed = CONTRACT_RUN(tests);
+  kind_now = &kinds[2];
+  if (!kind_is_here(kind_now)) return failed;
+  return failed + cmocka_run_group_tests(behind_a_pooler, NULL, NULL);
 }
