@@ -110,10 +110,11 @@ enum err pg_catalog_load(struct conn *c, struct arena *a, struct catalog *out, s
   return pg_finish(c, why);
 }
 
-static enum err read_at_once(struct conn *c, struct arena *a, struct catalog *out,
-                             struct fault *why) {
+enum err pg_catalog_read_at_once(struct conn *c, struct arena *a, struct catalog *out,
+                                 struct fault *why) {
   struct call begin = pg_call(c, QUERY_catalog_begin), commit = pg_call(c, QUERY_commit);
   size_t sent = 0;
+  *out = (struct catalog){0};
   TRY(pg_send(&begin, why));
   TRY(pg_send_settings(c, &sent, why));
   TRY(send_reads(c, why));
@@ -130,7 +131,7 @@ enum err pg_catalog_read(struct store *s, struct arena *a, struct catalog *out, 
   struct catalog read = {0};
   struct conn *side;
   TRY(pg_side_begin(store, &side, why));
-  enum err err = read_at_once(side, a, &read, why);
+  enum err err = pg_catalog_read_at_once(side, a, &read, why);
   if (err != ERR_OK) pg_reset(side);
   pg_side_end(store);
   if (err == ERR_OK) *out = read;

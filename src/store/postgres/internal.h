@@ -76,6 +76,10 @@ int64_t pg_columns_read(struct result *r, struct arena *a, struct task *t);
 
 // catalog.c
 enum err pg_catalog_read(struct store *s, struct arena *a, struct catalog *out, struct fault *why);
+// The same on a connection of the caller's, in a transaction of its own. After an error the
+// connection is to be reset.
+MUST_USE enum err pg_catalog_read_at_once(struct conn *c, struct arena *a, struct catalog *out,
+                                          struct fault *why);
 // The same within a transaction of the caller's. Sends and receives.
 MUST_USE enum err pg_catalog_load(struct conn *c, struct arena *a, struct catalog *out,
                                   struct fault *why);

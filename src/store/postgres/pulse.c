@@ -161,10 +161,7 @@ static void move_floor(struct postgres_store *s, const struct pulse *p) {
 
 static enum err load_catalogue(struct news_desk *d, struct news *news, struct fault *why) {
   struct catalog *changed = ARENA_NEW(news->arena, struct catalog);
-  struct call begin = pg_call(&d->conn, QUERY_catalog_begin), end = pg_call(&d->conn, QUERY_commit);
-  TRY(pg_run_done(&begin, why));
-  TRY(pg_catalog_load(&d->conn, news->arena, changed, why));
-  TRY(pg_run_done(&end, why));
+  TRY(pg_catalog_read_at_once(&d->conn, news->arena, changed, why));
   news->changed = changed;
   return ERR_OK;
 }
