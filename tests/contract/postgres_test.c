@@ -167,6 +167,47 @@ static void *open_one(void *arg) {
   return NULL;
 }
 
+// libpq's own words may repeat a part of the address.
+static void an_address_that_is_wrong_is_told_without_its_password(void **state) {
+  struct world *w = *state;
+  static const struct {
+    const char *url, *told;
+    enum err err;
+  } cases[] = {
+      {"postgresql://u:secret@127.0.0.1/db?nothing=1", "\"nothing\"", ERR_INVALID},
+      {"postgresql://u:secret%zz@127.0.0.1/db", "looks like", ERR_INVALID},
+      {"host=127.0.0.1 password='secret", "looks like", ERR_INVALID},
+      {"host=127.0.0.1 port", "missing \"=\"", ERR_INVALID},
+      {"postgresql://u:secret@127.0.0.1:1/db", "is it running", ERR_UNAVAILABLE},
+      {"postgresql://u:secret@/db?host=/nowhere", "are its sockets there", ERR_UNAVAILABLE},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct store *s = NULL;
+    FAILS(cases[i].err, postgres_store_open(cases[i].url, NULL, &s, &w->why));
+    if (!strstr(w->why.detail, cases[i].told) || strstr(w->why.detail, "secret"))
+      fail_msg("%s: %s", cases[i].url, w->why.detail);
+  }
+}
+
+// It goes into statements as it is.
+static void a_schema_s_name_is_of_letters_digits_and_underscores(void **state) {
+  struct world *w = *state;
+  struct store *s = NULL;
+  static const char longest[] = "a123456789b123456789c123456789d123456789e123456789f12345678_901";
+  static const char *const bad[] = {"9a", "pg_a", "A", "a-b", "a b", "a;b", "a\"b", "\xc3\xa4"};
+  assert_int_equal(strlen(longest), 63);
+  struct postgres_settings settings = {.schema = str_of(longest)};
+  OK(postgres_store_open(backdoor_url(), &settings, &s, &w->why));
+  s->ops->close(s);
+  backdoor_do("DROP SCHEMA %s CASCADE", longest);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    settings.schema = str_of(bad[i]);
+    FAILS(ERR_INVALID, postgres_store_open(backdoor_url(), &settings, &s, &w->why));
+  }
+  settings.schema = arena_printf(&w->arena, "%s2", longest);
+  FAILS(ERR_INVALID, postgres_store_open(backdoor_url(), &settings, &s, &w->why));
+}
+
 static void servers_that_start_together_on_an_empty_schema_all_succeed(void **state) {
   struct world *w = *state;
   world_close(w);
@@ -453,6 +494,8 @@ int main(void) {
       CONTRACT_TEST(a_schema_that_is_not_ours_is_refused_and_left_as_it_is),
       CONTRACT_TEST(a_read_only_store_is_never_made_and_stands_beside_a_server),
       CONTRACT_TEST(a_server_that_is_not_there_is_said_to_be_out_of_reach),
+      CONTRACT_TEST(an_address_that_is_wrong_is_told_without_its_password),
+      CONTRACT_TEST(a_schema_s_name_is_of_letters_digits_and_underscores),
       CONTRACT_TEST(servers_that_start_together_on_an_empty_schema_all_succeed),
       CONTRACT_TEST(check_finds_what_was_broken_behind_the_stores_back),
       CONTRACT_TEST(a_unit_whose_connection_ends_before_its_apply_changes_nothing),
