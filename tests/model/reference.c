@@ -42,6 +42,7 @@ static struct event *happened(struct ref *r, const struct ref_task *t, enum even
     e->queue = t->is.queue;
     e->type = t->is.type;
     e->attempt = t->is.attempt;
+    e->progress = t->is.progress;
   }
   return e;
 }
@@ -305,7 +306,6 @@ static void progressed(struct ref *r, struct ref_task *t, const struct report_in
     is->step_description = in->step_description;
   struct event *e = happened(r, t, EVENT_PROGRESS);
   e->worker = is->worker;
-  e->progress = is->progress;
   e->note = is->step;
   e->text = is->step_description;
 }
