@@ -17,14 +17,15 @@ struct seeking {
   struct claim_filter filter;
   struct session_wish wish;
   int (*render)(struct call *c, struct buf *b);
-  int64_t until_us;  // of clock_mono_us
-  uint64_t looked;   // news up to which it has looked everywhere
-  uint64_t looking;  // what that becomes when this round is over
-  uint64_t asked;    // news when the session was asked that is asked
-  size_t sent_for;   // so many tasks that became ready there; 0: it came by itself
-  uint64_t from;     // serial behind which the round began
-  uint64_t at;       // serial of the session that is asked
-  bool turned;       // the round has begun again with the first session
+  int64_t until_us;             // of clock_mono_us
+  uint64_t looked;              // news up to which it has looked everywhere
+  uint64_t looking;             // what that becomes when this round is over
+  uint64_t asked;               // news when the session was asked that is asked
+  size_t sent_for;              // so many tasks that became ready there; 0: it came by itself
+  struct session_hint sent_by;  // … of which this told
+  uint64_t from;                // serial behind which the round began
+  uint64_t at;                  // serial of the session that is asked
+  bool turned;                  // the round has begun again with the first session
   bool waits;
 };
 
@@ -60,7 +61,7 @@ static void start_round(struct sessions *all, struct seeking *seek, uint64_t fro
   seek->turned = false;
 }
 
-// The order is a new one; only that nobody waits for its answer is carried over.
+// The order is a new one; of a client that is gone no session is asked.
 static void ask(struct seeking *seek, struct session *s) {
   struct call *c = seek->call;
   seek->at = s->serial;
@@ -162,8 +163,9 @@ static struct seeking *first_that_fits(const struct sessions *all,
 // Sends it for what became ready there, and returns how many of these it is to take; 0: it is
 // answered instead.
 static size_t send(struct sessions *all, struct seeking *seek, const struct session *s,
-                   size_t fresh) {
+                   const struct session_hint *hint, size_t fresh) {
   size_t takes = seek->filter.limit < fresh ? seek->filter.limit : fresh;
+  seek->sent_by = *hint;
   stop_waiting(all, seek);
   if (!may_still(seek)) {
     answer_empty(seek);
@@ -184,7 +186,7 @@ static void send_to(struct sessions *all, struct session *s) {
     while (fresh > 0 && !s->leaving) {
       struct seeking *seek = first_that_fits(all, &s->hints.at[i]);
       if (seek == NULL) break;
-      fresh -= send(all, seek, s, fresh);
+      fresh -= send(all, seek, s, &s->hints.at[i], fresh);
     }
   }
 }
@@ -227,12 +229,15 @@ void session_claim_gone(struct call *c) {
 
 // --- the way of a claim --------------------------------------------------------------------------
 
-// It may have got less than it was sent for, as payloads are large.
+// It may have got less than it was sent for, as payloads are large, or better tasks instead.
 static void took(struct sessions *all, struct seeking *seek) {
-  const struct call *c = seek->call;
-  size_t count = c->order.claimed_count;
+  const struct order *order = &seek->call->order;
+  size_t count = order->claimed_count, meant = 0;
   all->turn = seek->at;
-  if (count < seek->sent_for) session_again(c->session, &seek->wish);
+  for (size_t i = 0; i < count; i++)
+    meant += session_hint_tells(&seek->sent_by, order->claimed[i].queue, order->claimed[i].type);
+  if (meant < seek->sent_for)
+    session_again(seek->call->session, &seek->sent_by, seek->sent_for - meant);
   engine_worker_claimed(kept_engine(all), 1, seek->filter.worker, count);
 }
 
@@ -244,9 +249,10 @@ bool session_claim_goes_on(struct call *c) {
     took(all, seek);
     return false;
   }
+  size_t sent_for = seek->sent_for;
   seek->sent_for = 0;
   if (c->http->gone) {
-    session_again(c->session, &seek->wish);
+    if (sent_for) session_again(c->session, &seek->sent_by, sent_for);
     refuse(seek, ERR_UNAVAILABLE, "the client went away");
     return true;
   }

@@ -102,8 +102,14 @@ void session_gave_nothing(struct session *s, const struct session_wish *wish, ui
   hints->count = kept;
 }
 
-void session_again(struct session *s, const struct session_wish *wish) {
-  for (size_t i = 0; i < s->hints.count; i++)
-    if (session_hint_fits(&s->hints.at[i], wish)) s->hints.at[i].fresh++;
+bool session_hint_tells(const struct session_hint *hint, struct str queue, struct str type) {
+  return hint->any || (hint->queue == hash_fast(queue) && hint->type == hash_fast(type));
+}
+
+void session_again(struct session *s, const struct session_hint *hint, size_t count) {
+  size_t i = 0;
+  while (i < s->hints.count && !is_same(&s->hints.at[i], hint)) i++;
+  if (i == s->hints.count) return;  // disproved meanwhile
+  s->hints.at[i].fresh += count;
   s->of->fresh = true;
 }

@@ -144,10 +144,33 @@ static void each_task_that_became_ready_is_counted(void **state) {
   assert_int_equal(f->s.hints.at[0].fresh, 3);
   f->s.hints.at[0].fresh = 0;
   f->all.fresh = false;
-  const struct session_wish resize = wish(f, NULL, "resize");
-  session_again(&f->s, &resize);
-  assert_int_equal(f->s.hints.at[0].fresh, 1);
+  session_again(&f->s, &f->s.hints.at[0], 2);
+  assert_int_equal(f->s.hints.at[0].fresh, 2);
   assert_true(f->all.fresh);
+}
+
+// Whoever took something better left what the hint told of.
+static void a_hint_tells_of_one_queue_and_type_or_of_all(void **state) {
+  struct fixture *f = *state;
+  hear(f, "default", "resize");
+  session_news_take(&f->all);
+  struct session_hint hint = f->s.hints.at[0];
+  assert_true(session_hint_tells(&hint, STR("default"), STR("resize")));
+  assert_false(session_hint_tells(&hint, STR("default"), STR("crop")));
+  assert_false(session_hint_tells(&hint, STR("other"), STR("resize")));
+  hint.any = true;
+  assert_true(session_hint_tells(&hint, STR("other"), STR("crop")));
+}
+
+static void nothing_comes_again_of_a_hint_that_is_gone(void **state) {
+  struct fixture *f = *state;
+  hear(f, "default", "resize");
+  session_news_take(&f->all);
+  const struct session_hint hint = f->s.hints.at[0];
+  f->s.hints.count = 0;
+  f->all.fresh = false;
+  session_again(&f->s, &hint, 1);
+  assert_false(f->all.fresh);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -161,6 +184,8 @@ int main(void) {
       TEST(as_many_kinds_as_have_a_place_are_told_apart),
       TEST(past_that_the_last_place_stands_for_all),
       TEST(each_task_that_became_ready_is_counted),
+      TEST(a_hint_tells_of_one_queue_and_type_or_of_all),
+      TEST(nothing_comes_again_of_a_hint_that_is_gone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

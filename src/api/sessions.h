@@ -119,8 +119,9 @@ bool session_hint_fits(const struct session_hint *hint, const struct session_wis
 bool session_may_give(const struct session *s, const struct session_wish *wish, uint64_t since);
 // To a claim that was submitted when the news had that number.
 void session_gave_nothing(struct session *s, const struct session_wish *wish, uint64_t asked);
-// Whoever was sent for news of it did not ask: another one is to.
-void session_again(struct session *s, const struct session_wish *wish);
+bool session_hint_tells(const struct session_hint *hint, struct str queue, struct str type);
+// Whoever was sent for what the hint tells of left so many: others are to look.
+void session_again(struct session *s, const struct session_hint *hint, size_t count);
 
 // session_key.c: whether a session is meant, and then which.
 MUST_USE enum err session_choose(struct call *c);

@@ -10,8 +10,7 @@
 //                wait for a reader, `stopping`
 //   answer_lock  the answers that wait for engine_collect, the free units
 //   catalog.lock, workers.lock, cleanup.lock   what is kept in memory; the catalogue is written
-//   with
-//                work_lock held as well
+//                with work_lock held as well
 // work_lock comes first: whoever holds it may take one of the others. No other lock is held while
 // another is taken, and none across a call into the store or to `wake`.
 //

@@ -73,8 +73,10 @@ static bool fits(const struct order *order, size_t items) {
 // One that is to be tried alone fills a unit by itself.
 struct order *order_take(struct order_list *from, size_t *items) {
   struct order *head = from->head, *last = NULL;
+  bool others = false;
   while (from->head && fits(from->head, *items)) {
     last = from->head;
+    others |= from->ahead == NULL;
     size_t its = order_items(last);
     *items += last->alone ? LIMIT_UNIT_ITEMS : its;
     from->head = last->next;
@@ -84,6 +86,7 @@ struct order *order_take(struct order_list *from, size_t *items) {
   }
   if (last == NULL) return NULL;
   last->next = NULL;
+  from->passed = !others && from->head != NULL;
   if (from->head == NULL) from->tail = NULL;
   return head;
 }
@@ -157,7 +160,7 @@ enum err engine_admits(struct engine *e, struct fault *why) {
 // keeps leases alive and ends work, and a producer can wait or come again.
 static void take_in(struct engine *e, struct order *order) {
   bool of_holder = order->kind == ORDER_SETTLE || order->kind == ORDER_REPORT;
-  if (of_holder && is_behind(e))
+  if (of_holder && is_behind(e) && !e->queued.passed)
     order_enqueue_ahead(&e->queued, order);
   else
     order_enqueue(&e->queued, order);
@@ -226,9 +229,11 @@ struct gathered queue_gather(struct lane *lane, int64_t now) {
   again_due(e, e->stopping ? INT64_MAX : now);
   g.steps_back = lane_steps_back(lane);
   if (!g.steps_back) {
+    size_t waited = e->again.items + e->queued.items;
     g.orders = order_take(&e->again, &items);
     order_chain(&g.orders, order_take(&e->queued, &items));
-    pace_note(&e->pace, clock_mono_us(), items, e->queued.head != NULL);
+    size_t taken = waited - e->again.items - e->queued.items;  // alone in a unit does not fill it
+    pace_note(&e->pace, clock_mono_us(), taken, e->queued.head != NULL);
   }
   if (e->lane_count > 1 && e->queued.head) e->queued_at = clock_mono_us();
   if (is_long(e)) call(e->idle);

@@ -90,6 +90,36 @@ static void holders_come_first_in_their_order_when_more_waits_than_a_unit_takes(
   assert_true(creates[0]->place < creates[1]->place && creates[1]->place < creates[2]->place);
 }
 
+// Else holders that come one after the other would fill each unit, and nothing else would be taken.
+static void who_was_passed_is_taken_before_anybody_passes_again(void **state) {
+  struct yard *y = *state;
+  struct task first = running(y), second = running(y);
+  fill(y, 1);
+  struct ask *waits = submitted(creating(y, "t", LIMIT_UNIT_ITEMS));
+  struct ask *ahead = submitted(completing(y, &first));
+  int64_t next_at;
+  engine_turn(y->e, &next_at);  // only who passed fits beside a full unit
+  engine_collect(y->e);
+  assert_int_equal(ahead->answers, 1);
+  assert_int_equal(waits->answers, 0);
+  struct ask *behind = submitted(completing(y, &second));
+  turn(y);
+  assert_int_equal(behind->err, ERR_OK);
+  assert_true(waits->place < behind->place);
+}
+
+static void an_order_alone_in_a_unit_says_little_of_the_pace(void **state) {
+  struct yard *y = *state;
+  struct ask *one = creating(y, "t", 1);
+  one->order.alone = true;
+  submitted(one);
+  fill(y, 1);
+  int64_t next_at;
+  engine_turn(y->e, &next_at);
+  assert_int_equal(y->e->pace.taken, 1);
+  turn(y);
+}
+
 static void what_fits_into_one_unit_is_decided_in_the_order_it_came(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
@@ -107,6 +137,8 @@ int main(void) {
       YARD_TEST(without_a_limit_or_a_pace_nothing_is_refused),
       YARD_TEST(only_new_tasks_are_refused),
       YARD_TEST(holders_come_first_in_their_order_when_more_waits_than_a_unit_takes),
+      YARD_TEST(who_was_passed_is_taken_before_anybody_passes_again),
+      YARD_TEST(an_order_alone_in_a_unit_says_little_of_the_pace),
       YARD_TEST(what_fits_into_one_unit_is_decided_in_the_order_it_came),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@ void *list_push(struct arena *a, struct list *l, size_t item_bytes);  // cleared
 struct order_list {
   struct order *head, *tail;
   struct order *ahead;  // the last of those that were let past the others; NULL: none is
+  bool passed;          // the latest unit had only such; nobody passes before another was taken
   size_t count;
   size_t items;  // of what waits for a unit: what it comes to, in the measure of LIMIT_UNIT_ITEMS
 };

@@ -113,10 +113,9 @@ enum err pg_catalog_load(struct conn *c, struct arena *a, struct catalog *out, s
 enum err pg_catalog_read_at_once(struct conn *c, struct arena *a, struct catalog *out,
                                  struct fault *why) {
   struct call begin = pg_call(c, QUERY_catalog_begin), commit = pg_call(c, QUERY_commit);
-  size_t sent = 0;
   *out = (struct catalog){0};
   TRY(pg_send(&begin, why));
-  TRY(pg_send_settings(c, &sent, why));
+  TRY(pg_send_settings(c, why));
   TRY(send_reads(c, why));
   TRY(pg_send(&commit, why));
   TRY(pg_sync(c, why));
@@ -128,7 +127,7 @@ enum err pg_catalog_read_at_once(struct conn *c, struct arena *a, struct catalog
 
 enum err pg_catalog_read(struct store *s, struct arena *a, struct catalog *out, struct fault *why) {
   struct postgres_store *store = (struct postgres_store *)s;
-  struct catalog read = {0};
+  struct catalog read;
   struct conn *side;
   TRY(pg_side_begin(store, &side, why));
   enum err err = pg_catalog_read_at_once(side, a, &read, why);

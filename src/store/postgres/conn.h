@@ -98,8 +98,8 @@ MUST_USE enum err pg_open(struct conn *c, const struct conn_settings *settings,
 void pg_close(struct conn *c);  // a closed one is allowed
 static inline bool pg_is_open(const struct conn *c) { return c->db && !c->lost; }
 // Sent right behind a BEGIN; where a pooler is between, it makes the settings for the transaction.
-// Nobody receives its result: `*sent` stays as it is.
-MUST_USE enum err pg_send_settings(struct conn *c, size_t *sent, struct fault *why);
+// Nobody receives its result.
+MUST_USE enum err pg_send_settings(struct conn *c, struct fault *why);
 // From now on a statement may take this long, on the server and until its result must have come;
 // 0: as long as it likes. Through a pooler only up to the end of the transaction. At rest only.
 MUST_USE enum err pg_limit(struct conn *c, int64_t ms, struct fault *why);

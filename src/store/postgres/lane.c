@@ -82,7 +82,7 @@ enum err pg_lane_begin(struct store_lane *lane, struct fault *why) {
   TRY(pg_send(&begin, why));
   lane->open = true;
   lane->begun = 1;
-  return pg_send_settings(&lane->conn, &lane->begun, why);
+  return pg_send_settings(&lane->conn, why);
 }
 
 enum err pg_receive_begun(struct store_lane *lane, struct fault *why) {

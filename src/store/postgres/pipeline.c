@@ -336,9 +336,8 @@ static enum err run(struct call *call, struct result *out, struct fault *why) {
   if (!pg_is_open(c)) return lost(c, why);
   assert(!c->awaited && !c->synced);
   bool alone = c->pooled && PQtransactionStatus(c->db) == PQTRANS_IDLE;
-  size_t settings = 0;
   if (alone) TRY(send_plain(c, "BEGIN", why));
-  if (alone) TRY(pg_send_settings(c, &settings, why));
+  if (alone) TRY(pg_send_settings(c, why));
   TRY(pg_send(call, why));
   if (alone) TRY(send_plain(c, "COMMIT", why));
   TRY(pg_sync(c, why));
@@ -384,8 +383,7 @@ enum err pg_exec(struct conn *c, const char *sql, struct fault *why) {
   return err;
 }
 
-enum err pg_send_settings(struct conn *c, size_t *settings, struct fault *why) {
-  (void)settings;
+enum err pg_send_settings(struct conn *c, struct fault *why) {
   if (!pg_is_open(c)) return lost(c, why);
   if (!c->pooled) return ERR_OK;
   return send_plain(c, pg_settings_sql(c, true), why);

@@ -106,16 +106,27 @@ static bool is_damaged(const struct file *file, const uint8_t *page, int length,
   return offset == 0 && length == PAGE_BYTES && denies_its_sum(page);
 }
 
+// The file ends within the page, and zeros would stand for the rest. One behind the end is new.
+static bool is_cut(sqlite3_file *f, int length, sqlite3_int64 offset) {
+  const struct file *file = of(f);
+  sqlite3_int64 size = 0;
+  return is_page(file, length) && file->real->xFileSize(f, &size) == SQLITE_OK && size > offset;
+}
+
+static int refuse_page(const struct file *file, sqlite3_int64 offset) {
+  log_event(LOG_ERROR, "the sum of a page of the store does not hold",
+            LOG_STR("file", str_of(file->name)), LOG_I64("page", offset / PAGE_BYTES + 1));
+  return SQLITE_IOERR_DATA;
+}
+
 static int file_read(sqlite3_file *f, void *out, int length, sqlite3_int64 offset) {
   struct file *file = of(f);
   int code = file->real->xRead(f, out, length, offset);
+  if (code == SQLITE_IOERR_SHORT_READ && !file->lenient && is_cut(f, length, offset))
+    return refuse_page(file, offset);
   if (code != SQLITE_OK) return code;
   look_at_header(file, out, length, offset);
-  if (!file->lenient && is_damaged(file, out, length, offset)) {
-    log_event(LOG_ERROR, "the sum of a page of the store does not hold",
-              LOG_STR("file", str_of(file->name)), LOG_I64("page", offset / PAGE_BYTES + 1));
-    return SQLITE_IOERR_DATA;
-  }
+  if (!file->lenient && is_damaged(file, out, length, offset)) return refuse_page(file, offset);
   if (is_page(file, length)) memset((uint8_t *)out + SUMMED_BYTES, 0, SUM_BYTES);
   return SQLITE_OK;
 }

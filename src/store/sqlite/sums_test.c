@@ -178,6 +178,16 @@ static void a_header_that_denies_the_sums_is_found(void **state) {
   assert_int_equal(read_all(p->file, SQLITE_SUMS_VFS), SQLITE_IOERR_DATA);
 }
 
+// SQLite puts zeros where the file ends, and goes on.
+static void a_file_that_ends_within_its_last_page_is_found(void **state) {
+  struct place *p = *state;
+  make(p->file, SQLITE_SUMS_VFS);
+  size_t count = 0;
+  mem_free(bytes_of(p->file, &count));
+  assert_int_equal(truncate(p->file, (off_t)count - 100), 0);
+  assert_int_equal(read_all(p->file, SQLITE_SUMS_VFS), SQLITE_IOERR_DATA);
+}
+
 static void damage_can_be_read_past_when_asked(void **state) {
   struct place *p = *state;
   make(p->file, SQLITE_SUMS_VFS);
@@ -245,6 +255,7 @@ int main(void) {
       PLACE_TEST(each_page_has_the_sum_that_sqlites_extension_gives_it),
       PLACE_TEST(a_flipped_bit_is_found_wherever_it_is),
       PLACE_TEST(a_header_that_denies_the_sums_is_found),
+      PLACE_TEST(a_file_that_ends_within_its_last_page_is_found),
       PLACE_TEST(damage_can_be_read_past_when_asked),
       PLACE_TEST(copies_that_other_programs_make_are_good),
       PLACE_TEST(what_another_program_writes_is_refused_unless_asked_for),
