@@ -42,6 +42,8 @@ SAID = {
     "queue": ["queue", "pause", "q"],
     "type": ["type", "list"],
     "key": ["key", "create", "--name", "k", "--role", "reader"],
+    "session": ["session", "list"],
+    "events": ["events", "--task", "{task}", "--after", "0", "--count", "1"],
     "health": ["health"],
     "import": ["import", "--from", "tasks.jsonl"],
     "worker": ["worker", "--type", "{type}", "--exec", "cat", "--until-empty"],
@@ -60,7 +62,7 @@ def asked(tmp_path_factory, store):
     """A server whose log tells each request."""
     from lib.server import Server
     running = Server(tmp_path_factory.mktemp("asked"), store=store, key=ADMIN,
-                     args=["--access-log"]).start()
+                     args=["--access-log", "--sessions"]).start()
     yield running
     running.stop()
 
