@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/proof.h"
 #include "store/sqlite/sums.h"
@@ -32,7 +33,8 @@ struct log {
   bool big_endian;
   uint32_t page_bytes;
   uint8_t *frame;  // room for one
-  bool flipped;    // one bit is wrong where SQLite stops reading
+  bool mends;      // may be written to
+  bool flipped;    // one bit is wrong where SQLite stops reading, and stays so
 };
 
 static uint32_t big(const uint8_t *at) {
@@ -56,31 +58,45 @@ static bool read_frame(struct log *l) {
   return read(l->fd, l->frame, bytes) == (ssize_t)bytes;
 }
 
-static bool is_one_bit(uint32_t x, uint32_t y) {
-  return __builtin_popcount(x) + __builtin_popcount(y) == 1;
+// SQLite takes such a frame.
+static bool is_linked(const struct log *l, struct sum before, const uint8_t *salts) {
+  return memcmp(salts, l->frame + 8, 8) == 0 &&
+         sum_same(sum_of_frame(l, before), sum_at(l->frame + 16));
 }
 
-static bool links_with_a_bit_flipped(struct log *l, struct sum before, size_t from, size_t to) {
-  bool links = false;
-  for (size_t i = from; i < to && !links; i++) {
-    for (int bit = 0; bit < 8 && !links; bit++) {
-      l->frame[i] ^= (uint8_t)(1 << bit);
-      links = sum_same(sum_of_frame(l, before), sum_at(l->frame + 16));
-      l->frame[i] ^= (uint8_t)(1 << bit);
-    }
-  }
-  return links;
-}
-
-// Whether a frame that does not go with the one before it would if one bit of it were another. A
-// write that power loss has torn differs by more.
-static bool is_flipped(struct log *l, struct sum before, const uint8_t *salts) {
-  struct sum is = sum_of_frame(l, before), said = sum_at(l->frame + 16);
+static bool is_of_earlier_time(const struct log *l, const uint8_t *salts) {
   const uint8_t *own = l->frame + 8;
-  if (sum_same(is, said)) return is_one_bit(big(own) ^ big(salts), big(own + 4) ^ big(salts + 4));
-  if (memcmp(salts, own, 8) != 0) return false;  // of an earlier time of the log
-  return is_one_bit(is.a ^ said.a, is.b ^ said.b) || links_with_a_bit_flipped(l, before, 0, 8) ||
-         links_with_a_bit_flipped(l, before, FRAME_BYTES, FRAME_BYTES + l->page_bytes);
+  return __builtin_popcount(big(own) ^ big(salts)) +
+             __builtin_popcount(big(own + 4) ^ big(salts + 4)) >
+         1;
+}
+
+// The place of the one bit that keeps a frame from going with the one before it. The sums run in 32
+// bits, so for the highest bits of a word several places would do; then none is told.
+static bool find_wrong_bit(struct log *l, struct sum before, const uint8_t *salts, size_t *place) {
+  size_t found = 0, bits = 8 * (FRAME_BYTES + (size_t)l->page_bytes);
+  if (is_of_earlier_time(l, salts)) return false;
+  for (size_t i = 0; i < bits && found < 2; i++) {
+    uint8_t *byte = &l->frame[i / 8], bit = (uint8_t)(1 << i % 8);
+    *byte ^= bit;
+    if (is_linked(l, before, salts) && ++found == 1) *place = i;
+    *byte ^= bit;
+  }
+  return found == 1;
+}
+
+// The frame that was read last. False: it is as it was.
+static bool mend(struct log *l, struct sum before, const uint8_t *salts) {
+  size_t place = 0;
+  if (!find_wrong_bit(l, before, salts, &place)) return false;
+  size_t at = place / 8;
+  l->frame[at] ^= (uint8_t)(1 << place % 8);
+  off_t frame = lseek(l->fd, 0, SEEK_CUR) - (off_t)(FRAME_BYTES + l->page_bytes);
+  l->flipped = !l->mends || pwrite(l->fd, &l->frame[at], 1, frame + (off_t)at) != 1;
+  if (l->flipped) return false;
+  log_event(LOG_WARN, "one bit of the write-ahead log was wrong, and was set right",
+            LOG_I64("byte", frame + (int64_t)at));
+  return true;
 }
 
 static bool is_commit(const struct log *l) { return big(l->frame + 4) != 0; }
@@ -95,9 +111,7 @@ static int64_t commits_behind(struct log *l, const uint8_t *head, bool whole) {
   bool stopped = !whole;
   for (bool first = true; read_frame(l); first = false) {
     if (first && !whole) memcpy(salts, l->frame + 8, sizeof salts);
-    bool its_own = memcmp(salts, l->frame + 8, sizeof salts) == 0;
-    bool linked = its_own && sum_same(sum_of_frame(l, before), sum_at(l->frame + 16));
-    if (!linked && !stopped) l->flipped = is_flipped(l, before, salts);
+    bool linked = is_linked(l, before, salts) || (!stopped && mend(l, before, salts));
     stopped |= !linked;
     run = linked ? run + (stopped && is_commit(l)) : 0;
     if (run > longest) longest = run;
@@ -108,7 +122,7 @@ static int64_t commits_behind(struct log *l, const uint8_t *head, bool whole) {
 
 static enum err refuse(const char *path, int64_t commits, struct fault *why) {
   return fault_set(why, ERR_STORE_BROKEN,
-                   "%s-wal is damaged, and at least %lld commits from there on would be lost; "
+                   "%s-wal is damaged, and at least %lld commits behind the damage would be lost; "
                    "keep a copy, then restore a backup, or move that file away to do without all "
                    "that it holds",
                    path, (long long)commits);
@@ -128,15 +142,17 @@ static enum err check(struct log *l, const char *path, struct fault *why) {
   int64_t commits = commits_behind(l, head, whole);
   mem_free(l->frame);
   // Frames are written only when the head is on disk.
-  if (l->flipped) return refuse(path, commits + 1, why);
+  if (l->flipped)
+    return fault_set(why, ERR_STORE_BROKEN,
+                     "one bit of %s-wal is wrong; start the server, which sets it right", path);
   return commits > (whole ? COMMITS_UNSYNCED : 0) ? refuse(path, commits, why) : ERR_OK;
 }
 
-enum err sqlite_wal_check(const char *path, struct fault *why) {
+enum err sqlite_wal_check(const char *path, bool mends, struct fault *why) {
   char name[PATH_MAX];
   if (proof_word(PROOF_wal_unchecked)) return ERR_OK;
   snprintf(name, sizeof name, "%s-wal", path);
-  struct log l = {.fd = open(name, O_RDONLY | O_CLOEXEC)};
+  struct log l = {.fd = open(name, (mends ? O_RDWR : O_RDONLY) | O_CLOEXEC), .mends = mends};
   if (l.fd < 0) return ERR_OK;  // SQLite says what is wrong, if anything is
   enum err err = check(&l, path, why);
   close(l.fd);
