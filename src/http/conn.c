@@ -289,10 +289,16 @@ void http_conn_resume(struct conn *c) {
   update_reading(c);
 }
 
+// An answer that was begun before draining did not say that it is the last one. What is pipelined
+// behind it still gets its answer, which says so.
+static bool is_last(const struct conn *c) {
+  return c->close_after || (c->server->draining && http_conn_pending(c) == 0);
+}
+
 // Pending input is not consumed here but from the loop: http_respond must not call the handler,
 // which may be in the middle of something.
 void http_conn_sent(struct conn *c) {
-  if (c->close_after) {
+  if (is_last(c)) {
     linger(c);
   } else {
     http_conn_enter(c, CONN_IDLE, c->server->settings.idle_timeout_ms);

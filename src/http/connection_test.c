@@ -401,38 +401,6 @@ static void many_connections_are_served_in_turn(void **state) {
   await_stat(f, "connections", 1);
 }
 
-static void stopping_closes_the_idle_and_waits_for_the_answered(void **state) {
-  (void)state;
-  f = a_server(test_settings());
-  struct client *idle = a_client(f), *busy = a_client(f), *other = a_client(f);
-  assert_int_equal(204, client_ask(idle, GET("/mark")));
-  client_send(busy, STR(GET("/park")));
-  client_send(other, STR("GET /release HTTP/1.1\r\nHost: t\r\n"));
-  await_stat(f, "parked", 1);
-  http_stop(f->server, PATIENCE_MS);
-  assert_true(client_is_closed(idle));
-  assert_int_equal(200, client_ask(other, "\r\n"));
-  assert_non_null(strstr(other->answer, "\r\nConnection: close\r\n"));
-  assert_true(client_is_closed(other));
-  assert_int_equal(200, client_answer(busy));
-  assert_true(client_is_closed(busy));
-  end_client(idle);
-  end_client(busy);
-  end_client(other);
-  end_server(f, PATIENCE_MS);
-}
-
-static void stopping_does_not_wait_past_its_grace(void **state) {
-  (void)state;
-  f = a_server(test_settings());
-  struct client *busy = a_client(f);
-  client_send(busy, STR(GET("/park")));
-  await_stat(f, "parked", 1);
-  end_server(f, 30);
-  assert_true(client_is_closed(busy));
-  end_client(busy);
-}
-
 static void what_is_never_answered_is_freed_with_the_server(void **state) {
   (void)state;
   struct http_settings settings = test_settings();
@@ -563,8 +531,6 @@ int main(void) {
       cmocka_unit_test_setup_teardown(connections_over_their_number_are_refused, set_up_few,
                                       tear_down),
       SERVED(many_connections_are_served_in_turn),
-      cmocka_unit_test(stopping_closes_the_idle_and_waits_for_the_answered),
-      cmocka_unit_test(stopping_does_not_wait_past_its_grace),
       cmocka_unit_test(what_is_never_answered_is_freed_with_the_server),
       cmocka_unit_test(a_signal_reaches_the_loop),
       cmocka_unit_test(a_timer_comes_once_each_time_it_is_set),

@@ -237,11 +237,19 @@ void http_stop(struct http_server *s, int64_t grace_ms) {
   uv_async_send(&s->async);
 }
 
+// Whether something came that the loop has not read yet. To close on it would reset the connection.
+static bool has_unread(const struct conn *c) {
+  uv_os_fd_t fd;
+  char byte;
+  return uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
+         recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void close_conns(struct http_server *s, bool only_idle) {
   for (struct link *l = s->conns.next; l != &s->conns; l = l->next) {
     struct conn *c = LINK_OF(struct conn, link, l);
     bool idle = c->state == CONN_IDLE && http_conn_pending(c) == 0;
-    if (idle || !only_idle) http_conn_close(c);
+    if (!only_idle || (idle && !has_unread(c))) http_conn_close(c);
   }
 }
 

@@ -55,6 +55,8 @@ struct fixture {
   struct http_request *asked[PARKED_MAX], *answered[PARKED_MAX];
   size_t asked_count, answered_count;
   bool over;
+  pthread_cond_t turn;
+  bool hold, held;  // the loop's thread is to wait in its hook, and does
 };
 
 static inline void answer_with(struct http_request *r, int status, struct str body) {
@@ -189,6 +191,12 @@ static inline void test_wake(void *self) {
   struct fixture *f = self;
   static _Thread_local struct http_request *ready[PARKED_MAX];
   pthread_mutex_lock(&f->lock);
+  while (f->hold) {
+    f->held = true;
+    pthread_cond_broadcast(&f->turn);
+    pthread_cond_wait(&f->turn, &f->lock);
+  }
+  f->held = false;
   size_t count = f->answered_count;
   memcpy(ready, f->answered, count * sizeof *ready);
   f->answered_count = 0;
@@ -236,6 +244,7 @@ static inline struct fixture *a_server(struct http_settings settings) {
   memset(f->big, 'b', BIG_BYTES);
   pthread_mutex_init(&f->lock, NULL);
   pthread_cond_init(&f->some, NULL);
+  pthread_cond_init(&f->turn, NULL);
   struct http_hooks hooks = {.self = f,
                              .handle = test_handle,
                              .gone = test_gone,
@@ -248,6 +257,22 @@ static inline struct fixture *a_server(struct http_settings settings) {
   pthread_create(&f->loop, NULL, run_loop, f);
   pthread_create(&f->answerer, NULL, run_answerer, f);
   return f;
+}
+
+// The loop stands still between these two, and then finds all that came meanwhile.
+static inline void hold_loop(struct fixture *f) {
+  pthread_mutex_lock(&f->lock);
+  f->hold = true;
+  http_wake(f->server);
+  while (!f->held) pthread_cond_wait(&f->turn, &f->lock);
+  pthread_mutex_unlock(&f->lock);
+}
+
+static inline void let_loop_go(struct fixture *f) {
+  pthread_mutex_lock(&f->lock);
+  f->hold = false;
+  pthread_cond_broadcast(&f->turn);
+  pthread_mutex_unlock(&f->lock);
 }
 
 static inline void stop_server(struct fixture *f, int64_t grace_ms) {
