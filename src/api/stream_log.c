@@ -186,7 +186,12 @@ static void ask(struct follower *f) {
   f->stirred = false;
   f->asked_us = clock_mono_us();
   f->poll_us = f->asked_us + POLL_US;
+  if (engine_is_shared(f->engine)) streams_due(f->of, f->poll_us);
   f->reading.filter = (struct event_filter){.after = f->seen};
+  if (f->projects_wanted == 0) {
+    mem_free(f->reading.known);
+    f->reading.known = NULL;
+  }
   if (f->projects_wanted && f->reading.known == NULL) f->reading.known = known_new();
   reading_start(&f->reading, f, reading_run, on_read, f);
 }
@@ -204,8 +209,10 @@ void follower_stir(struct follower *f) {
 void follower_tick(struct follower *f, int64_t now_us) {
   if (f->reading.busy || f->seen < 0 || f->stream_count == 0) return;
   bool shared = engine_is_shared(f->engine);
-  if (f->stirred || (shared && now_us >= f->poll_us)) follower_stir(f);
-  if (shared && !f->reading.busy) streams_due(f->of, f->poll_us);
+  if (f->stirred || (shared && now_us >= f->poll_us))
+    follower_stir(f);
+  else if (shared)
+    streams_due(f->of, f->poll_us);
 }
 
 void follower_begin(struct follower *f, int64_t newest) {

@@ -1,14 +1,19 @@
 """Live events at one node of what happens at others."""
 
+import os
 import random
 import time
+from pathlib import Path
 
 import pytest
 
 from lib.client import Api
 from lib.live import Stream
+from lib.postgres import until
 
 PASSED_ON_S = 1.0
+IDLE_SHARE = 0.1  # of one core, for a node with a stream and nothing else to do
+BEATS = 12
 ADMIN_KEY = "an admin's key of a test"
 
 
@@ -88,3 +93,30 @@ def test_a_key_that_is_revoked_at_another_node_ends_its_stream(make_cluster, pos
     stream.opened().until_end(5)
     stream.close()
     admin.close()
+
+
+def cpu_s(pid):
+    """What a process has used of its processors."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_node_with_a_stream_waits_quietly_for_a_database_that_is_gone(
+        make_cluster, postgres, database):
+    cluster = make_cluster(postgres.make_database(database), nodes=1, stream_heartbeat="200ms")
+    node, = cluster.nodes
+    with Stream(node).opened() as stream:
+        postgres.kill()
+        until(lambda: cluster.ready(node) == 503, 10, "the node has not noticed")
+        used, began, seen = cpu_s(node.pid), time.monotonic(), stream.comments
+        stream.until(lambda: stream.comments >= seen + BEATS, "heartbeats")
+        share = (cpu_s(node.pid) - used) / (time.monotonic() - began)
+        print(f"share of a core {share:.2f}")
+        assert share < IDLE_SHARE
+        postgres.start()
+        cluster.until_serving(cluster.nodes, 10)
+        api = Api(node)
+        task = api.create()
+        api.close()
+        stream.until_name("task.created")
+        assert stream.received[-1].data["taskId"] == task["id"]
