@@ -175,13 +175,20 @@ void stream_pump(struct stream *s, int64_t now_us) {
 
 // --- reading back --------------------------------------------------------------------------------
 
-static void serve_others(struct streams *all) {
-  for (struct follower *f = all->followers; f; f = f->next)
+// Those who wait for their turn, from the follower behind the one that had it: many streams of one
+// tenant hold up nobody else.
+static void serve_others(const struct follower *served) {
+  struct streams *all = served->of;
+  struct follower *f = served->next;
+  for (bool round = false; !round; f = f->next) {
+    if (f == NULL) f = all->followers;
+    round = f == served;
     for (struct stream *s = f->streams, *next; s; s = next) {
       next = s->next;
       if (all->reading_back >= READ_BACKS) return;
       if (s->wants_back && s->call && !s->reading.busy && flows(s)) stream_read_back(s);
     }
+  }
 }
 
 // False: there is nothing more to be done with it now.
@@ -201,12 +208,13 @@ static bool take_page(struct stream *s, int64_t now_us) {
   }
   if (i == rd->page.count && !rd->page.more && s->seen < s->target) s->seen = s->target;
   if (flows(s)) send_out(s);
-  arena_reset(&rd->arena);
   return !s->broken;
 }
 
-// There is more between than may be read at once.
+// There is more between than may be read at once. A stream that takes nothing now would not get the
+// reset: it asks again later.
 static bool give_up(struct stream *s) {
+  if (!flows(s)) return !s->broken;
   buf_clear(out_of(s));
   put_reset(s, out_of(s), s->target, "behind");
   if (flows(s)) send_out(s);
@@ -227,7 +235,8 @@ static void on_read_back(struct query *q) {
     goes_on = give_up(s);
   else
     s->retry_us = now_us + RETRY_US;
-  serve_others(all);
+  arena_fini(&s->reading.arena);
+  serve_others(f);
   if (goes_on)
     stream_pump(s, now_us);
   else

@@ -114,7 +114,7 @@ static void on_first(struct query *q) {
   struct call *c = s->call;
   enum err err = q->err;
   reading_over(&s->reading, f);
-  arena_reset(&s->reading.arena);
+  arena_fini(&s->reading.arena);
   c->fault = q->fault;
   if (err == ERR_OK && s->gone) err = fault_set(&c->fault, ERR_UNAVAILABLE, "the stream has ended");
   if (err == ERR_OK) {
