@@ -32,8 +32,8 @@ struct follow {
   struct buf input;    // the beginning of a line
   struct buf shown;
   struct str path;
-  char mark[MARK_BYTES];  // of the last event that was shown; "": none yet
-  struct str data;        // of the event that comes, in the arena
+  char mark[MARK_BYTES];  // of the last event that came whole; "": none yet
+  struct str data, id;    // of the event that comes, in the arena
   int64_t retry_ms, left;
   bool any;  // the server has answered once
   enum err err;
@@ -79,10 +79,15 @@ static enum err show(struct follow *f) {
 
 // --- lines of text/event-stream ------------------------------------------------------------------
 
+static void drop_event(struct follow *f) {
+  f->data = f->id = STR_NONE;
+  arena_reset(&f->arena);
+}
+
 static bool end_event(struct follow *f) {
   if (!str_is_none(f->data)) f->err = show(f);
-  f->data = STR_NONE;
-  arena_reset(&f->arena);
+  if (f->id.len) memcpy(f->mark, f->id.at, f->id.len + 1);
+  drop_event(f);
   return f->err == ERR_OK && f->left != 0;
 }
 
@@ -92,10 +97,7 @@ static bool take_line(struct follow *f, struct str line) {
   if (value.len && value.at[0] == ' ') value = str_from(value, 1);
   if (str_eq(field, STR("data"))) f->data = arena_dup(&f->arena, value);
   if (str_eq(field, STR("retry"))) (void)str_to_i64(value, &f->retry_ms);
-  if (str_eq(field, STR("id")) && value.len < sizeof f->mark) {
-    memcpy(f->mark, value.at, value.len);
-    f->mark[value.len] = '\0';
-  }
+  if (str_eq(field, STR("id")) && value.len < sizeof f->mark) f->id = arena_dup(&f->arena, value);
   return true;
 }
 
@@ -168,8 +170,7 @@ static enum err follow(struct follow *f, struct fault *why) {
       return err;
     }
     buf_clear(&f->input);
-    f->data = STR_NONE;
-    arena_reset(&f->arena);
+    drop_event(f);
     if (err != ERR_OK) command_complain(&lost);
     pause_ms(f->retry_ms);
   }

@@ -1,11 +1,13 @@
 """The command line against a real server: what people and scripts see."""
 
 import codecs
+import http.server
 import json
 import os
 import pty
 import select
 import subprocess
+import threading
 
 import pytest
 from lib.client import fresh_name
@@ -247,6 +249,38 @@ def test_events_waits_for_a_server_that_stops_and_goes_on_where_it_broke_off(
         told.append(json.loads(telling.stdout.readline()))
         assert telling.wait(timeout=20) == DONE
     assert [one["taskId"] for one in told] == [first["id"], second["id"]]
+
+
+class Torn(http.server.BaseHTTPRequestHandler):
+    """A stream that breaks off behind the next of its server's `pieces`; notes the marks."""
+
+    def do_GET(self):
+        self.server.marks.append(self.headers["Last-Event-ID"])
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(self.server.pieces.pop(0).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def test_events_that_break_off_are_asked_for_again(tmp_path):
+    events = [f'id: {n}\nevent: task.created\ndata: {{"seq":{n}}}\n' for n in range(4)]
+    with http.server.HTTPServer(("127.0.0.1", 0), Torn) as torn:
+        torn.marks = []
+        torn.pieces = [f"retry: 1\n{events[1]}\n{events[2]}", "id: 1\n\nid: 9\n",
+                       f"{events[2]}\n{events[3]}\n"]
+        thread = threading.Thread(target=torn.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            taskyard = Cli(tmp_path, f"http://127.0.0.1:{torn.server_address[1]}")
+            told = taskyard.out("events", "--json", "--count", 3).splitlines()
+        finally:
+            torn.shutdown()
+            thread.join()
+    assert [json.loads(line)["seq"] for line in told] == [1, 2, 3]
+    assert torn.marks == [None, "1", "1"]
 
 
 def test_events_that_the_server_refuses_are_an_error(taskyard):
