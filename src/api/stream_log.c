@@ -58,15 +58,22 @@ enum err projects_of(const struct event_page *page, int64_t tenant, struct known
                      const struct store_ops *ops, struct store_reader *reader, struct arena *a,
                      uint64_t **out, struct fault *why) {
   uint64_t *projects = ARENA_ARRAY(a, uint64_t, page->count + 1);
-  for (size_t i = 0; i < page->count; i++) {
+  enum err err = ERR_OK;
+  struct arena whole;  // of one task, whose payload may be large, at a time
+  arena_init(&whole, READING_ARENA_BYTES);
+  for (size_t i = 0; err == ERR_OK && i < page->count; i++) {
     struct id task = page->events[i].task;
     if (id_is_none(task)) continue;
     struct known_project *place = known_place(known, task);
-    if (!id_eq(place->task, task)) TRY(find_project(place, tenant, ops, reader, a, task, why));
+    if (!id_eq(place->task, task)) {
+      err = find_project(place, tenant, ops, reader, &whole, task, why);
+      arena_reset(&whole);
+    }
     if (id_eq(place->task, task)) projects[i] = place->project;
   }
-  *out = projects;
-  return ERR_OK;
+  arena_fini(&whole);
+  if (err == ERR_OK) *out = projects;
+  return err;
 }
 
 void reading_run(struct query *q, const struct store_ops *ops, struct store_reader *reader) {
