@@ -16,7 +16,6 @@ enum {
   READ_BACK_EVENTS = 200,
   READ_BACKS = 2,            // at once: the readers are there for others too
   RETRY_US = 500 * 1000,     // after a failure of the store
-  CHECK_US = 400 * 1000,     // the timer is to run at least so often
   RECONNECT_MS_MIN = 2000,   // what clients are told to wait for, not all the same, …
   RECONNECT_MS_SPAN = 2000,  // … so that they do not all come back at once
 };
@@ -315,15 +314,15 @@ void stream_begin(struct stream *s) {
   cors_add(s->call, &head);
   call_log_access(s->call, head.status);
   enum http_flow flow = http_stream_begin(s->call->http, &head, buf_str(out_of(s)), &ended);
-  if (ended) s->call = NULL;
   if (ended) {
+    s->call = NULL;
     stream_close(s);
     return;
   }
   note_flow(s, flow);
   s->begun = true;
   follower_begin(f, s->newest);
-  streams_due(f->of, clock_mono_us() + CHECK_US);
+  streams_due(f->of, clock_mono_us() + STREAMS_CHECK_US);
   if (s->broken)
     stream_close(s);
   else

@@ -161,8 +161,6 @@ struct batch *follower_batch(const struct follower *f, int64_t seen) {
 
 // --- following -----------------------------------------------------------------------------------
 
-static void ask(struct follower *f);
-
 static void tell_all(struct follower *f, int64_t now_us) {
   for (struct stream *s = f->streams, *next; s; s = next) {
     next = s->next;

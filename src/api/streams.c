@@ -6,7 +6,6 @@
 #include "base/rand.h"
 
 enum {
-  CHECK_US = 400 * 1000,  // credentials are looked at so often: a revoked one ends within a second
   FRAME_BYTES_MAX = 256 << 10,
   OUT_BYTES_MAX = 1 << 20,
 };
@@ -84,7 +83,7 @@ void streams_due(struct streams *all, int64_t at_us) {
 static void on_time(void *self) {
   struct streams *all = self;
   int64_t now_us = clock_mono_us();
-  bool check = now_us - all->checked_us >= CHECK_US;
+  bool check = now_us - all->checked_us >= STREAMS_CHECK_US;
   if (check) all->checked_us = now_us;
   all->due_us = INT64_MAX;
   for (struct follower *f = all->followers, *next; f; f = next) {
@@ -96,7 +95,7 @@ static void on_time(void *self) {
     }
     follower_release(f);
   }
-  if (all->followers) streams_due(all, all->checked_us + CHECK_US);
+  if (all->followers) streams_due(all, all->checked_us + STREAMS_CHECK_US);
 }
 
 // --- the end -------------------------------------------------------------------------------------

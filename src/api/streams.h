@@ -17,6 +17,8 @@
 #include "api/call.h"
 
 enum {
+  STREAMS_CHECK_US = 400 * 1000,  // the timer runs, and looks at credentials, at least so often: a
+                                  // revoked one ends within a second
   BATCH_EVENTS = 128,
   TENANT_MARKS = 256,  // by number; two tenants may share one
 };
@@ -71,7 +73,7 @@ struct follower {
 // The newest report of one task's progress, which waits for its time.
 struct held {
   struct id task;
-  size_t at, len;  // in held_text; len 0: another one came after it
+  size_t at, len;  // in held_text
 };
 
 enum { STREAM_MARK_NONE = -1, STREAM_MARK_FOREIGN = -2 };  // none came; it is of another store

@@ -209,6 +209,18 @@ static void a_value_out_of_range_is_refused_with_the_range(void **state) {
   assert_refused(":1: max_attempts must be a whole number between 1 and 1000, not \"0\"");
 }
 
+static void a_heartbeat_is_no_rarer_than_clients_wait_for(void **state) {
+  (void)state;
+  write_file("stream_heartbeat = 30s\n");
+  load();
+  assert_int_equal(settings.stream_heartbeat_ms, 30000);
+  settings_fini(&settings);
+  write_file("stream_heartbeat = 30001ms\n");
+  assert_refused(
+      ":1: stream_heartbeat must be a duration between 100ms and 30s, as in 250ms, 30s, "
+      "5m or 1h, not \"30001ms\"");
+}
+
 static void a_bad_variable_is_named(void **state) {
   (void)state;
   set_env("PORT", "http");
@@ -418,6 +430,7 @@ int main(void) {
       EACH(an_unknown_key_is_refused_with_the_nearest),
       EACH(an_unlike_key_is_refused_too),
       EACH(a_value_out_of_range_is_refused_with_the_range),
+      EACH(a_heartbeat_is_no_rarer_than_clients_wait_for),
       EACH(a_bad_variable_is_named),
       EACH(a_bad_flag_is_named),
       EACH(a_key_that_stands_twice_is_refused),

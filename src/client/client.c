@@ -15,7 +15,7 @@
 enum {
   TIMEOUT_MS_DEFAULT = 30000,
   CONNECT_TIMEOUT_MS = 10000,
-  STREAM_SILENCE_S = 60,        // after that nobody is there any more
+  STREAM_SILENCE_S = 60,        // twice the longest heartbeat: nobody is there any more
   POLL_MS = 60000,              // only the longest nap between two looks: any event ends it
   REPLY_BYTES_MAX = 128 << 20,  // twice the largest body a server can be set to
   REPLY_BYTES_KEPT = 1 << 20,   // a larger buffer is given back after the call

@@ -23,10 +23,9 @@
 //  SENDING  The socket did not take the whole answer; libuv sends `rest`. Mostly passed over.
 //           Deadline: write, while nothing moves. Left by http_conn_sent to IDLE or LINGER.
 //  STREAMING  The head of an answer without an end is out, and pieces follow as the handler has
-//  them;
-//           from http_stream_begin to http_stream_end. Input is treated as in BUSY. While libuv
-//           sends `rest`: deadline write, while nothing moves; else none. Left to IDLE or LINGER,
-//           or to SENDING when a piece is still under way.
+//           them, from http_stream_begin to http_stream_end. Input is treated as in BUSY. While
+//           libuv sends `rest`: deadline write, while nothing moves; else none. Left to IDLE or
+//           LINGER, or to SENDING when a piece is still under way.
 //  LINGER   The last answer is out and our side shut. What still comes is thrown away, because
 //           closing on unread input would reset the connection and may take the answer with it.
 //           Deadline: LINGER_MS. Left by the client's close.

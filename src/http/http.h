@@ -111,7 +111,7 @@ extern const struct http_settings HTTP_DEFAULTS;
 
 struct http_hooks {
   void *self;
-  // Must lead to one http_respond, now or later.
+  // Must lead to one http_respond or one http_stream_begin, now or later.
   void (*handle)(void *self, struct http_request *r);
   // The client went away before the answer, or only stopped sending, which looks the same at first.
   // The answer is still owed, and is sent if the connection lasts. May respond. May be NULL.

@@ -24,12 +24,10 @@ enum {
   FREE_REQUESTS_MAX = 256,       // kept for reuse: 1 MiB
   CHUNK_EXTENSION_BYTES_MAX = 256,
   REQUEST_ID_BYTES_MAX = 128,
-  // Of a stream, in the kernel: what a client that does not read may have it keep. Linux doubles
-  // it.
-  STREAM_SOCKET_BYTES = 64 << 10,
-  LINGER_MS = 2000,               // for a client to read its last answer while it still sends
-  LINGER_BYTES_MAX = 1 << 20,     // thrown away meanwhile
-  CONNECTIONS_REFUSED_MAX = 256,  // lingering over connections_max; past it closed unanswered
+  STREAM_SOCKET_BYTES = 64 << 10,  // kept by the kernel for a slow client; Linux doubles it
+  LINGER_MS = 2000,                // for a client to read its last answer while it still sends
+  LINGER_BYTES_MAX = 1 << 20,      // thrown away meanwhile
+  CONNECTIONS_REFUSED_MAX = 256,   // lingering over connections_max; past it closed unanswered
 };
 
 // How far the lines of a head, or of a trailer section, have been checked. Counts from the first
