@@ -189,8 +189,10 @@ struct sending {
 void http_send(struct conn *c, const struct sending *what);
 void http_compose_head(struct http_server *s, const struct sending *what);  // into s->head
 // Sends the pieces in the connection's present state. False: the connection is closed, or was not
-// able to take all: see c->rest. Then `sent` is called when that is out, or has failed.
-bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count, uv_write_cb sent);
+// able to take all: see c->rest. When that is out, a stream takes the next piece, or the answer
+// ends with http_finish.
+bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count);
+void http_finish(struct conn *c);  // all of an answer is out but for the last chunk, if it is owed
 bool http_send_continue(struct conn *c);  // "100 Continue"; false: the connection is closed
 
 // refuse.c: answers with a problem and closes.

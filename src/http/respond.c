@@ -93,14 +93,17 @@ static void on_rest_sent(uv_write_t *write, int status) {
   c->rest = NULL;
   if (status < 0) {
     http_conn_close(c);
+  } else if (c->state == CONN_STREAMING) {
+    struct http_server *s = c->server;
+    http_conn_enter(c, CONN_STREAMING, -1);
+    s->hooks.drained(s->hooks.self, &c->request->public);
   } else {
-    http_conn_sent(c);
+    http_finish(c);
   }
 }
 
 // Copies what is left of the pieces behind their first `sent` bytes, and lets libuv send it.
-static void send_rest(struct conn *c, const uv_buf_t *pieces, unsigned count, size_t sent,
-                      uv_write_cb when_sent) {
+static void send_rest(struct conn *c, const uv_buf_t *pieces, unsigned count, size_t sent) {
   size_t total = 0, at = 0;
   for (unsigned i = 0; i < count; i++) total += pieces[i].len;
   c->rest = mem_alloc(total - sent);
@@ -114,13 +117,13 @@ static void send_rest(struct conn *c, const uv_buf_t *pieces, unsigned count, si
   c->uv.write.data = c;
   uv_buf_t rest = {c->rest, at};
   http_conn_enter(c, c->state, c->server->settings.write_timeout_ms);
-  if (uv_write(&c->uv.write, (uv_stream_t *)&c->tcp, &rest, 1, when_sent) == 0) return;
+  if (uv_write(&c->uv.write, (uv_stream_t *)&c->tcp, &rest, 1, on_rest_sent) == 0) return;
   mem_free(c->rest);
   c->rest = NULL;
   http_conn_close(c);
 }
 
-bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count, uv_write_cb when_sent) {
+bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count) {
   size_t total = 0;
   for (unsigned i = 0; i < count; i++) total += pieces[i].len;
   int sent = uv_try_write((uv_stream_t *)&c->tcp, pieces, count);
@@ -130,8 +133,16 @@ bool http_push(struct conn *c, const uv_buf_t *pieces, unsigned count, uv_write_
     return false;
   }
   if ((size_t)sent == total) return true;
-  send_rest(c, pieces, count, (size_t)sent, when_sent);
+  send_rest(c, pieces, count, (size_t)sent);
   return false;
+}
+
+void http_finish(struct conn *c) {
+  static char text[] = "0\r\n\r\n";
+  uv_buf_t last = {text, sizeof text - 1};
+  bool owed = c->end_owed;
+  c->end_owed = false;
+  if (!owed || http_push(c, &last, 1)) http_conn_sent(c);
 }
 
 void http_send(struct conn *c, const struct sending *what) {
@@ -142,7 +153,7 @@ void http_send(struct conn *c, const struct sending *what) {
   c->close_after = what->close;
   c->end_owed = false;
   c->state = CONN_SENDING;
-  if (http_push(c, pieces, body ? 2 : 1, on_rest_sent)) http_conn_sent(c);
+  if (http_push(c, pieces, body ? 2 : 1)) http_conn_sent(c);
 }
 
 // Nothing else is unsent when a body is waited for, so the socket takes this whole or is broken.

@@ -4,41 +4,14 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/mem.h"
-
-static char CHUNK_END[] = "\r\n", LAST_CHUNK[] = "0\r\n\r\n";
-
-static void end_of_sending(struct conn *c);
-
-static void on_piece_sent(uv_write_t *write, int status) {
-  struct conn *c = write->data;
-  mem_free(c->rest);
-  c->rest = NULL;
-  if (status < 0) {
-    http_conn_close(c);
-  } else if (c->state == CONN_STREAMING) {
-    struct http_server *s = c->server;
-    http_conn_enter(c, CONN_STREAMING, -1);
-    s->hooks.drained(s->hooks.self, &c->request->public);
-  } else {
-    end_of_sending(c);
-  }
-}
-
-// Everything that the handler wrote is out.
-static void end_of_sending(struct conn *c) {
-  uv_buf_t last = {LAST_CHUNK, sizeof LAST_CHUNK - 1};
-  bool owed = c->end_owed;
-  c->end_owed = false;
-  if (!owed || http_push(c, &last, 1, on_piece_sent)) http_conn_sent(c);
-}
+static char CHUNK_END[] = "\r\n";
 
 // Whoever writes learns from the return that the client is gone, not from the hook as well.
 static enum http_flow push(struct conn *c, const uv_buf_t *pieces, unsigned count) {
   struct request *r = c->request;
   bool knew = r->public.gone;
   r->public.gone = true;
-  bool whole = http_push(c, pieces, count, on_piece_sent);
+  bool whole = http_push(c, pieces, count);
   if (c->state == CONN_CLOSED) return HTTP_GONE;
   r->public.gone = knew;
   return whole ? HTTP_FLOWS : HTTP_FULL;
@@ -119,7 +92,7 @@ void http_stream_end(struct http_request *public) {
     c->close_after |= r->server->draining;
     c->end_owed = c->chunked;
     c->state = CONN_SENDING;  // with the deadline of `rest`, if there is some
-    if (c->rest == NULL) end_of_sending(c);
+    if (c->rest == NULL) http_finish(c);
   }
   http_request_free(r);
 }
