@@ -174,8 +174,8 @@ static enum err check_sent(struct call *c, struct str key) {
 static enum err check_origin(struct call *c) {
   if (auth_is_own_origin(c) || cors_names(c)) return ERR_OK;
   return fault_set(&c->fault, ERR_FORBIDDEN,
-                   "a page of another origin gets no session by cookie or address; ask through a "
-                   "server of the page's own origin, which sends X-App-Session");
+                   "a page of another origin gets no session by cookie or address: send "
+                   "X-App-Session, and have the setting cors_origins name the page's origin");
 }
 
 static enum err refuse_none(struct call *c) {

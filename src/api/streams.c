@@ -63,10 +63,10 @@ enum err streams_admit(struct streams *all, struct call *c) {
                      all->count);
   size_t most = c->session ? LIMIT_SESSION_STREAMS : settings->each_max;
   if (count_of(all, c) >= most)
-    return fault_set(&c->fault, ERR_TOO_MANY,
-                     "you have %zu streams of events, which is as many as one %s may have; end one "
-                     "of them first",
-                     most, c->session ? "session" : "credential");
+    return fault_set(
+        &c->fault, ERR_TOO_MANY,
+        "streams of events that you have: %zu, as many as one %s; end one of them first", most,
+        c->session ? "session may have" : "credential may have (streams_each_max)");
   c->fault.retry_after_s = 0;
   return ERR_OK;
 }

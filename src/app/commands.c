@@ -47,6 +47,10 @@ static int refuse_word(const char *word) {
     if (!entry->hidden) names[count++] = entry->name;
   const char *nearest = options_nearest(word, names);
   fprintf(stderr, "taskyard: there is no command \"%s\"", word);
+  if (*word == '-') {
+    fprintf(stderr, "; options come behind it: taskyard COMMAND %s …\n", word);
+    return EXIT_USAGE;
+  }
   if (nearest) fprintf(stderr, "; did you mean %s?\n", nearest);
   if (!nearest) fprintf(stderr, "; `taskyard help` lists them all\n");
   return EXIT_USAGE;

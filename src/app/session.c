@@ -45,6 +45,10 @@ static enum err list(struct command *c, struct fault *why) {
   struct str document, name, session;
   TRY(remote_get(c, STR("/api/v1/sessions/stats"), &document, why));
   struct str sessions = reply_raw(document, "sessions");
+  if (str_is_none(sessions) && !str_is_none(reply_raw(document, "session")))
+    return fault_set(why, ERR_FORBIDDEN,
+                     "in a session only its own numbers can be seen; the list is for an admin: ask "
+                     "with --key-file FILE");
   if (str_is_none(sessions)) return remote_refuse_answer(why);
   struct term term = term_of(STDOUT_FILENO);
   struct table table;

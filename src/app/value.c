@@ -479,9 +479,10 @@ static const struct kind {
     [KIND_NETWORKS] = {value_parse_networks, value_show_networks, NULL,
                        "addresses and networks with blanks between",
                        "127.0.0.1 10.0.0.0/8 2001:db8::/32"},
-    [KIND_ORIGINS] = {value_parse_origins, value_show_origins, NULL,
-                      "* or origins of web pages with blanks between, which have no path",
-                      "https://app.example http://localhost:5173"},
+    [KIND_ORIGINS] =
+        {value_parse_origins, value_show_origins, NULL,
+         "* and origins of web pages, blanks between, without a path or a / at the end",
+         "https://app.example http://localhost:5173"},
     [KIND_NAME] = {parse_name, show_text, NULL, "1 to 128 letters, digits or . _ : / -", NULL},
     [KIND_BACKOFF] = {parse_backoff, show_backoff, NULL,
                       "exponential or fixed, a delay, and perhaps max and jitter",

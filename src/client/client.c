@@ -127,7 +127,9 @@ static enum err key_line(const char *name, const char *what, struct str key, cha
   if (str_is_none(key)) return ERR_OK;
   for (size_t i = 0; i < key.len; i++)
     if (key.at[i] <= ' ' || key.at[i] > '~')
-      return fault_set(why, ERR_INVALID, "the %s key holds a blank or a character that no key has",
+      return fault_set(why, ERR_INVALID,
+                       "the %s key holds a blank or a character that no key has; it is printable "
+                       "ASCII without blanks",
                        what);
   struct buf line;
   buf_init(&line, key.len + 64);
