@@ -42,10 +42,22 @@ static bool parse_mark(struct str text, uint32_t epoch, int64_t *mark) {
   return true;
 }
 
+static enum err mark_in_header(struct call *c, struct str *out) {
+  *out = STR_NONE;
+  for (size_t i = 0; i < c->http->header_count; i++) {
+    if (!str_eq_nocase(c->http->headers[i].name, STR("last-event-id"))) continue;
+    if (!str_is_none(*out))
+      return fault_set(&c->fault, ERR_BAD_REQUEST, "Last-Event-ID came twice; send it once");
+    *out = str_trim(c->http->headers[i].value);
+  }
+  return ERR_OK;
+}
+
 // A client that comes back asks with the same URL as before, so the header, which is newer, counts.
 static enum err take_mark(struct call *c, struct stream *s) {
-  struct str text = str_trim(http_header(c->http, STR("last-event-id")));
+  struct str text;
   s->mark = STREAM_MARK_NONE;
+  TRY(mark_in_header(c, &text));
   if (text.len == 0) text = http_query(c->http, STR("lastEventId"), NULL);
   if (str_is_none(text) || parse_mark(text, s->follower->epoch, &s->mark)) return ERR_OK;
   return fault_set(&c->fault, ERR_BAD_REQUEST,

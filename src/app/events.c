@@ -172,6 +172,7 @@ static enum err follow(struct follow *f, struct fault *why) {
     buf_clear(&f->input);
     drop_event(f);
     if (err != ERR_OK) command_complain(&lost);
+    fputs(err == ERR_OK ? "The stream ended; trying again.\n" : "Trying again.\n", stderr);
     pause_ms(f->retry_ms);
   }
 }

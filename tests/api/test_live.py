@@ -153,6 +153,12 @@ def test_a_malformed_mark_is_refused(server, mark):
     assert "Last-Event-ID" in answer["detail"]
 
 
+def test_two_marks_are_refused(server):
+    answer, stream = refused(server, last=3, headers=["Last-Event-ID: 26"])
+    assert (stream.status, answer["code"]) == (400, "bad_request")
+    assert "twice" in answer["detail"]
+
+
 def test_what_is_of_streams_is_refused_in_lists(api):
     for name in ("lastEventId", "progressMs"):
         problem(api.get("/events", params={name: "1"}), 422, "invalid_field", f"?{name}")
