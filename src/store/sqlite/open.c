@@ -74,7 +74,7 @@ enum err sqlite_store_conn(const struct sqlite_store *s, enum conn_kind kind, in
 // A log that a server writes to just now may look damaged, but hardly each time.
 static enum err check_live_wal(const char *path, struct fault *why) {
   enum err err = ERR_STORE_BROKEN;
-  for (int i = 0; i < LIVE_LOOKS && err != ERR_OK; i++) err = sqlite_wal_check(path, false, why);
+  for (int i = 0; i < LIVE_LOOKS && err != ERR_OK; i++) err = sqlite_wal_check(path, why);
   return err;
 }
 
@@ -90,7 +90,7 @@ static enum err open_file(struct sqlite_store *s, const char *path, struct fault
   TRY(sqlite_file_check(s->path, why));
   if (s->settings.read_only) return open_to_read(s, why);
   TRY(sqlite_file_lock(s->path, &s->lock_fd, why));
-  TRY(sqlite_wal_check(s->path, true, why));
+  TRY(sqlite_wal_check(s->path, why));
   TRY(sqlite_file_create(s->path, why));
   return sqlite_store_conn(s, CONN_WRITE, s->settings.cache_kib, &s->conn, why);
 }

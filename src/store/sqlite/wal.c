@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/proof.h"
 #include "store/sqlite/sums.h"
@@ -33,8 +32,6 @@ struct log {
   bool big_endian;
   uint32_t page_bytes;
   uint8_t *frame;  // room for one
-  bool mends;      // may be written to
-  bool flipped;    // one bit is wrong where SQLite stops reading, and stays so
 };
 
 static uint32_t big(const uint8_t *at) {
@@ -64,41 +61,6 @@ static bool is_linked(const struct log *l, struct sum before, const uint8_t *sal
          sum_same(sum_of_frame(l, before), sum_at(l->frame + 16));
 }
 
-static bool is_of_earlier_time(const struct log *l, const uint8_t *salts) {
-  const uint8_t *own = l->frame + 8;
-  return __builtin_popcount(big(own) ^ big(salts)) +
-             __builtin_popcount(big(own + 4) ^ big(salts + 4)) >
-         1;
-}
-
-// The place of the one bit that keeps a frame from going with the one before it. The sums run in 32
-// bits, so for the highest bits of a word several places would do; then none is told.
-static bool find_wrong_bit(struct log *l, struct sum before, const uint8_t *salts, size_t *place) {
-  size_t found = 0, bits = 8 * (FRAME_BYTES + (size_t)l->page_bytes);
-  if (is_of_earlier_time(l, salts)) return false;
-  for (size_t i = 0; i < bits && found < 2; i++) {
-    uint8_t *byte = &l->frame[i / 8], bit = (uint8_t)(1 << i % 8);
-    *byte ^= bit;
-    if (is_linked(l, before, salts) && ++found == 1) *place = i;
-    *byte ^= bit;
-  }
-  return found == 1;
-}
-
-// The frame that was read last. False: it is as it was.
-static bool mend(struct log *l, struct sum before, const uint8_t *salts) {
-  size_t place = 0;
-  if (!find_wrong_bit(l, before, salts, &place)) return false;
-  size_t at = place / 8;
-  l->frame[at] ^= (uint8_t)(1 << place % 8);
-  off_t frame = lseek(l->fd, 0, SEEK_CUR) - (off_t)(FRAME_BYTES + l->page_bytes);
-  l->flipped = !l->mends || pwrite(l->fd, &l->frame[at], 1, frame + (off_t)at) != 1;
-  if (l->flipped) return false;
-  log_event(LOG_WARN, "one bit of the write-ahead log was wrong, and was set right",
-            LOG_I64("byte", frame + (int64_t)at));
-  return true;
-}
-
 static bool is_commit(const struct log *l) { return big(l->frame + 4) != 0; }
 
 // How many commits follow each other behind the place where SQLite stops reading. What an earlier
@@ -111,7 +73,7 @@ static int64_t commits_behind(struct log *l, const uint8_t *head, bool whole) {
   bool stopped = !whole;
   for (bool first = true; read_frame(l); first = false) {
     if (first && !whole) memcpy(salts, l->frame + 8, sizeof salts);
-    bool linked = is_linked(l, before, salts) || (!stopped && mend(l, before, salts));
+    bool linked = is_linked(l, before, salts);
     stopped |= !linked;
     run = linked ? run + (stopped && is_commit(l)) : 0;
     if (run > longest) longest = run;
@@ -142,17 +104,14 @@ static enum err check(struct log *l, const char *path, struct fault *why) {
   int64_t commits = commits_behind(l, head, whole);
   mem_free(l->frame);
   // Frames are written only when the head is on disk.
-  if (l->flipped)
-    return fault_set(why, ERR_STORE_BROKEN,
-                     "one bit of %s-wal is wrong; start the server, which sets it right", path);
   return commits > (whole ? COMMITS_UNSYNCED : 0) ? refuse(path, commits, why) : ERR_OK;
 }
 
-enum err sqlite_wal_check(const char *path, bool mends, struct fault *why) {
+enum err sqlite_wal_check(const char *path, struct fault *why) {
   char name[PATH_MAX];
   if (proof_word(PROOF_wal_unchecked)) return ERR_OK;
   snprintf(name, sizeof name, "%s-wal", path);
-  struct log l = {.fd = open(name, (mends ? O_RDWR : O_RDONLY) | O_CLOEXEC), .mends = mends};
+  struct log l = {.fd = open(name, O_RDONLY | O_CLOEXEC)};
   if (l.fd < 0) return ERR_OK;  // SQLite says what is wrong, if anything is
   enum err err = check(&l, path, why);
   close(l.fd);
