@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lib.client import Api  # noqa: E402
 from lib.cluster import Cluster, take_seed  # noqa: E402
 from lib.postgres import Postgres  # noqa: E402
 
@@ -67,3 +68,13 @@ def make_cluster(tmp_path, seed):
 def cluster(make_cluster, postgres, database):
     """Three nodes on a fresh database."""
     return make_cluster(postgres.make_database(database))
+
+
+@pytest.fixture
+def apis(cluster):
+    """A client of each node, all with the same type."""
+    first = Api(cluster.nodes[0])
+    made = [first] + [Api(node, type_name=first.type) for node in cluster.nodes[1:]]
+    yield made
+    for one in made:
+        one.close()

@@ -5,8 +5,6 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
 from lib.client import Api
 from lib.live import Stream
 from lib.postgres import until
@@ -15,15 +13,6 @@ PASSED_ON_S = 1.0
 IDLE_SHARE = 0.1  # of one core, for a node with a stream and nothing else to do
 BEATS = 12
 ADMIN_KEY = "an admin's key of a test"
-
-
-@pytest.fixture
-def apis(cluster):
-    first = Api(cluster.nodes[0])
-    made = [first] + [Api(node, type_name=first.type) for node in cluster.nodes[1:]]
-    yield made
-    for one in made:
-        one.close()
 
 
 def test_a_stream_tells_what_happens_at_other_nodes_soon_and_in_order(cluster, apis):

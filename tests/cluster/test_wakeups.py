@@ -15,16 +15,6 @@ ADMIN_KEY = "an admin's key of a test"
 
 
 @pytest.fixture
-def apis(cluster):
-    """A client of each node, all with the same type."""
-    first = Api(cluster.nodes[0])
-    made = [first] + [Api(node, type_name=first.type) for node in cluster.nodes[1:]]
-    yield made
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
 def parallel():
     """parallel(call, …).result()"""
     with ThreadPoolExecutor(8) as pool:

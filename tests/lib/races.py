@@ -335,7 +335,7 @@ def until_answered(line, body, key):
         if status != 409:
             return status, answer
         assert answer["code"] == "in_progress", answer
-        time.sleep(0.005)
+        time.sleep(0.005)  # the answer that the first one gets is told to nobody else
 
 
 def storms(yard, keys, clients=12):
