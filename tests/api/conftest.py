@@ -99,6 +99,15 @@ def session_server(tmp_path_factory, store):
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def keyless(tmp_path_factory, store):
+    """The same without an API key, so that there is a local user. Nobody makes one there."""
+    running = Server(tmp_path_factory.mktemp("keyless"), store=store,
+                     **with_sessions(key=None)).start()
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def make_session(session_server):
     """make_session(KEY, server=…): one more session; all have what the test calls them by."""

@@ -6,18 +6,10 @@ import subprocess
 import pytest
 
 from lib.client import Api, fresh_name
-from lib.server import ADMIN, BINARY, Server, clean_environment
-from lib.sessions import Session, claim, with_sessions
+from lib.server import ADMIN, BINARY, clean_environment
+from lib.sessions import Session, claim
 
 DONE, FAILURE, USAGE, NOT_AUTHORISED = 0, 1, 64, 77
-
-
-@pytest.fixture(scope="module")
-def keyless(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("keyless"), store=store,
-                     **with_sessions(key=None)).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -4,22 +4,13 @@ import pytest
 
 from lib.client import fresh_name, problem
 from lib.rawhttp import exchange, request_bytes
-from lib.server import ADMIN, Server
-from lib.sessions import claim, says_so, with_sessions
+from lib.server import ADMIN
+from lib.sessions import claim, says_so
 
 GOOD = ["a", "A" * 128, "0", "a.b_c~d-e", "~", "default", "ip", "IP_x", "admin", "null", "..",
         "s1.0"]
 BAD = ["a" * 129, "a" * 4000, "a b", "a/b", "a,b", "a;b", "a=b", 'a"b', "a%41", "a\tb", "a:b",
        "a@b", "<a>", "a'b", "a\\b", "a+b", "é", "stats"]
-
-
-@pytest.fixture(scope="module")
-def keyless(tmp_path_factory, store):
-    """Without an API key, so that there is a local user."""
-    running = Server(tmp_path_factory.mktemp("keyless"), store=store,
-                     **with_sessions(key=None)).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture
