@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/id.h"
+#include "base/nearest.h"
 #include "model/limits.h"
 
 // --- pointers ------------------------------------------------------------------------------------
@@ -281,24 +282,16 @@ static enum err decode_member(struct decoding *d, const struct field *f, struct 
   return f->kind == FIELD_TAGS ? take_tags(d, f, value) : ERR_OK;
 }
 
-// The field that was probably meant: at most two letters away, and sharing some.
-static const char *nearest(struct fields fields, struct str key) {
-  const char *best = NULL;
-  size_t distance = key.len < 3 ? key.len : 3;
-  for (size_t i = 0; i < fields.count; i++) {
-    size_t d = str_distance(key, str_of(fields.at[i].name));
-    if (d >= distance) continue;
-    distance = d;
-    best = fields.at[i].name;
-  }
-  return best;
-}
-
 static enum err unknown(struct decoding *d, struct str key) {
-  const char *near = nearest(d->fields, key);
-  const char *sentence = "is not a field of this request";
-  if (near) sentence = arena_printf(d->arena, "%s; did you mean %s?", sentence, near).at;
-  return wrong(d, d->where, key, sentence);
+  struct str names[FIELDS_MAX];
+  for (size_t i = 0; i < d->fields.count; i++) names[i] = str_of(d->fields.at[i].name);
+  struct buf sentence;
+  buf_init(&sentence, FAULT_DETAIL_BYTES);
+  BUF_LIT(&sentence, "is not a field of this request");
+  nearest_tell(key, names, d->fields.count, &sentence);
+  enum err err = wrong(d, d->where, key, arena_cstr(d->arena, buf_str(&sentence)));
+  buf_fini(&sentence);
+  return err;
 }
 
 static enum err check_required(struct decoding *d) {
@@ -321,7 +314,7 @@ static enum err not_object(struct arena *a, const struct where *where, struct fa
 enum err decode_object(struct arena *a, struct str json, struct fields fields,
                        const struct where *where, void *out, uint64_t *seen, uint64_t *nulls,
                        struct fault *why) {
-  assert(fields.count <= 64);
+  assert(fields.count <= FIELDS_MAX);
   if (json_kind(json) != JSON_OBJECT) return not_object(a, where, why);
   struct decoding d = {.arena = a, .fields = fields, .where = where, .out = out, .why = why};
   enum err err = ERR_OK;

@@ -44,6 +44,8 @@ struct field {
   const char *meaning;
 };
 
+enum { FIELDS_MAX = 64 };  // of one table: a bit for each
+
 struct fields {
   const struct field *at;
   size_t count;

@@ -1,5 +1,8 @@
 // request.c: reading a request: its body by table, its query parameters, its preferences.
 #include "api/call.h"
+#include "base/nearest.h"
+
+enum { PARAMETERS_MAX = 64 };  // of one route: a bit for each
 
 // --- body ----------------------------------------------------------------------------------------
 
@@ -103,6 +106,19 @@ static uint64_t known_bit(struct str name, const char *query) {
   return 0;
 }
 
+static enum err refuse_unknown(struct call *c, struct str name, const char *shown) {
+  struct str names[PARAMETERS_MAX], left = str_of(c->entry.query);
+  size_t count = 0;
+  while (left.len && count < PARAMETERS_MAX) names[count++] = str_cut(&left, ' ');
+  struct buf sentence;
+  buf_init(&sentence, FAULT_DETAIL_BYTES);
+  BUF_LIT(&sentence, "is not a parameter of this route");
+  nearest_tell(name, names, count, &sentence);
+  enum err err = call_query_fault(c, shown, arena_cstr(c->arena, buf_str(&sentence)));
+  buf_fini(&sentence);
+  return err;
+}
+
 enum err call_query_known(struct call *c) {
   struct str cursor = c->http->query, name, value;
   bool bad = false;
@@ -116,7 +132,7 @@ enum err call_query_known(struct call *c) {
     const char *shown =
         arena_printf(c->arena, "%.*s", (int)(name.len > 40 ? 40 : name.len), name.at).at;
     if (!bit)
-      err = call_query_fault(c, shown, "is not a parameter of this route");
+      err = refuse_unknown(c, name, shown);
     else if (seen & bit)
       err = call_query_fault(c, shown, "is one too many: one of its kind is taken");
     seen |= bit;

@@ -104,14 +104,21 @@ static void what_a_route_does_not_name_is_refused(void **state) {
   ask("limit=1&tag.x=2&force=true");
   assert_int_equal(call_query_known(&call), ERR_OK);
   ask("limi=1");
-  assert_fault(call_query_known(&call), "?limi", "limi is not a parameter of this route");
+  assert_fault(call_query_known(&call), "?limi",
+               "limi is not a parameter of this route; did you mean limit?");
+  ask("tag=1");
+  assert_fault(call_query_known(&call), "?tag",
+               "tag is not a parameter of this route; did you mean tag.*?");
   ask("limit&x%2Fy=1");
-  assert_fault(call_query_known(&call), "?x/y", "x/y is not a parameter of this route");
+  assert_fault(call_query_known(&call), "?x/y",
+               "x/y is not a parameter of this route; known are limit, tag.*, force, name, waitMs");
   ask("=1");
-  assert_fault(call_query_known(&call), "?", " is not a parameter of this route");
+  assert_fault(call_query_known(&call), "?",
+               " is not a parameter of this route; known are limit, tag.*, force, name, waitMs");
   call.entry.query = "";
   ask("limit=1");
-  assert_fault(call_query_known(&call), "?limit", "limit is not a parameter of this route");
+  assert_fault(call_query_known(&call), "?limit",
+               "limit is not a parameter of this route, and none is known");
   ask("=1");
   assert_int_equal(call_query_known(&call), ERR_INVALID);
   request.query = STR_NONE;

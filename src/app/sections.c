@@ -2,7 +2,7 @@
 #include "app/sections.h"
 
 #include "app/value.h"
-#include "base/options.h"
+#include "base/nearest.h"
 #include "model/limits.h"
 
 #define OWNER_TYPE struct type
@@ -100,14 +100,17 @@ static enum err refuse_unknown(const struct sections *s, struct str key, const c
   for (size_t i = 0; i < LATER_COUNT; i++)
     if (LATER_KEYS[i].section == s->kind && str_eq(key, str_of(LATER_KEYS[i].name)))
       return fault_set(why, ERR_INVALID, "%s: %.*s comes in a later version", where, STR_FMT(key));
-  const char *names[KEY_COUNT + 1] = {0};
+  struct str names[KEY_COUNT];
   size_t count = 0;
   for (size_t i = 0; i < KEY_COUNT; i++)
-    if (SECTION_KEYS[i].section == s->kind) names[count++] = SECTION_KEYS[i].name;
-  const char *nearest = options_nearest(key.at, names);
-  return fault_set(why, ERR_INVALID, "%s: [%s] has no key %.*s%s%s%s", where, section_word(s->kind),
-                   STR_FMT(key), nearest ? "; did you mean " : "", nearest ? nearest : "",
-                   nearest ? "?" : "");
+    if (SECTION_KEYS[i].section == s->kind) names[count++] = str_of(SECTION_KEYS[i].name);
+  struct buf hint;
+  buf_init(&hint, FAULT_DETAIL_BYTES);
+  nearest_tell(key, names, count, &hint);
+  fault_set(why, ERR_INVALID, "%s: [%s] has no key %.*s%.*s", where, section_word(s->kind),
+            STR_FMT(key), STR_FMT(buf_str(&hint)));
+  buf_fini(&hint);
+  return ERR_INVALID;
 }
 
 static const struct section_key *find_key(enum section_kind section, struct str key) {

@@ -102,6 +102,8 @@ static void an_unknown_key_of_a_section_is_refused(void **state) {
   (void)state;
   write_file("[type a]\nmax_attemps = 3\n");
   assert_refused(":2: [type] has no key max_attemps; did you mean max_attempts?");
+  write_file("[queue a]\nspeed = 3\n");
+  assert_refused(":2: [queue] has no key speed; the only one is paused");
 }
 
 static void keys_of_later_versions_are_refused_as_such(void **state) {

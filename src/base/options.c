@@ -1,6 +1,7 @@
 // options.c: reads a command line by a table, and prints the help from the same table.
 #include "base/options.h"
 
+#include "base/nearest.h"
 #include "base/utf8.h"
 
 #include <assert.h>
@@ -39,29 +40,10 @@ static const struct option_spec *find_letter(const struct option_command *comman
   return NULL;
 }
 
-struct nearest {
-  struct str word;
-  const char *name;
-  size_t distance;
-};
-
-// A third of the word may be wrong, but one letter always; past that it is a guess, not help.
-static struct nearest nearest_begin(struct str word) {
-  return (struct nearest){word, NULL, word.len / 3 + 2};
-}
-
-static void nearest_try(struct nearest *n, const char *name) {
-  bool begun = n->word.len > 1 && str_starts(str_of(name), n->word);
-  size_t distance = begun ? 1 : str_distance(n->word, str_of(name));
-  if (distance >= n->distance || distance >= n->word.len) return;
-  n->name = name;
-  n->distance = distance;
-}
-
 const char *options_nearest(const char *word, const char *const *names) {
   struct nearest n = nearest_begin(str_of(word));
-  for (; *names; names++) nearest_try(&n, *names);
-  return n.name;
+  for (; *names; names++) nearest_try(&n, str_of(*names));
+  return n.name.at;  // a name of the list, and so ended by a NUL
 }
 
 // A command line that is being read.
@@ -74,10 +56,11 @@ struct reader {
 
 static enum err unknown_name(const struct reader *r, struct str name) {
   struct nearest n = nearest_begin(name);
-  EACH_OPTION(r->command, spec) { nearest_try(&n, spec->name); }
-  if (!n.name) return fault_set(r->why, ERR_INVALID, "unknown option --%.*s", STR_FMT(name));
-  return fault_set(r->why, ERR_INVALID, "unknown option --%.*s; did you mean --%s?", STR_FMT(name),
-                   n.name);
+  EACH_OPTION(r->command, spec) { nearest_try(&n, str_of(spec->name)); }
+  if (str_is_none(n.name))
+    return fault_set(r->why, ERR_INVALID, "unknown option --%.*s", STR_FMT(name));
+  return fault_set(r->why, ERR_INVALID, "unknown option --%.*s; did you mean --%.*s?",
+                   STR_FMT(name), STR_FMT(n.name));
 }
 
 static enum err unknown_letter(const struct reader *r, const char *text) {
