@@ -149,6 +149,8 @@ MUST_USE enum err call_query_int(struct call *c, const char *name, int64_t min, 
                                  int64_t *out);
 MUST_USE enum err call_query_bool(struct call *c, const char *name, bool *out);
 MUST_USE enum err call_query_text(struct call *c, const char *name, size_t max, struct str *out);
+MUST_USE enum err call_query_name(struct call *c, const char *name, struct str *out);
+MUST_USE enum err call_query_id(struct call *c, const char *name, struct id *out);  // of a task
 MUST_USE enum err call_query_known(
     struct call *c);  // refuses what the route does not name, and repeats
 MUST_USE enum err call_query_fault(struct call *c, const char *name, const char *sentence);

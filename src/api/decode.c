@@ -106,8 +106,7 @@ static const char *take_text(struct arena *a, const struct field *f, struct str 
   bool nul = false;
   struct str text = json_string(a, value, &nul);
   if (nul) return "must not contain U+0000";
-  if (f->kind == FIELD_NAME && !name_is_good(text))
-    return "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -";
+  if (f->kind == FIELD_NAME && !name_is_good(text)) return "must be " NAME_RULE;
   if (f->kind == FIELD_TEXT && (int64_t)text.len < f->min) return "must not be empty";
   if (f->kind == FIELD_TEXT && (int64_t)text.len > f->max)
     return arena_printf(a, "must have at most %lld bytes", (long long)f->max).at;

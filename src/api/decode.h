@@ -69,6 +69,7 @@ MUST_USE enum err decode_object(struct arena *a, struct str json, struct fields 
                                 const struct where *where, void *out, uint64_t *seen,
                                 uint64_t *nulls, struct fault *why);
 
+#define NAME_RULE "1 to 128 characters of A-Z a-z 0-9 . _ : / -"
 bool name_is_good(struct str name);
 bool hex_parse(struct str text, uint64_t *out);  // 16 lower-case hexadecimal digits
 

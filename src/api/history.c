@@ -109,18 +109,20 @@ enum err task_events(struct call *c) {
   return call_query(c, run_events, render_events);
 }
 
+enum err events_take_filter(struct call *c, struct event_filter *filter, struct str *project) {
+  TRY(call_query_id(c, "taskId", &filter->task));
+  TRY(call_query_name(c, "type", &filter->type));
+  TRY(call_query_name(c, "queue", &filter->queue));
+  return call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, project);
+}
+
 enum err event_list(struct call *c) {
   struct history_call *h;
-  struct str id = STR_NONE, project = STR_NONE;
+  struct str project = STR_NONE;
   if (stream_is_wanted(c)) return stream_open(c);
   TRY(refuse_of_streams(c));
   TRY(start(c, &h));
-  TRY(call_query_text(c, "type", LIMIT_NAME_BYTES, &h->filter.type));
-  TRY(call_query_text(c, "queue", LIMIT_NAME_BYTES, &h->filter.queue));
-  TRY(call_query_text(c, "taskId", 64, &id));
-  if (!str_is_none(id) && !id_parse(id, &h->filter.task))
-    return call_query_fault(c, "taskId", "must be a task's id");
-  TRY(call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &project));
+  TRY(events_take_filter(c, &h->filter, &project));
   if (str_is_none(project)) return call_query(c, run_events, render_events);
   h->project = project_mark(project);
   return call_query(c, run_project_events, render_events);

@@ -76,14 +76,13 @@ static uint64_t filter_fingerprint(struct call *c) {
 
 static enum err take_names(struct call *c, const char *param, const struct str **out,
                            size_t *count) {
-  struct str all = STR_NONE;
-  TRY(call_query_text(c, param, 4096, &all));
+  struct str all = http_query(c->http, str_of(param), NULL);
   struct str *names = ARENA_ARRAY(c->arena, struct str, LIMIT_FILTER_NAMES);
   *out = names;
   while (!str_is_none(all)) {
     struct str name = str_cut(&all, ',');
     if (!name_is_good(name))
-      return call_query_fault(c, param, "must be names of A-Z a-z 0-9 . _ : / -");
+      return call_query_fault(c, param, "must be " NAME_RULE ", or several with commas between");
     if (*count == LIMIT_FILTER_NAMES)
       return call_query_fault(c, param, "must have at most 32 names");
     names[(*count)++] = name;
@@ -101,8 +100,7 @@ static unsigned word_statuses(const struct call *c, struct str word) {
 }
 
 static enum err take_statuses(struct call *c, unsigned *out) {
-  struct str all = STR_NONE;
-  TRY(call_query_text(c, "status", 200, &all));
+  struct str all = http_query(c->http, STR("status"), NULL);
   if (str_eq(all, STR("all"))) return ERR_OK;
   while (!str_is_none(all)) {
     unsigned bits = word_statuses(c, str_cut(&all, ','));
@@ -163,8 +161,7 @@ static enum err take_tag(struct call *c, struct task_filter *f) {
 }
 
 static enum err take_include(struct call *c, unsigned *parts) {
-  struct str all = STR_NONE;
-  TRY(call_query_text(c, "include", 100, &all));
+  struct str all = http_query(c->http, STR("include"), NULL);
   while (!str_is_none(all)) {
     struct str word = str_cut(&all, ',');
     if (str_eq(word, STR("payload")))

@@ -68,10 +68,23 @@ enum err call_query_text(struct call *c, const char *name, size_t max, struct st
   return ERR_OK;
 }
 
+enum err call_query_name(struct call *c, const char *name, struct str *out) {
+  struct str value = http_query(c->http, str_of(name), NULL);
+  if (str_is_none(value)) return ERR_OK;
+  if (!name_is_good(value)) return call_query_fault(c, name, "must be " NAME_RULE);
+  *out = value;
+  return ERR_OK;
+}
+
+enum err call_query_id(struct call *c, const char *name, struct id *out) {
+  struct str value = http_query(c->http, str_of(name), NULL);
+  if (str_is_none(value) || id_parse(value, out)) return ERR_OK;
+  return call_query_fault(c, name, "must be a task's id");
+}
+
 enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out) {
-  struct str text = STR_NONE;
+  struct str text = http_query(c->http, str_of(name), NULL);
   int64_t value;
-  TRY(call_query_text(c, name, 32, &text));
   if (str_is_none(text)) return ERR_OK;
   if (!str_to_i64(text, &value)) return call_query_fault(c, name, "must be an integer");
   if (value < min || value > max) {
@@ -84,8 +97,7 @@ enum err call_query_int(struct call *c, const char *name, int64_t min, int64_t m
 }
 
 enum err call_query_bool(struct call *c, const char *name, bool *out) {
-  struct str text = STR_NONE;
-  TRY(call_query_text(c, name, 8, &text));
+  struct str text = http_query(c->http, str_of(name), NULL);
   if (str_is_none(text)) return ERR_OK;
   bool yes = str_eq(text, STR("true")) || str_eq(text, STR("1"));
   if (!yes && !str_eq(text, STR("false")) && !str_eq(text, STR("0")))

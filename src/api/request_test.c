@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -159,6 +160,44 @@ static void a_text_has_bounds(void **state) {
   assert_int_equal(call_query_text(&call, "name", 3, &text), ERR_INVALID);
 }
 
+static void a_name_has_the_rule_of_names(void **state) {
+  (void)state;
+  static const char rule[] = "name must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -";
+  struct str name = STR("default");
+  char longest[200];
+  ask("x=1");
+  assert_int_equal(call_query_name(&call, "name", &name), ERR_OK);
+  assert_true(str_eq(name, STR("default")));
+  snprintf(longest, sizeof longest, "name=%0128d", 0);
+  ask(longest);
+  assert_int_equal(call_query_name(&call, "name", &name), ERR_OK);
+  assert_int_equal(name.len, LIMIT_NAME_BYTES);
+  snprintf(longest, sizeof longest, "name=%0129d", 0);
+  ask(longest);
+  assert_fault(call_query_name(&call, "name", &name), "?name", rule);
+  ask("name=a%20b");
+  assert_fault(call_query_name(&call, "name", &name), "?name", rule);
+  ask("name=");
+  assert_fault(call_query_name(&call, "name", &name), "?name", rule);
+}
+
+static void an_id_is_that_of_a_task(void **state) {
+  (void)state;
+  struct id id = {0};
+  ask("x=1");
+  assert_int_equal(call_query_id(&call, "task", &id), ERR_OK);
+  assert_true(id_is_none(id));
+  ask("task=0198f3a2-5b7c-7e21-9a53-3f0d2c1b4a59");
+  assert_int_equal(call_query_id(&call, "task", &id), ERR_OK);
+  assert_false(id_is_none(id));
+  static const char *const bad[] = {"task=", "task=x",
+                                    "task=0198f3a2-5b7c-7e21-9a53-3f0d2c1b4a590"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    ask(bad[i]);
+    assert_fault(call_query_id(&call, "task", &id), "?task", "task must be a task's id");
+  }
+}
+
 static void an_integer_has_bounds(void **state) {
   (void)state;
   int64_t value = 50;
@@ -172,6 +211,8 @@ static void an_integer_has_bounds(void **state) {
   assert_fault(call_query_int(&call, "limit", 1, 10, &value), "?limit",
                "limit must be from 1 to 10");
   ask("limit=1e1");
+  assert_fault(call_query_int(&call, "limit", 1, 10, &value), "?limit", "limit must be an integer");
+  ask("limit=");
   assert_fault(call_query_int(&call, "limit", 1, 10, &value), "?limit", "limit must be an integer");
   ask("limit=99999999999999999999");
   assert_int_equal(call_query_int(&call, "limit", 1, 10, &value), ERR_INVALID);
@@ -187,6 +228,8 @@ static void a_truth_has_two_spellings(void **state) {
   ask("force=false");
   assert_int_equal(call_query_bool(&call, "force", &value), ERR_OK);
   assert_false(value);
+  ask("force=");
+  assert_fault(call_query_bool(&call, "force", &value), "?force", "force must be true or false");
   ask("force=yes");
   assert_fault(call_query_bool(&call, "force", &value), "?force", "force must be true or false");
 }
@@ -307,6 +350,8 @@ int main(void) {
       REQUEST_TEST(a_parameter_comes_once),
       REQUEST_TEST(a_query_that_is_no_text_is_not_understood),
       REQUEST_TEST(a_text_has_bounds),
+      REQUEST_TEST(a_name_has_the_rule_of_names),
+      REQUEST_TEST(an_id_is_that_of_a_task),
       REQUEST_TEST(an_integer_has_bounds),
       REQUEST_TEST(a_truth_has_two_spellings),
       REQUEST_TEST(a_minimal_answer_is_preferred_in_any_spelling),

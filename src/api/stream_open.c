@@ -65,20 +65,12 @@ static enum err take_mark(struct call *c, struct stream *s) {
                    "was sent, or a number that a list gave as nextAfter");
 }
 
-static enum err take_text(struct call *c, struct stream *s, const char *name, size_t max,
-                          struct str *out) {
-  struct str text = STR_NONE;
-  TRY(call_query_text(c, name, max, &text));
-  *out = arena_dup(&s->arena, text);
-  return ERR_OK;
-}
-
-static enum err take_task(struct call *c, struct stream *s) {
-  struct str id = STR_NONE;
+// The stream may be read for when the request is gone.
+static enum err take_filter(struct call *c, struct stream *s, struct str *project) {
   s->filter.task = c->id;
-  TRY(call_query_text(c, "taskId", 64, &id));
-  if (!str_is_none(id) && !id_parse(id, &s->filter.task))
-    return call_query_fault(c, "taskId", "must be a task's id");
+  TRY(events_take_filter(c, &s->filter, project));
+  s->filter.type = arena_dup(&s->arena, s->filter.type);
+  s->filter.queue = arena_dup(&s->arena, s->filter.queue);
   return ERR_OK;
 }
 
@@ -95,10 +87,7 @@ static enum err read_request(struct call *c, struct stream *s) {
   struct str project = STR_NONE;
   s->progress_ms = LIMIT_STREAM_PROGRESS_DEFAULT_MS;
   TRY(refuse_paging(c));
-  TRY(take_task(c, s));
-  TRY(take_text(c, s, "type", LIMIT_NAME_BYTES, &s->filter.type));
-  TRY(take_text(c, s, "queue", LIMIT_NAME_BYTES, &s->filter.queue));
-  TRY(take_text(c, s, "projectId", LIMIT_REFERENCE_BYTES, &project));
+  TRY(take_filter(c, s, &project));
   TRY(call_query_int(c, "progressMs", 0, LIMIT_STREAM_PROGRESS_MS, &s->progress_ms));
   TRY(take_mark(c, s));
   if (str_is_none(project)) return ERR_OK;

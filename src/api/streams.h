@@ -154,6 +154,12 @@ MUST_USE enum err projects_of(const struct event_page *page, int64_t tenant,
                               struct fault *why);
 uint64_t project_mark(struct str project);
 
+// --- history.c: lists of the same ----------------------------------------------------------------
+
+// What a query narrows events by, list or stream. The texts are the request's.
+MUST_USE enum err events_take_filter(struct call *c, struct event_filter *filter,
+                                     struct str *project);
+
 // --- stream.c: one of them -----------------------------------------------------------------------
 
 void stream_pump(struct stream *s, int64_t now_us);  // sends what there is; may free it

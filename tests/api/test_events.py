@@ -139,6 +139,15 @@ def test_a_bad_query_of_events_and_logs_is_pointed_at(api, params, pointer):
         problem(api.get(path, params=params), 422, "invalid_field", pointer)
 
 
+@pytest.mark.parametrize("name", ["type", "queue"])
+@pytest.mark.parametrize("value", ["a b", "", "n" * 129, "\u00e9", "a,"])
+def test_a_name_is_refused_alike_by_lists_of_tasks_and_of_events(api, name, value):
+    rule = f"{name} must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -"
+    for path in ("/tasks", "/tasks/pending", "/events"):
+        answer = api.get(path, params={name: value})
+        assert problem(answer, 422, "invalid_field", f"?{name}")["detail"].startswith(rule)
+
+
 # --- logs -----------------------------------------------------------------------------------------
 
 def test_log_lines_are_appended_and_read_in_order(api):

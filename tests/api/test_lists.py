@@ -265,3 +265,9 @@ def test_a_bad_query_is_pointed_at(api, params, pointer):
     problem(api.get("/tasks", params=params), 422, "invalid_field", pointer)
 
 
+def test_a_filter_takes_32_names_as_long_as_names_can_be(api):
+    names = [f"{n:02}".ljust(128, "x") for n in range(33)]
+    for param in ("type", "queue"):
+        api.expect(api.get("/tasks", params={param: ",".join(names[:32])}))
+        answer = api.get("/tasks", params={param: ",".join(names)})
+        assert "at most 32" in problem(answer, 422, "invalid_field", f"?{param}")["detail"]

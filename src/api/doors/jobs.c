@@ -218,8 +218,7 @@ static int render_list(struct call *c, struct buf *b) {
 }
 
 static enum err take_status(struct call *c, unsigned *out) {
-  struct str word = STR_NONE;
-  TRY(call_query_text(c, "status", LIMIT_NAME_BYTES, &word));
+  struct str word = http_query(c->http, STR("status"), NULL);
   if (str_is_none(word)) return ERR_OK;
   *out = door_statuses(DIALECT_JOBS, word);
   if (*out) return ERR_OK;
