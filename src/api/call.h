@@ -153,6 +153,11 @@ MUST_USE enum err call_query_name(struct call *c, const char *name, struct str *
 MUST_USE enum err call_query_id(struct call *c, const char *name, struct id *out);  // of a task
 MUST_USE enum err call_query_known(
     struct call *c);  // refuses what the route does not name, and repeats
+// Keeps the first error and goes on, so that all parameters that are wrong are named, as are the
+// members of a body. Only for errors of call_query_…, which add to the same fault.
+static inline void call_also(enum err *first, enum err next) {
+  if (*first == ERR_OK) *first = next;
+}
 MUST_USE enum err call_query_fault(struct call *c, const char *name, const char *sentence);
 MUST_USE enum err call_wait(struct call *c, int64_t *wait_ms);  // ?waitMs= or Prefer: wait=seconds
 int64_t call_if_match(const struct call *c);  // ABSENT: any will do; -1: none will

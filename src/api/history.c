@@ -13,19 +13,20 @@ struct history_call {
 // What only streams know.
 static enum err refuse_of_streams(struct call *c) {
   static const char *const NAMES[] = {"lastEventId", "progressMs"};
+  enum err err = ERR_OK;
   for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
     if (!str_is_none(http_query(c->http, str_of(NAMES[i]), NULL)))
-      return call_query_fault(c, NAMES[i], "is for streams: send Accept: text/event-stream");
-  return ERR_OK;
+      err = call_query_fault(c, NAMES[i], "is for streams: send Accept: text/event-stream");
+  return err;
 }
 
 static enum err take_paging(struct call *c, struct history_call *h) {
   int64_t limit = LIMIT_PAGE_DEFAULT;
-  TRY(call_query_int(c, "after", 0, INT64_MAX >> 1, &h->filter.after));
-  TRY(call_query_int(c, "limit", 1, LIMIT_PAGE_ITEMS, &limit));
+  enum err err = call_query_int(c, "after", 0, INT64_MAX >> 1, &h->filter.after);
+  call_also(&err, call_query_int(c, "limit", 1, LIMIT_PAGE_ITEMS, &limit));
   h->filter.limit = (size_t)limit;
   h->filter.tenant = c->who.tenant;
-  return ERR_OK;
+  return err;
 }
 
 static enum err start(struct call *c, struct history_call **out) {
@@ -103,26 +104,29 @@ static int render_events(struct call *c, struct buf *b) {
 enum err task_events(struct call *c) {
   struct history_call *h;
   if (stream_is_wanted(c)) return stream_open(c);
-  TRY(refuse_of_streams(c));
-  TRY(start(c, &h));
+  enum err err = refuse_of_streams(c);
+  call_also(&err, start(c, &h));
+  TRY(err);
   h->filter.task = c->id;
   return call_query(c, run_events, render_events);
 }
 
 enum err events_take_filter(struct call *c, struct event_filter *filter, struct str *project) {
-  TRY(call_query_id(c, "taskId", &filter->task));
-  TRY(call_query_name(c, "type", &filter->type));
-  TRY(call_query_name(c, "queue", &filter->queue));
-  return call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, project);
+  enum err err = call_query_id(c, "taskId", &filter->task);
+  call_also(&err, call_query_name(c, "type", &filter->type));
+  call_also(&err, call_query_name(c, "queue", &filter->queue));
+  call_also(&err, call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, project));
+  return err;
 }
 
 enum err event_list(struct call *c) {
   struct history_call *h;
   struct str project = STR_NONE;
   if (stream_is_wanted(c)) return stream_open(c);
-  TRY(refuse_of_streams(c));
-  TRY(start(c, &h));
-  TRY(events_take_filter(c, &h->filter, &project));
+  enum err err = refuse_of_streams(c);
+  call_also(&err, start(c, &h));
+  call_also(&err, events_take_filter(c, &h->filter, &project));
+  TRY(err);
   if (str_is_none(project)) return call_query(c, run_events, render_events);
   h->project = project_mark(project);
   return call_query(c, run_project_events, render_events);

@@ -136,15 +136,15 @@ static enum err take_types(struct call *c, struct task_filter *f) {
 // What the clients of the task repository service narrow a list by.
 static enum err take_repository(struct call *c, struct task_filter *f) {
   struct str service = STR_NONE;
-  TRY(exclude(c, "tenant_id", "projectId"));
-  TRY(call_query_text(c, "tenant_id", LIMIT_REFERENCE_BYTES, &f->project));
-  TRY(call_query_text(c, "service_tag", LIMIT_REFERENCE_BYTES, &service));
-  if (str_is_none(service)) return ERR_OK;
+  enum err err = exclude(c, "tenant_id", "projectId");
+  call_also(&err, call_query_text(c, "tenant_id", LIMIT_REFERENCE_BYTES, &f->project));
+  call_also(&err, call_query_text(c, "service_tag", LIMIT_REFERENCE_BYTES, &service));
+  if (str_is_none(service)) return err;
   if (!str_is_none(f->tag_name))
     return call_query_fault(c, "service_tag", "is the same as tag.service; one tag is taken");
   f->tag_name = STR("service");
   f->tag_value = service;
-  return ERR_OK;
+  return err;
 }
 
 static enum err take_tag(struct call *c, struct task_filter *f) {
@@ -174,38 +174,41 @@ static enum err take_include(struct call *c, unsigned *parts) {
   return ERR_OK;
 }
 
-enum err list_take_page(struct call *c, int64_t usual, int64_t max, struct list_call *list) {
+enum err list_take_page(struct call *c, enum err err, int64_t usual, int64_t max,
+                        struct list_call *list) {
   int64_t limit = usual;
-  TRY(call_query_int(c, "limit", 1, max, &limit));
+  call_also(&err, call_query_int(c, "limit", 1, max, &limit));
+  TRY(err);  // a cursor is checked against the rest
   list->filter.limit = (size_t)limit;
   list->filter.tenant = c->who.tenant;
   list->fingerprint = filter_fingerprint(c);
   return take_cursor(c, list);
 }
 
-static enum err take_page(struct call *c, struct list_call *list) {
+static enum err take_page(struct call *c, enum err err, struct list_call *list) {
   bool work = list->filter.ready_only && repository_is_service(c);
   // The clients of sessions know no pages.
-  if (call_is_session(c)) return list_take_page(c, LIMIT_PAGE_ITEMS, LIMIT_PAGE_ITEMS, list);
-  return list_take_page(c, work ? LIMIT_WORK_DEFAULT : LIMIT_PAGE_DEFAULT,
+  if (call_is_session(c)) return list_take_page(c, err, LIMIT_PAGE_ITEMS, LIMIT_PAGE_ITEMS, list);
+  return list_take_page(c, err, work ? LIMIT_WORK_DEFAULT : LIMIT_PAGE_DEFAULT,
                         work ? LIMIT_WORK_ITEMS : LIMIT_PAGE_ITEMS, list);
 }
 
 static enum err take_filter(struct call *c, struct task_filter *f) {
   static const int64_t TIME_MAX = (1LL << 47) - 1;  // what an id's 48 bits of milliseconds hold
-  TRY(take_statuses(c, &f->statuses));
-  TRY(take_types(c, f));
-  TRY(take_names(c, "queue", &f->queues, &f->queue_count));
-  TRY(take_tag(c, f));
-  TRY(take_include(c, &f->parts));
-  TRY(call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &f->project));
-  TRY(take_repository(c, f));
-  TRY(call_query_text(c, "subject", LIMIT_REFERENCE_BYTES, &f->subject));
-  TRY(call_query_text(c, "worker", LIMIT_NAME_BYTES, &f->worker));
-  TRY(call_query_text(c, "uniqueKey", LIMIT_REFERENCE_BYTES, &f->unique_key));
-  TRY(call_query_text(c, "q", LIMIT_REFERENCE_BYTES, &f->text));
-  TRY(call_query_int(c, "createdAfter", 0, TIME_MAX, &f->created_after));
-  return call_query_int(c, "createdBefore", 0, TIME_MAX, &f->created_before);
+  enum err err = take_statuses(c, &f->statuses);
+  call_also(&err, take_types(c, f));
+  call_also(&err, take_names(c, "queue", &f->queues, &f->queue_count));
+  call_also(&err, take_tag(c, f));
+  call_also(&err, take_include(c, &f->parts));
+  call_also(&err, call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &f->project));
+  call_also(&err, take_repository(c, f));
+  call_also(&err, call_query_text(c, "subject", LIMIT_REFERENCE_BYTES, &f->subject));
+  call_also(&err, call_query_text(c, "worker", LIMIT_NAME_BYTES, &f->worker));
+  call_also(&err, call_query_text(c, "uniqueKey", LIMIT_REFERENCE_BYTES, &f->unique_key));
+  call_also(&err, call_query_text(c, "q", LIMIT_REFERENCE_BYTES, &f->text));
+  call_also(&err, call_query_int(c, "createdAfter", 0, TIME_MAX, &f->created_after));
+  call_also(&err, call_query_int(c, "createdBefore", 0, TIME_MAX, &f->created_before));
+  return err;
 }
 
 // --- routes --------------------------------------------------------------------------------------
@@ -249,10 +252,10 @@ static int render_list(struct call *c, struct buf *b) {
 enum err task_list(struct call *c) {
   struct list_call *list = ARENA_NEW(c->arena, struct list_call);
   c->input = list;
-  TRY(take_filter(c, &list->filter));
+  enum err err = take_filter(c, &list->filter);
   // A service that names no status asks for work.
   list->filter.ready_only = repository_is_service(c) && !has_query(c, "status");
-  TRY(take_page(c, list));
+  TRY(take_page(c, err, list));
   return call_query(c, run_list, render_list);
 }
 
@@ -260,10 +263,10 @@ enum err task_pending(struct call *c) {
   struct list_call *list = ARENA_NEW(c->arena, struct list_call);
   c->input = list;
   list->filter.ready_only = true;
-  TRY(take_types(c, &list->filter));
-  TRY(take_repository(c, &list->filter));
-  TRY(take_names(c, "queue", &list->filter.queues, &list->filter.queue_count));
-  TRY(take_include(c, &list->filter.parts));
-  TRY(take_page(c, list));
+  enum err err = take_types(c, &list->filter);
+  call_also(&err, take_repository(c, &list->filter));
+  call_also(&err, take_names(c, "queue", &list->filter.queues, &list->filter.queue_count));
+  call_also(&err, take_include(c, &list->filter.parts));
+  TRY(take_page(c, err, list));
   return call_query(c, run_list, render_list);
 }

@@ -11,8 +11,8 @@ struct list_call {
 };
 
 // Limit and cursor of the query into the filter, and the caller's tenant; `usual` is the limit when
-// none came.
-MUST_USE enum err list_take_page(struct call *c, int64_t usual, int64_t max,
+// none came. `err`: of the parameters before these, as call_also has it.
+MUST_USE enum err list_take_page(struct call *c, enum err err, int64_t usual, int64_t max,
                                  struct list_call *list);
 void list_put_cursor(struct buf *b, const struct list_call *list);  // quoted; null at the end
 

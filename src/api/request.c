@@ -136,7 +136,8 @@ enum err call_query_known(struct call *c) {
   bool bad = false;
   enum err err = ERR_OK;
   uint64_t seen = 0;
-  while (err == ERR_OK && http_query_next(c->http, &cursor, &name, &value, &bad)) {
+  while (c->fault.field_count < FAULT_FIELDS_MAX &&
+         http_query_next(c->http, &cursor, &name, &value, &bad)) {
     if (bad)
       return fault_set(&c->fault, ERR_BAD_REQUEST,
                        "the query has a broken percent escape, or is not UTF-8 without NUL");
@@ -144,9 +145,9 @@ enum err call_query_known(struct call *c) {
     const char *shown =
         arena_printf(c->arena, "%.*s", (int)(name.len > 40 ? 40 : name.len), name.at).at;
     if (!bit)
-      err = refuse_unknown(c, name, shown);
+      call_also(&err, refuse_unknown(c, name, shown));
     else if (seen & bit)
-      err = call_query_fault(c, shown, "is one too many: one of its kind is taken");
+      call_also(&err, call_query_fault(c, shown, "is one too many: one of its kind is taken"));
     seen |= bit;
   }
   return err;

@@ -136,6 +136,19 @@ static void a_parameter_comes_once(void **state) {
                "tag.b is one too many: one of its kind is taken");
 }
 
+static void all_that_is_wrong_with_the_names_is_told_up_to_four(void **state) {
+  (void)state;
+  ask("limi=1&limit=1&limit=2&x=3");
+  assert_int_equal(call_query_known(&call), ERR_INVALID);
+  assert_int_equal(call.fault.field_count, 3);
+  assert_string_equal(call.fault.fields[0].pointer, "?limi");
+  assert_string_equal(call.fault.fields[1].pointer, "?limit");
+  assert_string_equal(call.fault.fields[2].pointer, "?x");
+  ask("a=1&b=1&c=1&d=1&e=1&f=%");  // past the four nothing is looked at
+  assert_int_equal(call_query_known(&call), ERR_INVALID);
+  assert_int_equal(call.fault.field_count, FAULT_FIELDS_MAX);
+}
+
 static void a_query_that_is_no_text_is_not_understood(void **state) {
   (void)state;
   static const char *const bad[] = {"limit=%", "name=%ff", "name=%00", "%zz=1"};
@@ -348,6 +361,7 @@ int main(void) {
       REQUEST_TEST(a_body_is_not_compressed),
       REQUEST_TEST(what_a_route_does_not_name_is_refused),
       REQUEST_TEST(a_parameter_comes_once),
+      REQUEST_TEST(all_that_is_wrong_with_the_names_is_told_up_to_four),
       REQUEST_TEST(a_query_that_is_no_text_is_not_understood),
       REQUEST_TEST(a_text_has_bounds),
       REQUEST_TEST(a_name_has_the_rule_of_names),

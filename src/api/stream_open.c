@@ -68,27 +68,29 @@ static enum err take_mark(struct call *c, struct stream *s) {
 // The stream may be read for when the request is gone.
 static enum err take_filter(struct call *c, struct stream *s, struct str *project) {
   s->filter.task = c->id;
-  TRY(events_take_filter(c, &s->filter, project));
+  enum err err = events_take_filter(c, &s->filter, project);
   s->filter.type = arena_dup(&s->arena, s->filter.type);
   s->filter.queue = arena_dup(&s->arena, s->filter.queue);
-  return ERR_OK;
+  return err;
 }
 
 static enum err refuse_paging(struct call *c) {
   static const char *const NAMES[] = {"after", "limit"};
+  enum err err = ERR_OK;
   for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
     if (!str_is_none(http_query(c->http, str_of(NAMES[i]), NULL)))
-      return call_query_fault(
-          c, NAMES[i], "is for lists; a stream goes on behind lastEventId, or Last-Event-ID");
-  return ERR_OK;
+      err = call_query_fault(c, NAMES[i],
+                             "is for lists; a stream goes on behind lastEventId, or Last-Event-ID");
+  return err;
 }
 
 static enum err read_request(struct call *c, struct stream *s) {
   struct str project = STR_NONE;
   s->progress_ms = LIMIT_STREAM_PROGRESS_DEFAULT_MS;
-  TRY(refuse_paging(c));
-  TRY(take_filter(c, s, &project));
-  TRY(call_query_int(c, "progressMs", 0, LIMIT_STREAM_PROGRESS_MS, &s->progress_ms));
+  enum err err = refuse_paging(c);
+  call_also(&err, take_filter(c, s, &project));
+  call_also(&err, call_query_int(c, "progressMs", 0, LIMIT_STREAM_PROGRESS_MS, &s->progress_ms));
+  TRY(err);
   TRY(take_mark(c, s));
   if (str_is_none(project)) return ERR_OK;
   s->project = project_mark(project);

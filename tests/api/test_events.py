@@ -148,6 +148,16 @@ def test_a_name_is_refused_alike_by_lists_of_tasks_and_of_events(api, name, valu
         assert problem(answer, 422, "invalid_field", f"?{name}")["detail"].startswith(rule)
 
 
+@pytest.mark.parametrize("path, params", [
+    ("/tasks", {"status": "done", "type": "a b", "createdAfter": "x", "limit": "0"}),
+    ("/tasks/pending", {"queue": "a b", "include": "all", "limit": "x"}),
+    ("/events", {"taskId": "x", "type": "a b", "after": "-1", "progressMs": "1"}),
+    ("/events", {"nonsense": "1", "limits": "1"})])
+def test_all_parameters_that_are_wrong_are_named(api, path, params):
+    body = problem(api.get(path, params=params), 422, "invalid_field")
+    assert {error["pointer"] for error in body["errors"]} == {f"?{name}" for name in params}
+
+
 # --- logs -----------------------------------------------------------------------------------------
 
 def test_log_lines_are_appended_and_read_in_order(api):

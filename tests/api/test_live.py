@@ -146,6 +146,13 @@ def test_a_bad_parameter_is_pointed_at(server, params, pointer):
     assert stream.status == 422 and answer["errors"][0]["pointer"] == pointer
 
 
+def test_all_bad_parameters_of_a_stream_are_pointed_at(server):
+    answer, stream = refused(server, params="taskId=x&queue=a%20b&after=1&progressMs=-1")
+    assert stream.status == 422
+    assert {error["pointer"] for error in answer["errors"]} == {
+        "?taskId", "?queue", "?after", "?progressMs"}
+
+
 @pytest.mark.parametrize("mark", ["x", "-1", "1x", "1-2-3", "zz-1", "1-", "0x10", "1 2",
                                   "99999999999999999999", "123456789-1"])
 def test_a_malformed_mark_is_refused(server, mark):

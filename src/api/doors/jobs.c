@@ -237,12 +237,12 @@ enum err jobs_list(struct call *c) {
   struct jobs_call *jobs = ARENA_NEW(c->arena, struct jobs_call);
   struct task_filter *filter = &jobs->list.filter;
   c->input = jobs;
-  TRY(take_status(c, &filter->statuses));
-  TRY(take_offset(c, &jobs->offset));
+  enum err err = take_status(c, &filter->statuses);
+  call_also(&err, take_offset(c, &jobs->offset));
   filter->queues = QUEUES;
   filter->queue_count = 1;
   filter->parts = PART_PAYLOAD | PART_RESULT;
   if (!sees_all(c)) filter->subject = c->who.subject;
-  TRY(list_take_page(c, LIMIT_PAGE_DEFAULT, LIMIT_PAGE_ITEMS, &jobs->list));
+  TRY(list_take_page(c, err, LIMIT_PAGE_DEFAULT, LIMIT_PAGE_ITEMS, &jobs->list));
   return call_query(c, run_list, render_list);
 }
