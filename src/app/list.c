@@ -77,6 +77,10 @@ static enum err read_options(struct listing *l, struct fault *why) {
   } names[] = {{"status", "status"},     {"type", "type"},       {"queue", "queue"},
                {"project", "projectId"}, {"subject", "subject"}, {"worker", "worker"},
                {"search", "q"}};
+  static const char *const NOT_IN_SESSIONS[] = {"type",    "queue",  "tag",    "project",
+                                                "subject", "worker", "search", NULL};
+  TRY(remote_needs_key(l->c, NOT_IN_SESSIONS,
+                       "the tasks of a session are narrowed by --status only", why));
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     put_option(l, names[i].option, names[i].name);
   put_status(l);

@@ -25,6 +25,25 @@ struct str remote_session(const struct command *c) {
   return set && *set && !has_key_option(c) ? str_of(set) : STR_NONE;
 }
 
+enum err remote_needs_key(struct command *c, const char *const *options, const char *because,
+                          struct fault *why) {
+  struct buf given;
+  size_t count = 0;
+  if (str_is_none(remote_session(c))) return ERR_OK;
+  buf_init(&given, FAULT_DETAIL_BYTES);
+  for (; *options; options++) {
+    if (!options_has(&c->given, *options)) continue;
+    buf_printf(&given, "%s--%s", count++ ? ", " : "", *options);
+  }
+  struct str names = arena_dup(&c->arena, buf_str(&given));
+  buf_fini(&given);
+  if (count == 0) return ERR_OK;
+  return command_misused(c, why,
+                         "%.*s: %s; leave %s out, or give an API key (--key-file FILE) in place of "
+                         "the session",
+                         STR_FMT(names), because, count > 1 ? "them" : "it");
+}
+
 // What the command line says wins over the environment; of each a server takes one.
 static enum err choose_session(struct command *c, struct client_settings *settings,
                                struct fault *why) {

@@ -12,6 +12,11 @@ extern const struct option_spec REMOTE_OPTIONS[];
 // none.
 struct str remote_session(const struct command *c);
 
+// Refuses, by their names, those of `options` (ended by NULL) that were given although a session is
+// meant. `because`: what a session has instead.
+enum err remote_needs_key(struct command *c, const char *const *options, const char *because,
+                          struct fault *why);
+
 // A call that must succeed. Connects at the first one. `*document` is the answer, in the arena: a
 // JSON object. NULL when it is not wanted.
 enum err remote_call(struct command *c, struct arena *a, const struct client_call *call,

@@ -299,7 +299,13 @@ static enum err submit_lines(struct command *c, struct str members, struct fault
 }
 
 static enum err run(struct command *c, struct fault *why) {
+  static const char *const NOT_IN_SESSIONS[] = {"queue",        "priority",   "delay", "run-at",
+                                                "max-attempts", "unique-key", "tag",   "project",
+                                                "subject",      NULL};
   struct buf members;
+  TRY(remote_needs_key(
+      c, NOT_IN_SESSIONS,
+      "a task of a session has a type, a name, a description, metadata and a payload only", why));
   buf_init(&members, LIMIT_BODY_BYTES_CEILING);
   enum err err = put_members(c, &members, why);
   if (err != ERR_OK)

@@ -71,8 +71,13 @@ def test_a_session_and_a_key_at_once_are_refused_before_the_call(taskyard, args,
 
 
 def test_what_no_session_takes_is_refused_by_its_name(taskyard, key):
-    told = taskyard("submit", "t", "--queue", "q", "--session", key, expect=FAILURE)
-    assert "queue is not a field" in told
+    told = taskyard("submit", "t", "--queue", "q", "--session", key, expect=USAGE)
+    assert told.startswith("taskyard: --queue: ") and "leave it out" in told, told
+    args = ["--priority", "5", "--tag", "a=b", "--session", key]
+    told = taskyard("submit", "t", *args, expect=USAGE)
+    assert told.startswith("taskyard: --priority, --tag: ") and "leave them out" in told, told
+    told = taskyard("list", "--type", "t", env={"TASKYARD_SESSION": key}, expect=USAGE)
+    assert told.startswith("taskyard: --type: ") and "--key-file" in told, told
     told = taskyard("submit", "t", "--from-lines", "--session", key, stdin="1\n2\n", expect=USAGE)
     assert "one task at a time" in told
     assert "blank" in taskyard("list", "--session", "not a key", expect=USAGE)
