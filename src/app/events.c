@@ -2,12 +2,14 @@
 #include "app/moment.h"
 #include "app/print.h"
 #include "app/remote.h"
+#include "app/table.h"
 #include "base/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct option_spec OPTIONS[] = {
     {"task", 0, "ID", "of this task only"},
@@ -28,6 +30,7 @@ enum { LINE_BYTES_MAX = 1 << 20, SHOWN_BYTES_MAX = 64 << 10, MARK_BYTES = 64, RE
 
 struct follow {
   struct command *c;
+  struct term term;
   struct arena arena;  // of one event
   struct buf input;    // the beginning of a line
   struct buf shown;
@@ -42,29 +45,70 @@ struct follow {
 
 // --- an event ------------------------------------------------------------------------------------
 
-static void put_text(struct follow *f, const char *before, const char *key) {
+static const char *const TITLES[] = {"AT",       "EVENT", "TASK", "TYPE", "STATUS",
+                                     "PROGRESS", "NOTE",  "TEXT", NULL};
+enum { COLUMN_TEXT = 7, COLUMN_COUNT };
+
+static struct str text_of(struct follow *f, const char *key) {
   struct str text = reply_text(&f->arena, f->data, key);
-  if (str_is_none(text)) return;
-  buf_put(&f->shown, str_of(before));
-  buf_put(&f->shown, text);
+  return str_is_none(text) ? STR("") : text;
+}
+
+static struct str at_text(struct follow *f) {
+  int64_t at = reply_i64(f->data, "at");
+  struct buf text;
+  buf_init(&text, 64);
+  if (at) moment_show(at, &text);
+  struct str copy = arena_dup(&f->arena, buf_str(&text));
+  buf_fini(&text);
+  return copy;
+}
+
+static struct str progress_text(struct follow *f) {
+  if (str_is_none(reply_raw(f->data, "progress"))) return STR("");
+  return arena_printf(&f->arena, "%" PRId64 "%s", reply_i64(f->data, "progress"),
+                      f->term.is_terminal ? "%" : "");
+}
+
+static void fill(struct follow *f, struct table_cell *cells) {
+  struct str status = text_of(f, "status"), reason = text_of(f, "reason");
+  const struct table_cell all[COLUMN_COUNT] = {
+      {at_text(f), STYLE_DIM},
+      {text_of(f, "event"), STYLE_PLAIN},
+      {text_of(f, "taskId"), STYLE_PLAIN},
+      {text_of(f, "type"), STYLE_PLAIN},
+      {status, term_status_style(status)},
+      {progress_text(f), STYLE_PLAIN},
+      {reason.len ? reason : text_of(f, "note"), STYLE_PLAIN},
+      {reason.len ? STR("list again, the server cannot tell what happened before")
+                  : text_of(f, "text"),
+       STYLE_PLAIN}};
+  memcpy(cells, all, sizeof all);
+}
+
+// For people, who see each line when it comes: what there is, without columns.
+static void put_line(struct follow *f, const struct table_cell *cells) {
+  for (size_t i = 0; i < COLUMN_COUNT; i++) {
+    if (cells[i].text.len == 0) continue;
+    if (f->shown.len) buf_put(&f->shown, i == COLUMN_TEXT ? STR(": ") : STR("  "));
+    term_text(&f->term, cells[i].style, cells[i].text, &f->shown);
+  }
+  buf_char(&f->shown, '\n');
 }
 
 static enum err show_line(struct follow *f) {
-  struct buf *b = &f->shown;
-  buf_clear(b);
-  int64_t at = reply_i64(f->data, "at");
-  if (at) moment_show(at, b);
-  put_text(f, at ? "  " : "", "event");
-  put_text(f, "  ", "taskId");
-  put_text(f, "  ", "type");
-  put_text(f, "  ", "status");
-  if (!str_is_none(reply_raw(f->data, "progress")))
-    buf_printf(b, " %" PRId64 "%%", reply_i64(f->data, "progress"));
-  put_text(f, "  ", "note");
-  put_text(f, ": ", "text");
-  put_text(f, ": list again, the server cannot tell what happened before: ", "reason");
-  buf_char(b, '\n');
-  return print_text(b, f->why);
+  struct table_cell cells[COLUMN_COUNT];
+  struct table table;
+  buf_clear(&f->shown);
+  fill(f, cells);
+  if (f->term.is_terminal) {
+    put_line(f, cells);
+  } else {
+    table_init(&table, &f->arena, TITLES);
+    table_add(&table, cells);
+    table_render(&table, &f->term, &f->shown);
+  }
+  return print_text(&f->shown, f->why);
 }
 
 static enum err show(struct follow *f) {
@@ -178,7 +222,8 @@ static enum err follow(struct follow *f, struct fault *why) {
 }
 
 static enum err run(struct command *c, struct fault *why) {
-  struct follow f = {.c = c, .retry_ms = RETRY_MS, .left = -1, .why = why};
+  struct follow f = {
+      .c = c, .term = term_of(STDOUT_FILENO), .retry_ms = RETRY_MS, .left = -1, .why = why};
   arena_init(&f.arena, SHOWN_BYTES_MAX);
   buf_init(&f.input, LINE_BYTES_MAX);
   buf_init(&f.shown, SHOWN_BYTES_MAX);
@@ -194,7 +239,9 @@ const struct command_spec COMMAND_events = {
     .options = {.usage = "taskyard events [OPTION]…",
                 .summary =
                     "Tells what happens to tasks, as it happens, one line an event, until it is\n"
-                    "stopped. When the server goes away it waits, and goes on where it broke off.",
+                    "stopped; elsewhere than on a terminal with tabs between time, event, task,\n"
+                    "type, status, progress, note and text. When the server goes away it waits,\n"
+                    "and goes on where it broke off.",
                 .options = OPTIONS,
                 .common = REMOTE_OPTIONS,
                 .positionals_min = 0,

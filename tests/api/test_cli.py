@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import threading
@@ -217,9 +218,23 @@ def test_events_tells_what_happens_until_it_has_told_enough(taskyard, api, paral
     telling = parallel(taskyard.out, "events", "--type", api.type, "--after", after, "--count", 2)
     api.progress(task, 40, currentStep="half")
     api.complete(task)
-    progress, completed = telling(30).splitlines()
-    assert task["id"] in progress and "task.progress" in progress and "40%" in progress
-    assert "half" in progress and "task.completed" in completed and "100%" in completed
+    rows = [line.split("\t") for line in telling(30).splitlines()]
+    shown = [[task["id"], api.type, "running", "40", "half", ""],
+             [task["id"], api.type, "completed", "100", "", ""]]
+    assert [row[1] for row in rows] == ["task.progress", "task.completed"], rows
+    assert [row[2:] for row in rows] == shown
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", row[0]) for row in rows)
+
+
+def test_a_line_of_events_has_its_columns_whatever_stands_in_its_text(taskyard, api):
+    task = api.running(maxAttempts=1)
+    api.fail(task, {"code": "odd", "message": "a\tb\nc \x1b[31m"})
+    after = api.events(task)[-2]["seq"]
+    args = ["events", "--task", task["id"], "--after", after, "--count", 1]
+    text = "a\ufffdb\ufffdc \ufffd[31m"
+    assert taskyard.out(*args).split("\t")[4:] == ["failed", "0", "odd", text]
+    code, shown = taskyard.on_terminal(*args, env={"NO_COLOR": "1"})
+    assert (code, shown.rstrip().partition(api.type)[2]) == (DONE, f"  failed  0%  odd: {text}")
 
 
 def test_events_as_json_are_those_of_the_list(taskyard, api):
