@@ -5,6 +5,8 @@
 #include "app/settings_typos.h"
 #include "app/table.h"
 #include "app/value.h"
+#include "app/wrongs.h"
+#include "model/limits.h"
 
 #include <unistd.h>
 
@@ -130,27 +132,12 @@ static enum err show(struct command *c, const struct settings *s, struct fault *
   return err;
 }
 
-// All that is wrong is told, but the latest, which the command ends with.
-struct wrongs {
-  size_t count;
-  struct fault latest;
-};
-
-static void tell_wrong(void *self, const struct fault *why) {
-  struct wrongs *wrongs = self;
-  if (wrongs->count++) command_complain(&wrongs->latest);
-  wrongs->latest = *why;
-}
-
 static enum err run(struct command *c, struct fault *why) {
   struct settings_source source = settings_flags_read(&c->given);
   struct settings settings;
-  struct wrongs wrongs = {0};
   bool only_check = options_has(&c->given, "check");
   c->exit_code = EXIT_CONFIG;
-  if (only_check) source.wrong = tell_wrong;
-  source.self = &wrongs;
-  TRY(settings_load(&source, &settings, why));
+  TRY(wrongs_load(source, only_check ? SIZE_MAX : LIMIT_WRONGS_TOLD, &settings, why));
   settings_typos_tell(stderr);
   enum err err = only_check ? check(&settings, why) : show(c, &settings, why);
   if (err == ERR_OK) c->exit_code = EXIT_DONE;

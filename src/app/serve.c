@@ -3,6 +3,8 @@
 #include "app/server.h"
 #include "app/settings_flags.h"
 #include "app/settings_typos.h"
+#include "app/wrongs.h"
+#include "model/limits.h"
 
 #include <stdio.h>
 
@@ -14,7 +16,7 @@ static enum err run(struct command *c, struct fault *why) {
   struct settings_source source = settings_flags_read(&c->given);
   struct settings settings;
   c->exit_code = EXIT_CONFIG;
-  TRY(settings_load(&source, &settings, why));
+  TRY(wrongs_load(source, LIMIT_WRONGS_TOLD, &settings, why));
   settings_typos_tell(stderr);
   enum err err = server_log_start(&settings, why);
   if (err == ERR_OK) {

@@ -2,6 +2,8 @@
 #include "app/command.h"
 #include "app/print.h"
 #include "app/stores.h"
+#include "app/wrongs.h"
+#include "model/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,7 +43,7 @@ static enum err open_store(struct command *c, const char *schema, struct store *
   source.flags[SETTING_INDEX_trust_pages] = options_has(&c->given, "trust-pages") ? "yes" : NULL;
   struct settings settings;
   c->exit_code = EXIT_CONFIG;
-  TRY(settings_load(&source, &settings, why));
+  TRY(wrongs_load(source, LIMIT_WRONGS_TOLD, &settings, why));
   c->exit_code = EXIT_FAILURE;  // a store that cannot be read is no server that cannot be reached
   enum err err = open_named(c, &settings, schema != NULL, out, why);
   settings_fini(&settings);

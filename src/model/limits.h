@@ -67,6 +67,9 @@ enum limits {
   LIMIT_STREAM_PROGRESS_MS = 60000,        // progress waits for no longer than a long poll
   LIMIT_STREAM_BEHIND = 10000000,          // stream_behind_max cannot be higher
 
+  // The settings.
+  LIMIT_WRONGS_TOLD = 20,  // of those that are wrong; `taskyard config --check` tells all
+
   // The server.
   LIMIT_UNIT_ITEMS = 2000,      // items in one unit of work: bounds the wait of its first order
   LIMIT_UNIT_BYTES = 64 << 20,  // payloads and results in one: it is held in memory, and sent whole

@@ -546,14 +546,26 @@ def test_a_check_tells_all_that_is_wrong_in_the_order_of_its_places(offline, tmp
         "log_levle = info\nreaders = 99\nlease = 1m\n[tipe a]\nlease = 1x\n[type b]\n"
         "max_attempts = 0\nlease = 1m\n[queue q]\npaused = maybe\nno entry\n")
     env = {"TASKYARD_DRAIN": "soon", "PORT": "x"}
-    args = ["config", "--check", "--config", "bad.conf", "--idle-timeout", "1w"]
-    told = offline(*args, env=env, expect=CONFIG).stderr.splitlines()
-    places = [line.removeprefix("taskyard: ").split(": ")[0] for line in told]
-    assert places == ["bad.conf:1", "bad.conf:2", "bad.conf:4", "bad.conf:7", "bad.conf:10",
-                      "bad.conf:11", "PORT", "TASKYARD_DRAIN", "--idle-timeout"], told
-    assert len(offline("config", "--config", "bad.conf", expect=CONFIG).stderr.splitlines()) == 1
+    for command in (["config", "--check"], ["config"], ["serve"]):
+        args = [*command, "--config", "bad.conf", "--idle-timeout", "1w"]
+        told = offline(*args, env=env, expect=CONFIG).stderr.splitlines()
+        places = [line.removeprefix("taskyard: ").split(": ")[0] for line in told]
+        assert places == ["bad.conf:1", "bad.conf:2", "bad.conf:4", "bad.conf:7", "bad.conf:10",
+                          "bad.conf:11", "PORT", "TASKYARD_DRAIN", "--idle-timeout"], told
     (tmp_path / "bad.conf").write_text("lease = 1m\n")
     assert offline("config", "--check", "--config", "bad.conf").stderr == ""
+
+
+@pytest.mark.parametrize("wrong", [1, 20, 21, 25])
+def test_of_many_wrong_settings_twenty_are_told_and_by_a_check_all(offline, tmp_path, wrong):
+    (tmp_path / "bad.conf").write_text("log_levle = info\n" * wrong)
+    for command in ("serve", "config", "check"):
+        told = offline(command, "--config", "bad.conf", expect=CONFIG).stderr.splitlines()
+        assert len(told) == min(wrong, 21), told
+        assert ("more" in told[-1]) == (wrong > 20)
+        assert wrong <= 20 or told[-1].startswith(f"taskyard: and {wrong - 20} more; ")
+    told = offline("config", "--check", "--config", "bad.conf", expect=CONFIG).stderr
+    assert len(told.splitlines()) == wrong
 
 
 def test_a_password_in_the_stores_address_is_not_shown(offline):
