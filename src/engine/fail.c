@@ -1,10 +1,17 @@
 // fail.c: a unit of work failed: who is answered what, and who looks again. With work_lock held.
 #include "engine/inside.h"
 
+// What it was woken for lies there now, and who waits beside it has not heard of that. They look
+// when the store works again: before, it would fail them all, one after the other.
+static void note_missed(struct unit *u, const struct order *order) {
+  u->e->missed |= order->ticket != 0 && order->claim.limit > 0;
+}
+
 static void fail_order(struct unit *u, struct order *order, const struct fault *why) {
   bool again = order->again;
   order->again = false;  // what this unit decided of it is undone
   if (again_after(u, order, why)) return;
+  note_missed(u, order);
   order->again = again;
   order->fault = *why;
   order->err = why->err;
@@ -21,6 +28,7 @@ static void fail_order(struct unit *u, struct order *order, const struct fault *
 // completion has only missed its claim, and of a task that was waited for nothing new is known.
 static void fail_later_part(struct unit *u, struct order *order, const struct fault *why) {
   if (again_after(u, order, why)) return;
+  note_missed(u, order);
   struct fault unknown = *why;
   fault_set(&unknown, ERR_UNAVAILABLE, "the task could not be read again; GET it");
   if (order->kind != ORDER_SETTLE) {

@@ -150,6 +150,44 @@ static void a_claim_on_a_store_that_stays_full_hears_of_it(void **state) {
   assert_int_equal(b->err, ERR_DISK_FULL);
 }
 
+// Of a task that comes due, whose payload is not loaded then: those who wait are only woken.
+static struct id due_in_a_second(struct yard *y) {
+  struct ask *a = creating(y, "t", 1);
+  a->order.in.create.items[0].delay_ms = 1000;
+  struct id id = created(a);
+  y->now += 1000;
+  return id;
+}
+
+static void a_woken_claim_whose_unit_fails_leaves_its_task_to_the_next(void **state) {
+  struct yard *y = *state;
+  struct ask *first = parked(y, "t", 60000), *second = parked(y, NULL, 60000);
+  struct id id = due_in_a_second(y);
+  assert_true(engine_turn(y->e, &y->next_at));  // wakes the first one
+  fail_next(y, ERR_DISK_FULL);
+  turn(y);
+  assert_int_equal(first->err, ERR_DISK_FULL);
+  assert_got(second, id);
+}
+
+static void those_who_wait_are_left_alone_until_the_store_has_room_again(void **state) {
+  struct yard *y = *state;
+  struct ask *first = parked(y, "t", 60000), *second = parked(y, "t", 60000);
+  struct ask *third = parked(y, "t", 60000);
+  struct id id = due_in_a_second(y);
+  assert_true(engine_turn(y->e, &y->next_at));
+  y->store.fail_apply = ERR_DISK_FULL;
+  y->store.fail_applies = 1000;
+  turn(y);
+  assert_int_equal(first->err, ERR_DISK_FULL);
+  assert_int_equal(ask(creating(y, "u", 1)), ERR_DISK_FULL);
+  assert_waits(second);
+  y->store.fail_applies = 0;
+  made(y, "u");
+  assert_got(second, id);
+  assert_waits(third);
+}
+
 static void a_watch_that_saw_an_undone_change_looks_again(void **state) {
   struct yard *y = *state;
   struct id id = made(y, "t");
@@ -351,6 +389,8 @@ int main(void) {
       YARD_TEST(a_fed_claim_whose_unit_fails_waits_on_in_its_old_place),
       YARD_TEST(a_claim_that_lost_its_task_to_a_claim_that_was_undone_looks_again),
       YARD_TEST(a_claim_on_a_store_that_stays_full_hears_of_it),
+      YARD_TEST(a_woken_claim_whose_unit_fails_leaves_its_task_to_the_next),
+      YARD_TEST(those_who_wait_are_left_alone_until_the_store_has_room_again),
       YARD_TEST(a_watch_that_saw_an_undone_change_looks_again),
       YARD_TEST(a_completion_that_waits_for_its_claim_is_refused_when_its_unit_fails),
       YARD_TEST(a_completion_that_is_fed_in_its_own_unit_is_refused_when_that_fails),

@@ -158,15 +158,30 @@ void feed_wake(struct engine *e, int64_t tenant, struct str queue, struct str ty
   }
 }
 
-void feed_kick(struct engine *e, int64_t tenant) {
+enum { ALL_TENANTS = 0 };
+
+static void look_again(struct engine *e, int64_t tenant) {
   struct order **all = mem_alloc(sizeof *all * (e->deadline_count + 1));
   size_t count = 0;
   for (size_t i = 0; i < e->deadline_count; i++) {
     struct order *order = e->deadlines[i];
-    if (order->group && !order->held && order->tenant == tenant) all[count++] = order;
+    bool meant = tenant == ALL_TENANTS || order->tenant == tenant;
+    if (order->group && !order->held && meant) all[count++] = order;
   }
   qsort(all, count, sizeof *all, by_ticket);
   for (size_t i = 0; i < count; i++) park_again(e, all[i]);
   mem_free(all);
+}
+
+void feed_kick(struct engine *e, int64_t tenant) {
+  look_again(e, tenant);
   recent_ready_any(e, tenant);
+}
+
+// Whoever begins to wait in a unit that is under way has looked at it, or was told when it became
+// ready.
+void feed_missed(struct engine *e) {
+  if (!e->missed) return;
+  e->missed = false;
+  look_again(e, ALL_TENANTS);
 }

@@ -198,6 +198,7 @@ struct engine {
   struct watch_entry *watches;
   size_t watch_count, watch_cap;
   bool lane_draining;
+  bool missed;  // a claim that was woken could not take its task, because its unit failed
   struct recent ready_lately, ended_lately;
 
   struct store_reader *lane_reader;  // for stores with lane_reads; of the only lane's thread
@@ -337,6 +338,7 @@ void feed_pass(struct engine *e, const struct order *from);  // … and did not 
 // Wakes those who wait longest for such tasks, as many as `count` tasks may serve.
 void feed_wake(struct engine *e, int64_t tenant, struct str queue, struct str type, int64_t count);
 void feed_kick(struct engine *e, int64_t tenant);  // decide all parked claims of a tenant again
+void feed_missed(struct engine *e);  // … of all, if what some were woken for lies there
 
 // claim.c
 enum { CLAIM_BUSY_MS = 5 };  // others hold what fits: look again after this

@@ -110,6 +110,7 @@ int64_t engine_due(const struct engine *e, int64_t now) {
 
 static struct order *gather(struct lane *lane, int64_t now, bool *sweep) {
   struct engine *e = lane->e;
+  if (atomic_load(&lane->err) == ERR_OK) feed_missed(e);
   struct gathered g = queue_gather(lane, now);
   if (g.withdrawn) park_withdrawn(e);
   if (g.drain) {
