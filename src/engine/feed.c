@@ -103,10 +103,10 @@ static int by_ticket(const void *a_ptr, const void *b_ptr) {
   return (a->ticket > b->ticket) - (a->ticket < b->ticket);
 }
 
-// Whoever was woken for a task and took others, or has left, leaves it to the next. Who fits is not
-// known here, so one with each filter looks, in their order.
+// Whoever was woken for a task and took others, was refused, or has left, leaves it to the next.
+// Who fits is not known here, so one with each filter looks, in their order.
 void feed_pass(struct engine *e, const struct order *from) {
-  if (id_is_none(from->woken_for) || (from->err != ERR_OK && !order_is_gone(from))) return;
+  if (id_is_none(from->woken_for)) return;
   for (size_t i = 0; i < from->claimed_count; i++)
     if (id_eq(from->claimed[i].id, from->woken_for)) return;
   size_t count = 0, groups = 0;

@@ -49,6 +49,22 @@ static void as_many_as_there_are_tasks_are_woken_and_who_waits_longest_first(voi
   yard_end(other);
 }
 
+// Elsewhere its Idempotency-Key came with another request while it waited.
+static void a_woken_claim_that_is_refused_leaves_its_task_to_the_next(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *first = claiming(y, "t", NULL, 1, 60000), *second;
+  with_key(first, "k", "one");
+  ask(first);
+  second = parked(y, NULL, 60000);
+  struct ask *elsewhere = claiming(other, "u", NULL, 1, 0);
+  with_key(elsewhere, "k", "two");
+  assert_int_equal(ask(elsewhere), ERR_OK);
+  struct id id = made(y, "t");
+  assert_int_equal(first->err, ERR_KEY_REUSED);
+  assert_got(second, id);
+  yard_end(other);
+}
+
 static void one_claim_of_many_tasks_stands_for_many(void **state) {
   struct yard *y = *state, *other = beside(y);
   struct ask *many = claiming(y, "t", NULL, 5, 60000);
@@ -417,6 +433,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       SHARED_TEST(a_task_that_another_process_made_wakes_a_claim_that_waits_here),
       SHARED_TEST(as_many_as_there_are_tasks_are_woken_and_who_waits_longest_first),
+      SHARED_TEST(a_woken_claim_that_is_refused_leaves_its_task_to_the_next),
       SHARED_TEST(one_claim_of_many_tasks_stands_for_many),
       SHARED_TEST(news_that_tell_of_nothing_left_change_nothing),
       SHARED_TEST(a_key_that_was_answered_elsewhere_answers_the_claim_that_waits_here),
