@@ -1,8 +1,9 @@
 // server.c: builds the server from its parts, runs it, and takes it apart again.
 //
-// Order of life: store, engine, api, keyring, http; down again in reverse. TERM and INT drain: no
-// new connections, long polls are answered, requests in flight are finished, then the store is
-// closed. A second one ends at once, which is as safe: whatever was acknowledged is on disk.
+// Order of life: the address, store, engine, api, keyring, http; down again in reverse. TERM and
+// INT drain: no new connections, long polls are answered, requests in flight are finished, then the
+// store is closed. A second one ends at once, which is as safe: whatever was acknowledged is on
+// disk.
 #include "app/server.h"
 
 #include <signal.h>
@@ -232,7 +233,7 @@ static void open_api(struct server *s) {
   s->api = api_open(&settings);
 }
 
-static enum err open_http(struct server *s, struct fault *why) {
+static enum err take_address(struct server *s, struct fault *why) {
   struct http_settings settings = HTTP_DEFAULTS;
   settings.host = s->settings->listen.host;
   settings.port = s->settings->listen.port;
@@ -240,8 +241,12 @@ static enum err open_http(struct server *s, struct fault *why) {
   settings.connections_max = (unsigned)s->settings->connections_max;
   settings.head_timeout_ms = s->settings->head_timeout_ms;
   settings.idle_timeout_ms = s->settings->idle_timeout_ms;
+  return http_bind(&settings, &s->http, why);
+}
+
+static enum err open_http(struct server *s, struct fault *why) {
   struct http_hooks hooks = api_hooks(s->api);
-  TRY(http_open(&settings, &hooks, &s->http, why));
+  TRY(http_listen(s->http, &hooks, why));
   api_attach(s->api, s->http);
   http_on_signal(s->http, SIGTERM, on_stop, s);
   http_on_signal(s->http, SIGINT, on_stop, s);
@@ -259,8 +264,11 @@ static void raise_descriptor_limit(int64_t connections) {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// What can be refused without a store is, before one is made.
 static enum err build(struct server *s, struct fault *why) {
   raise_descriptor_limit(s->settings->connections_max);
+  TRY(settings_check_exposure(s->settings, stores_exists(s->settings), why));
+  TRY(take_address(s, why));
   TRY(open_store(s, why));
   TRY(open_engine(s, why));
   TRY(settings_check_exposure(s->settings, engine_has_keys(s->engine), why));

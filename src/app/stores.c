@@ -1,6 +1,8 @@
 // stores.c: opens the store that the settings name, of whichever kind.
 #include "app/stores.h"
 
+#include <unistd.h>
+
 #include "store/postgres/postgres.h"
 #include "store/sqlite/sqlite.h"
 
@@ -12,6 +14,10 @@ static enum err open_postgres(const struct settings *s, bool read_only, struct s
                                              .unsafe = s->unsafe_store,
                                              .read_only = read_only};
   return postgres_store_open(s->store.address, &settings, out, why);
+}
+
+bool stores_exists(const struct settings *s) {
+  return s->store.address || (s->store.path && access(s->store.path, F_OK) == 0);
 }
 
 enum err stores_open(const struct settings *s, bool read_only, struct store **out,

@@ -5,6 +5,9 @@
 #include "app/settings.h"
 #include "store/store.h"
 
+// Whether there is one to be opened; else opening makes it. A database counts as there.
+bool stores_exists(const struct settings *settings);
+
 // `read_only`: to look at it beside a server that has it open. Not of memory.
 MUST_USE enum err stores_open(const struct settings *settings, bool read_only, struct store **out,
                               struct fault *why);

@@ -130,6 +130,11 @@ struct http_stats {
 };
 
 struct http_server;
+// Takes the address, so that one that is in use is refused; nobody can connect yet.
+MUST_USE enum err http_bind(const struct http_settings *settings, struct http_server **out,
+                            struct fault *why);
+MUST_USE enum err http_listen(struct http_server *s, const struct http_hooks *hooks,
+                              struct fault *why);
 MUST_USE enum err http_open(const struct http_settings *settings, const struct http_hooks *hooks,
                             struct http_server **out, struct fault *why);  // binds and listens
 int http_port(const struct http_server *s);

@@ -106,19 +106,29 @@ static enum err resolve(struct http_server *s, const char *host, const char *por
                    uv_strerror(failed));
 }
 
-static int read_port(const uv_tcp_t *listener) {
+// The error, too, that libuv keeps of a bind for later: that the address is in use.
+static int read_port(const uv_tcp_t *listener, int *port) {
   union {
     struct sockaddr_storage any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
   } address;
   int bytes = sizeof address;
-  if (uv_tcp_getsockname(listener, (struct sockaddr *)&address, &bytes) < 0) return 0;
-  return ntohs(address.any.ss_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+  int failed = uv_tcp_getsockname(listener, (struct sockaddr *)&address, &bytes);
+  if (failed) return failed;
+  *port = ntohs(address.any.ss_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+  return 0;
+}
+
+static enum err refuse_address(const struct http_server *s, int failed, struct fault *why) {
+  return fault_set(
+      why, ERR_UNAVAILABLE,
+      "cannot listen on %.*s port %d: %s; stop what listens there, or listen elsewhere",
+      STR_FMT(s->settings.host), s->settings.port, uv_strerror(failed));
 }
 
 // libuv sets SO_REUSEADDR.
-static enum err start_listening(struct http_server *s, struct fault *why) {
+static enum err take_address(struct http_server *s, struct fault *why) {
   char host[256], port[8];
   if (s->settings.host.len >= sizeof host) {
     return fault_set(why, ERR_INVALID, "the name of the host to listen on is too long");
@@ -129,15 +139,8 @@ static enum err start_listening(struct http_server *s, struct fault *why) {
   TRY(resolve(s, host, port, &found, why));
   int failed = uv_tcp_bind(&s->listener, found.addrinfo->ai_addr, 0);
   uv_freeaddrinfo(found.addrinfo);
-  if (!failed) failed = uv_listen((uv_stream_t *)&s->listener, BACKLOG, on_connection);
-  if (failed) {
-    return fault_set(
-        why, ERR_UNAVAILABLE,
-        "cannot listen on %s port %s: %s; stop what listens there, or listen elsewhere", host, port,
-        uv_strerror(failed));
-  }
-  s->port = read_port(&s->listener);
-  return ERR_OK;
+  if (!failed) failed = read_port(&s->listener, &s->port);
+  return failed ? refuse_address(s, failed, why) : ERR_OK;
 }
 
 static void on_async(uv_async_t *async);
@@ -151,12 +154,11 @@ static void init_handles(struct http_server *s) {
 }
 
 // SIGPIPE is ignored in the whole process: libuv writes without MSG_NOSIGNAL.
-enum err http_open(const struct http_settings *settings, const struct http_hooks *hooks,
-                   struct http_server **out, struct fault *why) {
+enum err http_bind(const struct http_settings *settings, struct http_server **out,
+                   struct fault *why) {
   assert(settings->body_rate_min > 0 && settings->body_grace_ms >= 0);
   struct http_server *s = mem_zero(sizeof *s);
   s->settings = *settings;
-  s->hooks = *hooks;
   s->tick_ms = tick_for(settings);
   link_init(&s->conns);
   link_init(&s->resuming);
@@ -166,13 +168,30 @@ enum err http_open(const struct http_settings *settings, const struct http_hooks
   buf_init(&s->problem, PROBLEM_BYTES_MAX);
   signal(SIGPIPE, SIG_IGN);
   init_handles(s);
-  enum err err = start_listening(s, why);
-  if (err != ERR_OK) {
+  enum err err = take_address(s, why);
+  if (err == ERR_OK)
+    *out = s;
+  else
     http_close(s);
-    return err;
-  }
-  *out = s;
-  return ERR_OK;
+  return err;
+}
+
+enum err http_listen(struct http_server *s, const struct http_hooks *hooks, struct fault *why) {
+  s->hooks = *hooks;
+  int failed = uv_listen((uv_stream_t *)&s->listener, BACKLOG, on_connection);
+  return failed ? refuse_address(s, failed, why) : ERR_OK;
+}
+
+enum err http_open(const struct http_settings *settings, const struct http_hooks *hooks,
+                   struct http_server **out, struct fault *why) {
+  struct http_server *s;
+  TRY(http_bind(settings, &s, why));
+  enum err err = http_listen(s, hooks, why);
+  if (err == ERR_OK)
+    *out = s;
+  else
+    http_close(s);
+  return err;
 }
 
 int http_port(const struct http_server *s) { return s->port; }

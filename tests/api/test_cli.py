@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import threading
 
@@ -591,6 +592,17 @@ def test_serve_refuses_to_listen_in_public_without_a_key(offline):
     told = offline("serve", "--listen", "0.0.0.0:0", "--store", "memory:", env=env,
                    expect=CONFIG).stderr
     assert "dev_api_key" in told
+
+
+def test_what_is_refused_without_a_store_leaves_none(offline, tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        busy = f"127.0.0.1:{other.getsockname()[1]}"
+        told = offline("serve", "--listen", busy, expect=FAILURE).stderr
+    assert "address already in use" in told and "listen elsewhere" in told
+    assert "API key" in offline("serve", "--listen", "0.0.0.0:0", expect=CONFIG).stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_config_check_is_quiet_when_all_is_well(offline):
