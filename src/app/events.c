@@ -228,7 +228,9 @@ static enum err run(struct command *c, struct fault *why) {
   buf_init(&f.input, LINE_BYTES_MAX);
   buf_init(&f.shown, SHOWN_BYTES_MAX);
   enum err err = read_options(&f, why);
+  const char *task = options_value(&c->given, "task");
   if (err == ERR_OK) err = follow(&f, why);
+  if (task) err = remote_about(task, err, why);
   buf_fini(&f.shown);
   buf_fini(&f.input);
   arena_fini(&f.arena);

@@ -231,7 +231,7 @@ static enum err put_wanted(struct page *p, struct fault *why) {
 static enum err run(struct command *c, struct fault *why) {
   struct page p = {.c = c, .term = term_of(STDOUT_FILENO)};
   buf_init(&p.text, TEXT_BYTES_MAX);
-  enum err err = put_wanted(&p, why);
+  enum err err = remote_about(c->given.positionals[0], put_wanted(&p, why), why);
   if (err == ERR_OK && p.text.len) err = print_text(&p.text, why);
   buf_fini(&p.text);
   return err;

@@ -83,6 +83,11 @@ enum err remote_refuse_answer(struct fault *why) {
                    "the answer is not what Taskyard answers; is one at this URL?");
 }
 
+enum err remote_about(const char *what, enum err err, struct fault *why) {
+  struct fault told = *why;
+  return err == ERR_NOT_FOUND ? fault_set(why, err, "%s: %s", what, told.detail) : err;
+}
+
 // The server names headers; a command has options for them.
 static void advise(struct fault *why) {
   size_t len = strlen(why->detail);

@@ -31,6 +31,9 @@ enum err remote_get(struct command *c, struct str path, struct str *document, st
 enum err remote_post(struct command *c, struct str path, struct str body, struct str *document,
                      struct fault *why);
 
+// Names what a refusal is about that says only that there is no such thing. Gives `err` back.
+enum err remote_about(const char *what, enum err err, struct fault *why);
+
 // An answer that lacks what it must have.
 enum err remote_refuse_answer(struct fault *why);
 

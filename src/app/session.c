@@ -65,7 +65,7 @@ static enum err end(struct command *c, const char *key, struct fault *why) {
   struct client_call call = {.method = "DELETE",
                              .path = remote_path(&c->arena, "sessions", key, "")};
   struct str document;
-  TRY(remote_call(c, &c->arena, &call, &document, why));
+  TRY(remote_about(key, remote_call(c, &c->arena, &call, &document, why), why));
   if (options_has(&c->given, "json")) return print_line(document, why);
   return print_line(arena_printf(&c->arena, "%s\tended", key), why);
 }

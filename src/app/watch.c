@@ -132,7 +132,7 @@ enum err watch_tasks(struct command *c, const struct watch *watch, const char *c
   enum err err = ERR_OK;
   for (; w.at < count && err == ERR_OK; w.at++) {
     struct str task;
-    err = await(&w, ids[w.at], &a, &task, why);
+    err = remote_about(ids[w.at], await(&w, ids[w.at], &a, &task, why), why);
     erase(&w);
     if (err == ERR_OK) err = tell(&w, ids[w.at], task, &a, why);
   }

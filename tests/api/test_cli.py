@@ -17,6 +17,7 @@ from lib.server import BINARY, clean_environment
 
 DONE, FAILURE, FAILED, CANCELLED, ABANDONED = 0, 1, 10, 11, 12
 USAGE, UNREACHABLE, TIMED_OUT, NOT_AUTHORISED, CONFIG = 64, 69, 75, 77, 78
+NOBODY = "01a22948-0000-7000-8000-000000000000"
 
 
 class Cli:
@@ -366,8 +367,12 @@ def test_wait_counts_several_tasks_in_its_bar(taskyard, api):
     assert code == DONE and "2/2  ----" in shown
 
 
-def test_wait_for_what_is_not_there_fails(taskyard):
-    assert "no such" in taskyard("wait", "nope", expect=FAILURE).stderr
+def test_what_is_not_there_is_named(taskyard, api):
+    for args in (["wait", api.ended("completed")["id"], "nope"], ["get", "nope"],
+                 ["get", "nope", "--logs"], ["events", "--task", NOBODY], ["cancel", "nope"]):
+        told = taskyard(*args, expect=FAILURE).stderr
+        name = NOBODY if NOBODY in args else "nope"
+        assert told.startswith(f"taskyard: {name}: there is no such "), told
 
 
 # --- get and list ---------------------------------------------------------------------------------
@@ -395,10 +400,6 @@ def test_get_shows_history_attempts_log_and_reason(taskyard, api):
     attempt = taskyard.out("get", task_id, "--attempts").split("\t")
     assert (attempt[0], attempt[4]) == ("1", "completed")
     assert json.loads(taskyard.out("get", task_id, "--logs", "--json"))[1]["text"] == "two"
-
-
-def test_get_of_what_is_not_there_fails(taskyard):
-    assert taskyard("get", "nope", expect=FAILURE).stderr.startswith("taskyard: ")
 
 
 def test_list_in_a_pipe_has_tabs_and_no_titles(taskyard):

@@ -103,7 +103,7 @@ def test_the_operator_lists_sessions_and_ends_them(taskyard, session_server):
         assert taskyard("session", "end", one.session, env=admin) == f"{one.session}\tended"
         assert one.ids() == []
     told = taskyard("session", "end", mine[0].session, env=admin, expect=FAILURE)
-    assert "no such session" in told
+    assert told == f"taskyard: {mine[0].session}: there is no such session", told
     assert "session end KEY" in taskyard("session", "stop", env=admin, expect=USAGE)
 
 
