@@ -6,6 +6,10 @@
 #   TASKYARD_URL and TASKYARD_KEY say where the server is and who we are.
 set -u
 
+if [ $# -lt 2 ]; then
+  echo "usage: worker.sh TYPE PROGRAM [ARG…]" >&2
+  exit 64
+fi
 type=$1
 shift
 url=${TASKYARD_URL:-http://127.0.0.1:8503}/api/v1

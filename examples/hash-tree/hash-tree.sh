@@ -4,6 +4,10 @@
 # Needs a running server (taskyard serve) and `taskyard` in PATH.
 set -eu
 
+if [ $# -lt 1 ]; then
+  echo "usage: hash-tree.sh DIRECTORY [CONCURRENCY]" >&2
+  exit 64
+fi
 tree=$(cd "$1" && pwd)
 concurrency=${2:-4}
 here=$(cd "$(dirname "$0")" && pwd)

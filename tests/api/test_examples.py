@@ -1,6 +1,7 @@
 """What all examples have in common."""
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ IN_3_9 = set("""abc argparse asyncio collections contextlib dataclasses datetime
     hashlib http inspect io itertools json logging os pathlib random re signal socket
     sqlite3 ssl string subprocess sys tempfile textwrap threading time traceback types
     typing urllib uuid""".split())
+
+
+@pytest.mark.parametrize("name, usage", [
+    ("curl-worker/worker.sh", "usage: worker.sh TYPE PROGRAM"),
+    ("hash-tree/hash-tree.sh", "usage: hash-tree.sh DIRECTORY")])
+def test_a_shell_example_without_arguments_says_what_it_takes(name, usage):
+    ended = subprocess.run([EXAMPLES / name], capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 64 and ended.stderr.startswith(usage), ended.stderr
 
 
 def test_there_are_examples_to_look_at():
