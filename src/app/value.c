@@ -446,7 +446,8 @@ static const struct kind {
   void (*range)(const void *, struct buf *);
   const char *expected, *example;
 } KINDS[] = {
-    [KIND_LISTEN] = {parse_listen, show_listen, NULL, "HOST:PORT", "127.0.0.1:8503 or [::1]:8503"},
+    [KIND_LISTEN] = {parse_listen, show_listen, NULL, "HOST:PORT with a port between 0 and 65535",
+                     "127.0.0.1:8503 or [::1]:8503"},
     [KIND_LISTEN_HOST] = {parse_listen_host, NULL, NULL, "an address or host name", "127.0.0.1"},
     [KIND_LISTEN_PORT] = {parse_listen_port, NULL, NULL, "a port between 0 and 65535", "8503"},
     [KIND_STORE] = {parse_store, show_store, NULL,

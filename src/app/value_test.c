@@ -72,9 +72,9 @@ static void what_is_no_address_is_refused(void **state) {
                                       "a:65536", "a:8503 ", "a b:1", "[]:1", "a\tb:8503"};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
     assert_false(parse(KIND_LISTEN, 0, 0, wrong[i], &listen));
-  assert_refused(
-      &(struct value_rule){.kind = KIND_LISTEN}, "8503",
-      "a.conf:3: it must be HOST:PORT, as in 127.0.0.1:8503 or [::1]:8503, not \"8503\"");
+  assert_refused(&(struct value_rule){.kind = KIND_LISTEN}, "a:65536",
+                 "a.conf:3: it must be HOST:PORT with a port between 0 and 65535, as in "
+                 "127.0.0.1:8503 or [::1]:8503, not \"a:65536\"");
 }
 
 static void a_part_of_an_address_leaves_the_other(void **state) {
