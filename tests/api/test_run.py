@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 
 from lib.server import BINARY, ROOT, clean_environment, free_port
+from lib.worker import until
 
 WAIT_S = 20.0
 
@@ -108,6 +109,15 @@ def test_without_sessions_the_line_that_is_printed_works(run):
     [create] = printed_commands(one)
     done = json.loads(subprocess.check_output(["sh", "-c", create]))
     assert done["task"]["status"] == "completed", done
+
+
+def test_when_a_key_is_made_the_end_of_the_workers_is_explained_once(run):
+    one = run(PORT=str(free_port()))
+    one.get("/api/v1/keys", {"name": "boss", "roles": ["admin"]})
+    until(lambda: "run: the demo workers ended: a key was made" in one.said(), WAIT_S)
+    assert one.stop() == 0
+    [told] = [line for line in one.said().splitlines() if line.startswith("run: ")]
+    assert "TASKYARD_KEY=… make run" in told
 
 
 def test_a_port_that_is_taken_says_which_to_try(run):
