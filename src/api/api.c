@@ -232,8 +232,10 @@ static bool is_text(struct str s) {
 }
 
 static enum err take_replay_key(struct call *c) {
-  struct str key = str_trim(http_header(c->http, STR("idempotency-key")));
-  if (str_is_none(key) || c->http->method != HTTP_METHOD_POST) return ERR_OK;
+  struct str key;
+  if (c->http->method != HTTP_METHOD_POST) return ERR_OK;
+  TRY(call_header(c, "Idempotency-Key", &key));
+  if (str_is_none(key)) return ERR_OK;
   if (key.len >= 2 && key.at[0] == '"' && key.at[key.len - 1] == '"')
     key = (struct str){key.at + 1, key.len - 2};
   if (key.len == 0 || key.len > LIMIT_REFERENCE_BYTES)

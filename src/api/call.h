@@ -141,6 +141,9 @@ MUST_USE enum err call_now(struct call *c, int (*render)(struct call *, struct b
 
 // --- reading the request -------------------------------------------------------------------------
 
+// The value of a header that means something here only once, STR_NONE when it did not come. Two are
+// refused (ERR_BAD_REQUEST), because whoever stands before us may have looked at the other one.
+MUST_USE enum err call_header(struct call *c, const char *name, struct str *out);
 MUST_USE enum err call_read_body(struct call *c);  // media type, JSON
 void call_preferences(struct call *c);             // Prefer
 MUST_USE enum err call_body(struct call *c, const struct body *body, void *out, uint64_t *seen,

@@ -93,7 +93,8 @@ static enum err check_same(struct call *c, const struct lease_token *token, stru
 
 // The key of a service needs none: then the lease stays 0.
 static enum err find_token(struct call *c, struct worker_body *in) {
-  struct str header = str_trim(http_header(c->http, STR("lease-token")));
+  struct str header;
+  TRY(call_header(c, "Lease-Token", &header));
   if (in->token.lease != 0) return check_same(c, &in->token, header);
   if (str_is_none(header) && repository_is_service(c)) return repository_processor(c, &in->worker);
   if (str_is_none(header))

@@ -3,19 +3,6 @@
 // Two that differ are refused, because whoever stands before us may have checked the other one.
 #include "api/call.h"
 
-// STR_NONE when the header did not come.
-static enum err only_value(struct call *c, const char *name, struct str *out) {
-  struct str value = STR_NONE;
-  for (size_t i = 0; i < c->http->header_count; i++) {
-    if (!str_eq_nocase(c->http->headers[i].name, str_of(name))) continue;
-    if (!str_is_none(value))
-      return fault_set(&c->fault, ERR_BAD_REQUEST, "the header %s must come only once", name);
-    value = c->http->headers[i].value;
-  }
-  *out = value;
-  return ERR_OK;
-}
-
 static enum err check_text(struct call *c, struct str text, const char *header) {
   if (text.len > LIMIT_CREDENTIAL_BYTES)
     return fault_set(&c->fault, ERR_BAD_REQUEST, "the credential in %s is too long to be one",
@@ -29,8 +16,8 @@ static enum err check_text(struct call *c, struct str text, const char *header) 
 
 static enum err read_headers(struct call *c, struct credential *out) {
   struct str rest, key;
-  TRY(only_value(c, "Authorization", &rest));
-  TRY(only_value(c, "x-api-key", &key));
+  TRY(call_header(c, "Authorization", &rest));
+  TRY(call_header(c, "x-api-key", &key));
   bool is_bearer = str_eq_nocase(str_cut(&rest, ' '), STR("bearer"));
   struct str bearer = is_bearer && !str_is_none(rest) ? str_trim(rest) : STR_NONE;
   TRY(check_text(c, bearer, "Authorization"));

@@ -4,6 +4,20 @@
 
 enum { PARAMETERS_MAX = 64 };  // of one route: a bit for each
 
+// --- headers -------------------------------------------------------------------------------------
+
+enum err call_header(struct call *c, const char *name, struct str *out) {
+  struct str value = STR_NONE;
+  for (size_t i = 0; i < c->http->header_count; i++) {
+    if (!str_eq_nocase(c->http->headers[i].name, str_of(name))) continue;
+    if (!str_is_none(value))
+      return fault_set(&c->fault, ERR_BAD_REQUEST, "the header %s must come only once", name);
+    value = c->http->headers[i].value;
+  }
+  *out = value;
+  return ERR_OK;
+}
+
 // --- body ----------------------------------------------------------------------------------------
 
 static enum err check_media(struct call *c) {

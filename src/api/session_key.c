@@ -10,7 +10,7 @@
 #include "api/sessions.h"
 #include "base/hash.h"
 
-#define HEADER STR("x-app-session")
+#define HEADER "X-App-Session"
 #define PARAMETER STR("session")
 #define COOKIE STR("app_session")
 #define OF_ADDRESS STR("ip_")
@@ -104,15 +104,6 @@ static enum err refuse_twice(struct call *c, const char *where) {
   return fault_set(&c->fault, ERR_BAD_REQUEST, "%s must hold one session key, not several", where);
 }
 
-static enum err from_header(struct call *c, struct str *out) {
-  for (size_t i = 0; i < c->http->header_count; i++) {
-    if (!str_eq_nocase(c->http->headers[i].name, HEADER)) continue;
-    if (!str_is_none(*out)) return refuse_twice(c, "X-App-Session");
-    *out = c->http->headers[i].value;
-  }
-  return ERR_OK;
-}
-
 static enum err from_query(struct call *c, struct str *out) {
   struct str cursor = c->http->query, name, value;
   bool bad = false;
@@ -187,7 +178,7 @@ static enum err refuse_none(struct call *c) {
 
 static enum err find_key(struct call *c, struct str *out) {
   *out = STR_NONE;
-  TRY(from_header(c, out));
+  TRY(call_header(c, HEADER, out));
   if (str_is_none(*out)) TRY(from_query(c, out));
   if (!str_is_none(*out)) return check_sent(c, *out);
   TRY(from_cookie(c, out));
@@ -200,12 +191,12 @@ static enum err find_key(struct call *c, struct str *out) {
   return address_key(c, out);
 }
 
-static bool has_header(const struct call *c, struct str name) {
-  return !str_is_none(http_header(c->http, name));
+static bool has_header(const struct call *c, const char *name) {
+  return !str_is_none(http_header(c->http, str_of(name)));
 }
 
 static bool has_credential(const struct call *c) {
-  return has_header(c, STR("authorization")) || has_header(c, STR("x-api-key"));
+  return has_header(c, "Authorization") || has_header(c, "x-api-key");
 }
 
 static bool names_session(struct call *c) {

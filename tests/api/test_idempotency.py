@@ -1,5 +1,7 @@
 """Idempotency-Key: a repeated POST has the first one's answer, byte for byte, and no effect."""
 
+import json
+
 import pytest
 
 from lib.client import fresh_name, problem
@@ -204,6 +206,19 @@ def test_a_key_that_is_no_text_is_refused(server, api, bad):
     with Raw(server) as raw:
         raw.send(request_bytes("POST", "/api/v1/tasks", body, [b"Idempotency-Key: " + bad]))
         assert raw.reply().status == 400
+    assert api.list() == []
+
+
+@pytest.mark.parametrize("name", [b"Idempotency-Key", b"idempotency-key"])
+@pytest.mark.parametrize("other", [b"one", b"other"])
+def test_a_key_that_comes_twice_is_refused(server, api, name, other):
+    """Whatever stands before the server may have looked at either of them."""
+    lines = [b"Idempotency-Key: one", name + b": " + other]
+    with Raw(server) as raw:
+        raw.send(request_bytes("POST", "/api/v1/tasks", json.dumps(api.fields()).encode(), lines))
+        reply = raw.reply()
+    assert reply.status == 400
+    assert "Idempotency-Key must come only once" in json.loads(reply.body)["detail"]
     assert api.list() == []
 
 

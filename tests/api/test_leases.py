@@ -3,6 +3,7 @@
 import pytest
 
 from lib.client import problem
+from lib.rawhttp import Raw, request_bytes
 
 FIXED_50 = {"type": "fixed", "delayMs": 50, "jitter": 0}
 MOVES = {
@@ -94,6 +95,18 @@ def test_fail_and_release_take_the_token_from_the_header_as_well(api):
         response = api.act(task, verb, body, headers={"Lease-Token": task["leaseToken"]})
         assert api.expect(response)["task"]["status"] == "pending"
         api.cancel(task)
+
+
+@pytest.mark.parametrize("other", ["its own", "another"])
+def test_a_header_with_a_token_that_comes_twice_is_refused(server, api, other):
+    task = api.running()
+    tokens = [task["leaseToken"], task["leaseToken"] if other == "its own" else "0" * 15 + "1"]
+    lines = [b"Lease-Token: " + token.encode() for token in tokens]
+    with Raw(server) as raw:
+        path = f"/api/v1/tasks/{task['id']}/complete"
+        reply = raw.send(request_bytes("POST", path, b"{}", lines)).reply()
+    assert reply.status == 400 and b"Lease-Token must come only once" in reply.body
+    assert api.task(task)["revision"] == task["revision"]
 
 
 @pytest.mark.parametrize("verb", MOVES)

@@ -177,7 +177,7 @@ enum err repository_claim(struct call *c, const struct where *where, struct clai
   TRY(repository_check_worker(c, where, claim));
   if (!repository_is_service(c)) return ERR_OK;
   if (str_is_none(claim->worker)) {
-    struct str header = str_trim(http_header(c->http, STR("x-service-id")));
+    struct str header = http_header(c->http, STR("x-service-id"));
     if (header.len > 0 && name_is_good(header)) claim->worker = header;
   }
   return bind(c, where, claim);
