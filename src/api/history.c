@@ -10,13 +10,24 @@ struct history_call {
   int64_t next;      // where to go on, if that is not behind the last event
 };
 
-// What only streams know.
-static enum err refuse_of_streams(struct call *c) {
-  static const char *const NAMES[] = {"lastEventId", "progressMs"};
+// --- what is asked for ---------------------------------------------------------------------------
+
+enum err events_refuse(struct call *c, const char *const *names, const char *sentence) {
   enum err err = ERR_OK;
-  for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-    if (!str_is_none(http_query(c->http, str_of(NAMES[i]), NULL)))
-      err = call_query_fault(c, NAMES[i], "is for streams: send Accept: text/event-stream");
+  for (; *names; names++)
+    if (!str_is_none(http_query(c->http, str_of(*names), NULL)))
+      err = call_query_fault(c, *names, sentence);
+  return err;
+}
+
+enum err events_wanted(struct call *c, struct event_filter *filter, uint64_t *project) {
+  struct str text = STR_NONE;
+  filter->task = c->id;
+  enum err err = call_query_id(c, "taskId", &filter->task);
+  call_also(&err, call_query_name(c, "type", &filter->type));
+  call_also(&err, call_query_name(c, "queue", &filter->queue));
+  call_also(&err, call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, &text));
+  *project = project_mark(text);
   return err;
 }
 
@@ -101,35 +112,15 @@ static int render_events(struct call *c, struct buf *b) {
   return 200;
 }
 
-enum err task_events(struct call *c) {
-  struct history_call *h;
-  if (stream_is_wanted(c)) return stream_open(c);
-  enum err err = refuse_of_streams(c);
-  call_also(&err, start(c, &h));
-  TRY(err);
-  h->filter.task = c->id;
-  return call_query(c, run_events, render_events);
-}
-
-enum err events_take_filter(struct call *c, struct event_filter *filter, struct str *project) {
-  enum err err = call_query_id(c, "taskId", &filter->task);
-  call_also(&err, call_query_name(c, "type", &filter->type));
-  call_also(&err, call_query_name(c, "queue", &filter->queue));
-  call_also(&err, call_query_text(c, "projectId", LIMIT_REFERENCE_BYTES, project));
-  return err;
-}
-
 enum err event_list(struct call *c) {
+  static const char *const OF_STREAMS[] = {"lastEventId", "progressMs", NULL};
   struct history_call *h;
-  struct str project = STR_NONE;
   if (stream_is_wanted(c)) return stream_open(c);
-  enum err err = refuse_of_streams(c);
+  enum err err = events_refuse(c, OF_STREAMS, "is for streams: send Accept: text/event-stream");
   call_also(&err, start(c, &h));
-  call_also(&err, events_take_filter(c, &h->filter, &project));
+  call_also(&err, events_wanted(c, &h->filter, &h->project));
   TRY(err);
-  if (str_is_none(project)) return call_query(c, run_events, render_events);
-  h->project = project_mark(project);
-  return call_query(c, run_project_events, render_events);
+  return call_query(c, h->project ? run_project_events : run_events, render_events);
 }
 
 // --- attempts ------------------------------------------------------------------------------------

@@ -59,8 +59,8 @@ static void put_reset(struct stream *s, struct buf *b, int64_t seq, const char *
   s->held_count = 0;
   buf_clear(&s->held_text);
   put_mark(b, s->follower, seq);
-  buf_printf(b, "event: reset\ndata: {\"event\":\"reset\",\"seq\":%lld,\"reason\":\"%s\"}\n\n",
-             (long long)seq, reason);
+  buf_printf(b, "event: reset\ndata: {\"event\":\"reset\",\"seq\":%lld,\"reason\":\"%s\"%s}\n\n",
+             (long long)seq, reason, s->follower->session ? ",\"durable\":false" : "");
 }
 
 // --- sending -------------------------------------------------------------------------------------

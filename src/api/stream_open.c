@@ -30,72 +30,67 @@ static bool parse_hex(struct str text, uint64_t *out) {
   return text.len > 0 && text.len <= 8;
 }
 
+// Behind which event a stream is to go on, as the client was told it.
+struct mark {
+  bool sent;
+  bool names_store;  // by `store`
+  uint64_t store;
+  int64_t seq;
+};
+
 // "17", or "3f0c-17" where the numbers of another store may begin anew. A number alone is taken
 // everywhere, because lists give such.
-static bool parse_mark(struct str text, uint32_t epoch, int64_t *mark) {
-  uint64_t named = epoch;
+static bool parse_mark(struct str text, struct mark *out) {
+  struct mark mark = {.sent = true, .names_store = str_find(text, '-') < text.len};
   struct str number = text;
-  if (str_find(text, '-') < text.len && !parse_hex(str_cut(&number, '-'), &named)) return false;
+  if (mark.names_store && !parse_hex(str_cut(&number, '-'), &mark.store)) return false;
   if (number.len == 0 || number.at[0] < '0' || number.at[0] > '9') return false;
-  if (!str_to_i64(number, mark)) return false;
-  if (named != epoch) *mark = STREAM_MARK_FOREIGN;
+  if (!str_to_i64(number, &mark.seq)) return false;
+  *out = mark;
   return true;
 }
 
-static enum err mark_in_header(struct call *c, struct str *out) {
-  *out = STR_NONE;
-  for (size_t i = 0; i < c->http->header_count; i++) {
-    if (!str_eq_nocase(c->http->headers[i].name, STR("last-event-id"))) continue;
-    if (!str_is_none(*out))
-      return fault_set(&c->fault, ERR_BAD_REQUEST, "Last-Event-ID came twice; send it once");
-    *out = str_trim(c->http->headers[i].value);
-  }
-  return ERR_OK;
+static int64_t mark_of(const struct mark *mark, const struct follower *f) {
+  if (!mark->sent) return STREAM_MARK_NONE;
+  return mark->names_store && mark->store != f->epoch ? STREAM_MARK_FOREIGN : mark->seq;
 }
 
 // A client that comes back asks with the same URL as before, so the header, which is newer, counts.
-static enum err take_mark(struct call *c, struct stream *s) {
+static enum err take_mark(struct call *c, struct mark *out) {
   struct str text;
-  s->mark = STREAM_MARK_NONE;
-  TRY(mark_in_header(c, &text));
+  TRY(call_header(c, "Last-Event-ID", &text));
   if (text.len == 0) text = http_query(c->http, STR("lastEventId"), NULL);
-  if (str_is_none(text) || parse_mark(text, s->follower->epoch, &s->mark)) return ERR_OK;
+  if (str_is_none(text) || parse_mark(text, out)) return ERR_OK;
   return fault_set(&c->fault, ERR_BAD_REQUEST,
                    "Last-Event-ID (or lastEventId) must be the id of an event of this stream as it "
                    "was sent, or a number that a list gave as nextAfter");
 }
 
-// The stream may be read for when the request is gone.
-static enum err take_filter(struct call *c, struct stream *s, struct str *project) {
-  s->filter.task = c->id;
-  enum err err = events_take_filter(c, &s->filter, project);
-  s->filter.type = arena_dup(&s->arena, s->filter.type);
-  s->filter.queue = arena_dup(&s->arena, s->filter.queue);
-  return err;
-}
+struct wanted {
+  struct event_filter filter;  // its texts are the request's
+  uint64_t project;            // 0: any
+  int64_t progress_ms;
+  struct mark mark;
+};
 
-static enum err refuse_paging(struct call *c) {
-  static const char *const NAMES[] = {"after", "limit"};
-  enum err err = ERR_OK;
-  for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-    if (!str_is_none(http_query(c->http, str_of(NAMES[i]), NULL)))
-      err = call_query_fault(c, NAMES[i],
-                             "is for lists; a stream goes on behind lastEventId, or Last-Event-ID");
-  return err;
-}
-
-static enum err read_request(struct call *c, struct stream *s) {
-  struct str project = STR_NONE;
-  s->progress_ms = LIMIT_STREAM_PROGRESS_DEFAULT_MS;
-  enum err err = refuse_paging(c);
-  call_also(&err, take_filter(c, s, &project));
-  call_also(&err, call_query_int(c, "progressMs", 0, LIMIT_STREAM_PROGRESS_MS, &s->progress_ms));
+static enum err read_request(struct call *c, struct wanted *w) {
+  static const char *const PAGING[] = {"after", "limit", NULL};
+  w->progress_ms = LIMIT_STREAM_PROGRESS_DEFAULT_MS;
+  enum err err =
+      events_refuse(c, PAGING, "is for lists; a stream goes on behind lastEventId, or Last-Event-ID");
+  call_also(&err, events_wanted(c, &w->filter, &w->project));
+  call_also(&err, call_query_int(c, "progressMs", 0, LIMIT_STREAM_PROGRESS_MS, &w->progress_ms));
   TRY(err);
-  TRY(take_mark(c, s));
-  if (str_is_none(project)) return ERR_OK;
-  s->project = project_mark(project);
-  s->follower->projects_wanted++;
-  return ERR_OK;
+  return take_mark(c, &w->mark);
+}
+
+// What is to be told may be its first task. Of one that has no task yet no single one can be told,
+// and whoever asks for one takes no place by it.
+static enum err begin_session(struct call *c, const struct wanted *w) {
+  if (c->session == NULL || session_has_begun(c)) return ERR_OK;
+  if (!id_is_none(w->filter.task))
+    return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such task");
+  return session_begin(c);
 }
 
 // --- the first look ------------------------------------------------------------------------------
@@ -141,27 +136,34 @@ static void link_stream(struct stream *s, struct follower *f) {
   if (f->session) session_enter(f->session);
 }
 
-enum err stream_open(struct call *c) {
-  struct streams *all = c->api->streams;
-  if (c->session) TRY(session_begin(c));  // what is to be told may be its first task
-  TRY(streams_admit(all, c));
-  struct follower *f = follower_take(all, c);
+static struct stream *make_stream(struct call *c, const struct wanted *w) {
+  struct follower *f = follower_take(c->api->streams, c);
   struct stream *s = mem_zero(sizeof *s);
   arena_init(&s->arena, STREAM_ARENA_BYTES);
   buf_init(&s->held_text, HELD_BYTES_MAX);
   link_stream(s, f);
   s->actor = arena_dup(&s->arena, c->who.actor);
   auth_standing(c, &s->standing);
-  enum err err = read_request(c, s);
-  if (err != ERR_OK) {
-    stream_free(s);
-    follower_release(f);
-    return err;
-  }
+  s->filter = w->filter;
+  s->filter.type = arena_dup(&s->arena, w->filter.type);
+  s->filter.queue = arena_dup(&s->arena, w->filter.queue);
+  s->project = w->project;
+  f->projects_wanted += s->project != 0;
+  s->progress_ms = w->progress_ms;
+  s->mark = mark_of(&w->mark, f);
+  return s;
+}
+
+enum err stream_open(struct call *c) {
+  struct wanted wanted = {0};
+  TRY(read_request(c, &wanted));
+  TRY(streams_admit(c->api->streams, c));
+  TRY(begin_session(c, &wanted));
+  struct stream *s = make_stream(c, &wanted);
   s->call = c;
   c->stream = s;
   s->reading.filter = s->filter;
   s->reading.filter.limit = 1;
-  reading_start(&s->reading, f, run_first, on_first, s);
+  reading_start(&s->reading, s->follower, run_first, on_first, s);
   return ERR_OK;
 }

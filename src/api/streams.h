@@ -154,12 +154,6 @@ MUST_USE enum err projects_of(const struct event_page *page, int64_t tenant,
                               struct fault *why);
 uint64_t project_mark(struct str project);
 
-// --- history.c: lists of the same ----------------------------------------------------------------
-
-// What a query narrows events by, list or stream. The texts are the request's.
-MUST_USE enum err events_take_filter(struct call *c, struct event_filter *filter,
-                                     struct str *project);
-
 // --- stream.c: one of them -----------------------------------------------------------------------
 
 void stream_pump(struct stream *s, int64_t now_us);  // sends what there is; may free it
@@ -170,6 +164,14 @@ void stream_drained(struct stream *s);
 void stream_gone(struct stream *s);  // the client went away
 void stream_read_back(struct stream *s);
 void stream_free(struct stream *s);
+
+// --- history.c: what both lists of events and streams are asked for ------------------------------
+
+// Which events: those of the task that the path names, or that the query tells. Texts are the
+// request's. `*project` is 0: of any.
+MUST_USE enum err events_wanted(struct call *c, struct event_filter *filter, uint64_t *project);
+// Refuses parameters of the other way to ask; `names` ends with NULL.
+MUST_USE enum err events_refuse(struct call *c, const char *const *names, const char *sentence);
 
 // --- stream_open.c: the request ------------------------------------------------------------------
 

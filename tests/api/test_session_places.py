@@ -5,6 +5,7 @@ import time
 import pytest
 
 from lib.client import NO_ID, Api, fresh_name, problem
+from lib.live import Stream
 from lib.server import ADMIN, Server
 from lib.sessions import DEMOS, Session, with_sessions
 
@@ -58,6 +59,27 @@ def test_what_keeps_nothing_takes_no_place(session_server, admin):
         assert one.send(method, path, body).status_code in (400, 405, 422)
     assert one.session not in keys(admin)
     problem(one.delete(f"/sessions/{one.session}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path, params, status", [
+    (f"/tasks/{NO_ID}/events", "", 404), ("/events", f"taskId={NO_ID}", 404),
+    ("/events", "type=a%20b", 400), ("/events", "limit=5", 400), ("/events", "lastEventId=x", 400)])
+def test_a_stream_that_is_refused_takes_no_place(session_server, admin, path, params, status):
+    one = Session(session_server)
+    header = [f"X-App-Session: {one.session}"]
+    with Stream(session_server, path, params, key="", headers=header) as stream:
+        answer = stream.answer()
+    assert (stream.status, answer["durable"]) == (status, False), answer
+    assert one.session not in keys(admin)
+
+
+def test_a_stream_begins_it(session_server, admin):
+    one = Session(session_server)
+    header = [f"X-App-Session: {one.session}"]
+    with Stream(session_server, key="", headers=header).opened() as stream:
+        assert one.session in keys(admin)
+        task = one.create()
+        assert stream.frames(1)[0].data["taskId"] == task["id"]
 
 
 @pytest.mark.parametrize("demo", [None, *DEMOS])
