@@ -178,11 +178,17 @@ void auth_standing(struct call *c, struct standing *out) {
   struct credential from = {0};
   *out = (struct standing){.kind = STANDING_LASTS};
   if (c->session) return;
-  if (c->has_token) {
-    *out = (struct standing){.kind = STANDING_TOKEN, .expires_at = c->who.expires_at};
-  } else if (auth_is_open(c->api)) {
+  if (auth_is_open(c->api)) {
     out->kind = STANDING_OPEN;
-  } else if (credential_read(c, &from) == ERR_OK && !str_is_none(from.text)) {
+    return;
+  }
+  if (credential_read(c, &from) != ERR_OK || str_is_none(from.text)) return;
+  if (c->has_token) {
+    *out = (struct standing){.kind = STANDING_TOKEN,
+                             .expires_at = c->who.expires_at,
+                             .token = from.text,
+                             .keys = c->api->jwt.serial};
+  } else {
     struct str id = key_id(from.text);
     hash_sha256(from.text, out->hash);
     if (str_is_none(id) || is_admin_key(c->api, out->hash)) return;
@@ -191,13 +197,15 @@ void auth_standing(struct call *c, struct standing *out) {
   }
 }
 
-bool auth_stands(struct api *api, const struct standing *standing, struct arena *scratch) {
+bool auth_stands(struct api *api, struct standing *standing, struct arena *scratch) {
   struct engine *e = api->settings.engine;
   struct principal who;
   enum key_state state;
   switch (standing->kind) {
   case STANDING_OPEN: return auth_is_open(api);
-  case STANDING_TOKEN: return standing->expires_at > engine_now(e);
+  case STANDING_TOKEN:
+    return standing->expires_at > engine_now(e) &&
+           jwt_stands(&api->jwt, standing->token, wall_ms() / 1000, scratch, &standing->keys);
   case STANDING_KEY:
     arena_reset(scratch);
     return engine_key_check(e, (struct str){standing->key, sizeof standing->key}, standing->hash,

@@ -200,9 +200,11 @@ struct standing {
   char key[8];
   uint8_t hash[32];    // of the whole key
   int64_t expires_at;  // of a token
+  struct str token;    // itself; the request's
+  uint64_t keys;       // the serial of the keys that it was checked with
 };
 void auth_standing(struct call *c, struct standing *out);
-bool auth_stands(struct api *api, const struct standing *standing, struct arena *scratch);
+bool auth_stands(struct api *api, struct standing *standing, struct arena *scratch);
 // refused.c: `err`, or ERR_TOO_MANY when that happened too often.
 MUST_USE enum err auth_refused(struct call *c, enum err err);
 // router.c

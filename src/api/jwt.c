@@ -60,6 +60,7 @@ static const struct jwks *newest(struct jwt *jwt) {
   if (fresh == NULL) return jwt->keys;
   jwks_free(jwt->keys);
   jwt->keys = fresh;
+  jwt->serial++;
   *jwt->proven = (struct jwt_proven){0};
   return fresh;
 }
@@ -318,4 +319,15 @@ enum err jwt_check(struct jwt *jwt, struct str token, int64_t now_s, struct aren
   TRY(take_roles(jwt, &claims, a, &who.roles, why));
   *out = who;
   return ERR_OK;
+}
+
+bool jwt_stands(struct jwt *jwt, struct str token, int64_t now_s, struct arena *scratch,
+                uint64_t *serial) {
+  struct jwt_who who;
+  struct fault why = {0};
+  (void)newest(jwt);
+  if (*serial == jwt->serial) return true;
+  *serial = jwt->serial;
+  arena_reset(scratch);
+  return jwt_check(jwt, token, now_s, scratch, &who, &why) == ERR_OK;
 }

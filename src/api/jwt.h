@@ -15,6 +15,7 @@ struct jwt_proven;
 struct jwt {
   struct jwt_settings settings;
   struct jwks *keys;              // the loop's
+  uint64_t serial;                // the loop's: rises when those keys are others
   struct jwt_proven *proven;      // the loop's: what those keys have signed
   _Atomic(struct jwks *) coming;  // handed over, not taken up yet; NULL: none
 };
@@ -39,5 +40,9 @@ struct jwt_who {
 // nothing of the token. Texts are in the arena. `now_s`: seconds since the epoch.
 MUST_USE enum err jwt_check(struct jwt *jwt, struct str token, int64_t now_s, struct arena *a,
                             struct jwt_who *out, struct fault *why);
+// The loop's thread. Whether a token is still good that was so when the keys had `*serial`: it is
+// checked again only once they are others, and the serial moves on. `scratch` is reset.
+bool jwt_stands(struct jwt *jwt, struct str token, int64_t now_s, struct arena *scratch,
+                uint64_t *serial);
 
 #endif

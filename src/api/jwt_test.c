@@ -300,6 +300,23 @@ static void damage_never_disturbs_the_check(void **state) {
   }
 }
 
+static void a_token_stands_while_its_key_is_there(void **state) {
+  (void)state;
+  struct arena scratch;
+  arena_init(&scratch, 4096);
+  take(JWKS(ES_JWK("e") "," ED_JWK("o")));
+  assert_int_equal(check(STR(ES_TOKEN)), ERR_OK);
+  uint64_t serial = jwt.serial, of_secret = jwt.serial;
+  struct str by_secret = claiming("{" GOOD "}");
+  assert_true(jwt_stands(&jwt, STR("unchanged keys, so nobody looks"), NOW, &scratch, &serial));
+  take(JWKS(ES_JWK("e")));
+  assert_true(jwt_stands(&jwt, STR(ES_TOKEN), NOW, &scratch, &serial));
+  take(JWKS(ED_JWK("o")));
+  assert_false(jwt_stands(&jwt, STR(ES_TOKEN), NOW, &scratch, &serial));
+  assert_true(jwt_stands(&jwt, by_secret, NOW, &scratch, &of_secret));
+  arena_fini(&scratch);
+}
+
 // --- keys that change while tokens are checked ---------------------------------------------------
 
 static atomic_bool enough;
@@ -348,6 +365,7 @@ int main(void) {
       JWT_TEST(an_unknown_key_is_asked_for_and_no_other_fault_is),
       JWT_TEST(a_broken_jwks_leaves_the_keys_that_are_there),
       JWT_TEST(what_was_proven_holds_for_its_keys_only),
+      JWT_TEST(a_token_stands_while_its_key_is_there),
       JWT_TEST(damage_never_disturbs_the_check),
       JWT_TEST(keys_may_change_while_tokens_are_checked),
   };

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from lib.client import fresh_name, problem
+from lib.live import Stream
 from lib.rawhttp import Raw, request_bytes
 from lib.server import BINARY, Server, clean_environment, free_port
 from lib.tokens import SECRET, Ed, KeyServer, Rsa, Secret, claims, jwks, signer
@@ -348,6 +349,21 @@ def test_a_changed_file_is_read_at_hangup(make_server, tmp_path):
     server.signal(signal.SIGHUP)
     until(lambda: status(server, ES.token(claims())) == 200)
     assert status(server, RS.token(claims())) == 401
+
+
+def test_the_stream_of_a_token_ends_when_its_key_is_taken_away(make_server, make_api, tmp_path):
+    """However far off its end is: whoever has stolen a key writes that himself."""
+    path = write(tmp_path / "keys", jwks(RS, ES))
+    server = make_server(jwks=path)
+    far = claims(exp=int(time.time()) + 10 ** 9, roles=["producer"])
+    with Stream(server, key=ES.token(far)) as kept, Stream(server, key=RS.token(far)) as lost:
+        kept.opened(), lost.opened()
+        write(path, jwks(ES))
+        server.signal(signal.SIGHUP)
+        lost.until_end(5)
+        assert status(server, RS.token(far)) == 401
+        task = make_api(server, key=ES.token(far)).create()
+        assert kept.frames(1)[0].data["taskId"] == task["id"]
 
 
 def test_an_unknown_kid_has_the_file_read_again(make_server, tmp_path):
