@@ -107,6 +107,17 @@ static enum err refuse_replay(struct call *c) {
 
 static enum err take_end(struct call *c, int64_t expires_at, int64_t lifetime_ms) {
   if (expires_at && lifetime_ms)
+// The first key ends the time when everyone on this machine may do everything, so it must open what
+// there is, and make the others.
+static enum err check_first(struct call *c, const struct key_body *in, unsigned roles) {
+  if (!auth_is_open(c->api)) return ERR_OK;
+  if (!(roles & ROLE_ADMIN))
+    return fault_field(&c->fault, "/roles", "the first key must be an admin: it makes the others");
+  if (str_is_none(in->tenant) || str_eq(in->tenant, c->who.tenant_name)) return ERR_OK;
+  return fault_field(&c->fault, "/tenant",
+                     "the first key must be of the tenant default: it makes those of others");
+}
+
     return fault_field(&c->fault, "/expiresInMs", "expiresInMs and expiresAt exclude each other");
   c->order.in.key.key.expires_at = expires_at;
   c->order.in.key.lifetime_ms = lifetime_ms;
@@ -122,10 +133,7 @@ enum err key_create(struct call *c) {
     return fault_field(&c->fault, "/tenant", "a key of this tenant makes keys of this tenant only");
   TRY(refuse_replay(c));
   TRY(take_end(c, in.expires_at, in.lifetime_ms));
-  // The first key ends the time when everyone on this machine may do everything.
-  bool first = auth_is_open(c->api);
-  if (first && !(key->roles & ROLE_ADMIN))
-    return fault_field(&c->fault, "/roles", "the first key must be an admin: it makes the others");
+  TRY(check_first(c, &in, key->roles));
   make_secret(c);
   key->name = in.name;
   key->service = in.service;

@@ -54,6 +54,17 @@ def test_the_first_key_must_be_an_admin_so_that_nobody_is_locked_out(make_server
     assert api.get("/tasks").status_code == 200
 
 
+def test_the_first_key_must_open_what_there_is(make_server, make_api):
+    """One of another tenant would lock out all that was done before, and nobody could make more."""
+    api = make_api(make_server())
+    task = api.create()
+    body = {"name": "k", "roles": ["admin"], "tenant": "acme"}
+    problem(api.post("/keys", body), 422, "invalid_field", "/tenant")
+    assert api.task(task)["status"] == "pending"
+    new_key(api, ["admin"], tenant="default")
+    problem(api.get("/tasks"), 401, "unauthenticated")
+
+
 def test_the_first_key_closes_the_server_to_those_without_one(make_server, make_api):
     server = make_server()
     api = make_api(server)
