@@ -53,24 +53,29 @@ void call_problem(struct buf *b, const struct fault *fault, enum err err, struct
   put_problem(b, fault, err, request_id, NULL);
 }
 
-// Where a key stands that somebody pasted into a path; the length of the text if none does.
-static size_t find_key(const struct call *c, struct str text) {
+static bool begins_with_key(const struct call *c, struct str text) {
   const struct str admin = c->api->settings.admin_key;
-  for (size_t i = 0; i < text.len; i++) {
-    struct str rest = str_from(text, i);
-    if (str_starts(rest, STR("tk_")) && rest.len > 4 + KEY_ID_BYTES &&
-        rest.at[3 + KEY_ID_BYTES] == '_')
-      return i;
-    if (admin.len && str_starts(rest, admin)) return i;
-  }
-  return text.len;
+  if (admin.len && str_starts(text, admin)) return true;
+  return str_starts(text, STR("tk_")) && text.len > 4 + KEY_ID_BYTES &&
+         text.at[3 + KEY_ID_BYTES] == '_';
 }
 
-// As the log may show it: of a key its beginning at most, and nothing behind it.
+// A token begins with the base64url of `{"`, and has parts.
+static bool begins_with_token(struct str text) {
+  return str_starts(text, STR("eyJ")) && str_find(text, '.') < text.len;
+}
+
+// As the log may show it: up to where somebody has pasted a key or a token into it, in whichever
+// spelling.
 static struct str shown_path(const struct call *c) {
-  struct str path = c->http->path;
-  size_t at = find_key(c, path);
-  return at == path.len ? path : arena_printf(c->arena, "%.*s***", (int)at, path.at);
+  struct str path = c->http->path, plain;
+  if (!http_path_decode(c->arena, path, &plain)) plain = path;
+  for (size_t i = 0; i < plain.len; i++) {
+    struct str rest = str_from(plain, i);
+    if (begins_with_key(c, rest) || begins_with_token(rest))
+      return arena_printf(c->arena, "%.*s***", (int)i, plain.at);
+  }
+  return path;
 }
 
 void call_log_access(const struct call *c, int status) {
