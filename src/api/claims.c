@@ -27,7 +27,7 @@ static int render_claimed_one(struct call *c, struct buf *b) {
   struct encode_context x = call_encoding(c);
   BUF_LIT(b, "{\"success\":true,\"task\":");
   encode_task(b, &x, &c->order.claimed[0], ENCODE_PAYLOAD | ENCODE_RESULT | ENCODE_LEASE);
-  if (repository_is_service(c)) repository_put_members(b, &c->order.claimed[0]);
+  if (repository_is_service(c)) repository_put_members(c, b, &c->order.claimed[0]);
   buf_char(b, '}');
   return 200;
 }

@@ -95,11 +95,6 @@ struct lease_token token_lease(struct str token) {
   return (struct lease_token){(int64_t)lease_number, (uint32_t)session_number};
 }
 
-// The text of a member's name, its escapes resolved.
-static struct str name_text(struct arena *a, struct str raw, bool *has_nul) {
-  return json_string(a, (struct str){raw.at - 1, raw.len + 2}, has_nul);  // with its quotes
-}
-
 static const char *take_text(struct arena *a, const struct field *f, struct str value,
                              struct str *out) {
   if (json_kind(value) != JSON_STRING) return "must be a string";
@@ -229,7 +224,7 @@ static enum err take_tags(struct decoding *d, const struct field *f, struct str 
   for (size_t count = 0; json_next(&w, &raw, &value); count++) {
     if (count == LIMIT_TAGS_COUNT) return wrong_field(d, f, "must have at most 32 tags");
     bool nul = false;
-    names[count] = name_text(d->arena, raw, &nul);
+    names[count] = json_name(d->arena, raw, &nul);
     if (nul) return wrong_field(d, f, "must not contain U+0000");
     const char *sentence = take_tag(d->arena, names[count], value, names, count);
     if (sentence) return wrong(d, &tags, names[count], sentence);
@@ -321,7 +316,7 @@ enum err decode_object(struct arena *a, struct str json, struct fields fields,
   struct json_walk w = json_walk(json);
   struct str raw, value;
   while (why->field_count < FAULT_FIELDS_MAX && json_next(&w, &raw, &value)) {
-    struct str key = name_text(a, raw, NULL);
+    struct str key = json_name(a, raw, NULL);
     const struct field *f = find(fields, key, hint);
     if (!f && fields.open) continue;
     enum err one = f ? decode_member(&d, f, value) : unknown(&d, key);

@@ -227,7 +227,7 @@ static void put_listed(struct call *c, struct buf *b, const struct encode_contex
   if (call_is_session(c))
     session_put_listed(b, x, task);
   else if (repository_is_service(c))
-    repository_put_listed(b, x, task, list->filter.parts);
+    repository_put_listed(c, b, x, task, list->filter.parts);
   else
     encode_task(b, x, task, list->filter.parts);
 }

@@ -13,7 +13,7 @@ bool members_read(struct arena *a, struct str value, size_t count_max, struct me
   struct json_walk walk = json_walk(value);
   struct str raw, member;
   while (json_next(&walk, &raw, &member)) {
-    struct str name = json_string(a, (struct str){raw.at - 1, raw.len + 2}, NULL);  // with quotes
+    struct str name = json_name(a, raw, NULL);
     if (m.count == count_max || !str_is_none(members_find(&m, name))) return false;
     m.at[m.count++] = (struct member){name, member};
   }

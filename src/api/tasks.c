@@ -31,7 +31,8 @@ static int render_whole(struct call *c, struct buf *b) {
   struct encode_context x = call_encoding(c);
   BUF_LIT(b, "{\"success\":true,\"task\":");
   encode_task(b, &x, &c->order.tasks[0], call_parts(c, ENCODE_PAYLOAD | ENCODE_RESULT));
-  if (repository_is_service(c) && !c->wants_minimal) repository_put_members(b, &c->order.tasks[0]);
+  if (repository_is_service(c) && !c->wants_minimal)
+    repository_put_members(c, b, &c->order.tasks[0]);
   buf_char(b, '}');
   return 200;
 }

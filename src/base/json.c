@@ -167,6 +167,11 @@ struct str json_string(struct arena *a, struct str value, bool *has_nul) {
   return text;
 }
 
+// It stands between quotes.
+struct str json_name(struct arena *a, struct str key, bool *has_nul) {
+  return json_string(a, (struct str){key.at - 1, key.len + 2}, has_nul);
+}
+
 // A number as (±) digits · 10^exponent; the digits start and end with one that is not 0.
 struct decimal {
   bool negative;

@@ -47,6 +47,7 @@ bool json_next(struct json_walk *w, struct str *key, struct str *value);
 // The value of a string, escapes resolved; borrows the text when there are none. `has_nul` (may be
 // NULL) tells whether it holds U+0000.
 struct str json_string(struct arena *a, struct str value, bool *has_nul);
+struct str json_name(struct arena *a, struct str key, bool *has_nul);  // the same of a raw key
 
 // False when the number is not an integer in ±(2^53 − 1) (RFC 8259 section 6), whatever its
 // spelling (1e3 and 5.0 are integers).

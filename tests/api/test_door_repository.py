@@ -1,5 +1,6 @@
 """The front door of the task repository service: its bodies, its lists of work, its moves."""
 
+import json
 import re
 import time
 from urllib.parse import quote
@@ -156,6 +157,51 @@ def test_members_that_nobody_knows_are_kept(api):
     seen = api.expect(api.get(f"/tasks/{task['id']}"))
     for name, value in extra.items():
         assert seen[name] == value
+
+
+def test_a_member_that_is_nobodys_to_set_sets_nothing(api):
+    """It is kept with the body, as all members are."""
+    forged = {"tenantId": "other", "attempt": 7, "cost": 3, "progress": 50, "workerId": "w",
+              "claimedAt": 1, "leaseExpiresAt": 1, "revision": 9, "result": {"a": 1}, "queue": "q",
+              "maxAttempts": 9, "subject": "s", "projectId": "p", "uniqueKey": "u",
+              "cancelRequested": True, "leaseToken": "0" * 16}
+    plain, task = (create(api, **fields)["task"] for fields in ({}, forged))
+    for name in forged.keys() - {"leaseToken"}:
+        assert task[name] == plain[name], name
+    assert task["payload"] == document(api, **forged)
+    for status in ("processing", "completed", "failed"):
+        problem(api.post("/tasks", document(api, status=status)), 422, "invalid_field", "/status")
+
+
+ANSWERED = ["success", "task", "_id", "task_id", "task_type", "processor_id", "status", "priority",
+            "results", "error"]
+LISTED = ["_id", "task_id", "id", "type", "workerId", "leaseToken", "payload", "tenantId"]
+
+
+def names_once(pairs):
+    names = [name for name, _ in pairs]
+    assert len(set(names)) == len(names), names
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("spelled", [
+    lambda name: name, lambda name: f"\\u{ord(name[0]):04x}{name[1:]}",
+    lambda name: f"{name[:-1]}\\u{ord(name[-1]):04X}"], ids=["plain", "first", "last"])
+def test_no_member_of_a_body_takes_the_place_of_one_of_the_answer(api, spelled):
+    """However it is spelled: who reads an answer would take the later of two."""
+    meant = {"task_type", "status", "priority", "_id", "task_id"}   # by the body itself
+    named = sorted({*ANSWERED, *LISTED} - meant)
+    body = f'{{"task_type": "{api.type}"'
+    body += "".join(f', "{spelled(name)}": "forged"' for name in named) + "}"
+    task_id = api.expect(api.send("POST", "/tasks", raw=body.encode()), 201)["task_id"]
+    claimed_one = api.post(f"/tasks/{task_id}/claim", {"service_id": "p"})
+    for answer in (claimed_one, api.get(f"/tasks/{task_id}")):
+        seen = json.loads(answer.content, object_pairs_hook=names_once)
+        assert seen["task"]["id"] == seen["task_id"] == task_id
+        assert "forged" not in [seen[name] for name in ANSWERED]
+    [listed] = json.loads(api.get("/tasks", params={"status": "all"}).content,
+                          object_pairs_hook=names_once)["tasks"]
+    assert "forged" not in [listed.get(name) for name in LISTED]
 
 
 def test_the_body_is_kept_byte_for_byte(api):

@@ -50,12 +50,12 @@ int64_t repository_priority(int64_t priority);  // 1 to 10, lower first
 // Behind the "task" of an answer to a create: the id by the name that its client reads.
 void repository_put_created(struct buf *b, const struct task *task);
 // Behind the "task" of an answer to a service: the members that the document's clients look for.
-void repository_put_members(struct buf *b, const struct task *task);
+void repository_put_members(struct call *c, struct buf *b, const struct task *task);
 // What GET /api/v1/stats answers: how many tasks there are, by the document's words and by type.
 // Sorts the tallies.
 int repository_put_stats(struct buf *b, struct tally *tallies, size_t count);
 // A task of a list for a service: ours, and what the document's clients look for in one object.
-void repository_put_listed(struct buf *b, const struct encode_context *x, const struct task *task,
-                           unsigned parts);
+void repository_put_listed(struct call *c, struct buf *b, const struct encode_context *x,
+                           const struct task *task, unsigned parts);
 
 #endif

@@ -27,7 +27,9 @@ static bool is_one_of(struct str name, const char *names) {
   return false;
 }
 
-static void put_payload_members(struct buf *b, struct str payload, const char *taken) {
+// A name may be spelled with escapes; readers take that for the same name, and the later of two.
+static void put_payload_members(struct call *c, struct buf *b, struct str payload,
+                                const char *taken) {
   struct json_walk w = json_walk(payload);
   struct str key, value;
   while (json_next(&w, &key, &value)) {
@@ -62,7 +64,7 @@ void repository_put_created(struct buf *b, const struct task *task) {
   put_id(b, task->id);
 }
 
-void repository_put_members(struct buf *b, const struct task *task) {
+void repository_put_members(struct call *c, struct buf *b, const struct task *task) {
   put_names(b, task);
   BUF_LIT(b, ",\"status\":");
   buf_json_str(b, door_word(DIALECT_REPOSITORY, task->status));
@@ -72,7 +74,7 @@ void repository_put_members(struct buf *b, const struct task *task) {
   put_json_or_null(b, task->result);
   BUF_LIT(b, ",\"error\":");
   put_text_or_null(b, task->error_message);
-  if (repository_is_task(task->payload)) put_payload_members(b, task->payload, ANSWER_NAMES);
+  if (repository_is_task(task->payload)) put_payload_members(c, b, task->payload, ANSWER_NAMES);
 }
 
 // --- counts --------------------------------------------------------------------------------------
@@ -136,11 +138,11 @@ int repository_put_stats(struct buf *b, struct tally *tallies, size_t count) {
 
 // --- lists ---------------------------------------------------------------------------------------
 
-void repository_put_listed(struct buf *b, const struct encode_context *x, const struct task *task,
-                           unsigned parts) {
+void repository_put_listed(struct call *c, struct buf *b, const struct encode_context *x,
+                           const struct task *task, unsigned parts) {
   bool ours = !repository_is_task(task->payload);
   encode_task(b, x, task, parts | ENCODE_OPEN | (ours ? ENCODE_PAYLOAD : 0));
   put_names(b, task);
-  if (!ours) put_payload_members(b, task->payload, LISTED_NAMES);
+  if (!ours) put_payload_members(c, b, task->payload, LISTED_NAMES);
   buf_char(b, '}');
 }
