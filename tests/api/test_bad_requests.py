@@ -175,6 +175,11 @@ def test_an_unknown_query_parameter_is_named(api, path):
     problem(api.get(path, params={"colour": "red"}), 422, "invalid_field", "?colour")
 
 
+def test_a_mistyped_query_parameter_is_told_with_the_right_one(api):
+    answer = problem(api.get("/tasks", params={"stauts": "failed"}), 422, "invalid_field")
+    assert answer["detail"].endswith("did you mean status?")
+
+
 @pytest.mark.parametrize("name, value", [
     ("Prefer", "wait=-1"), ("Prefer", "wait=x"), ("Prefer", "wait=99999999999999999999"),
     ("Prefer", "=;,=,"), ("If-None-Match", "nonsense"), ("Idempotency-Key", '"open'),
