@@ -28,11 +28,6 @@ static void run_counts(struct query *q, const struct store_ops *ops, struct stor
                              &q->fault);
 }
 
-static void add(struct tally *sum, const struct tally *tally) {
-  for (int i = 0; i < TASK_STATUS_COUNT; i++) sum->count[i] += tally->count[i];
-  sum->ready += tally->ready;
-}
-
 static int by_name(const void *a, const void *b) {
   return str_compare(((const struct group *)a)->name, ((const struct group *)b)->name);
 }
@@ -48,7 +43,7 @@ static void merge(struct counts_call *counts) {
       continue;
     }
     struct group *into = &all[n - 1];
-    add(&into->sum, &all[i].sum);
+    tally_add(&into->sum, &all[i].sum);
     into->paused |= all[i].paused;
     if (all[i].type) into->type = all[i].type;
   }
@@ -73,7 +68,7 @@ static enum err start(struct call *c,
 static int render_stats(struct call *c, struct buf *b) {
   const struct counts_call *counts = c->input;
   struct tally sum = {0};
-  for (size_t i = 0; i < counts->count; i++) add(&sum, &counts->tallies[i]);
+  for (size_t i = 0; i < counts->count; i++) tally_add(&sum, &counts->tallies[i]);
   if (call_is_session(c)) return session_put_stats(b, &sum);
   BUF_LIT(b, "{\"success\":true,\"stats\":{");
   encode_counts(b, &sum);

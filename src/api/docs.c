@@ -21,7 +21,7 @@ static const char *field_word(enum field_kind kind) {
 }
 
 // Whom the router lets in; admin is let in everywhere, so it is named where it stands alone.
-static void put_roles(struct buf *b, const struct route *route) {
+static void put_access(struct buf *b, const struct route *route) {
   unsigned roles = route->roles == ROLE_ADMIN ? ROLE_ADMIN : route->roles & ~(unsigned)ROLE_ADMIN;
   if (roles == 0) BUF_LIT(b, "none needed");
   bool first = true;
@@ -38,7 +38,7 @@ static void put_routes(struct buf *b) {
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct route *r = &ROUTES[i];
     buf_printf(b, "| `%s %s` | ", method_word(r->method), r->path);
-    put_roles(b, r);
+    put_access(b, r);
     if (r->session.handle) BUF_LIT(b, ", or a [session](#sessions)");
     buf_printf(b, " | %s", r->meaning);
     if (r->query[0]) buf_printf(b, "; query: `%s`", r->query);

@@ -40,6 +40,18 @@ void put_id(struct buf *b, struct id id) {
   buf_bytes(b, text, sizeof text);
 }
 
+void put_roles(struct buf *b, unsigned roles) {
+  bool first = true;
+  buf_char(b, '[');
+  for (unsigned i = 0; i < ROLE_COUNT; i++) {
+    if (!(roles & 1u << i)) continue;
+    if (!first) buf_char(b, ',');
+    first = false;
+    buf_json_str(b, role_word((enum role_index)i));
+  }
+  buf_char(b, ']');
+}
+
 // Writes `count` hexadecimal digits and returns what is behind them.
 static char *digits(char *at, uint64_t value, int count) {
   static const char DIGITS[] = "0123456789abcdef";
@@ -255,11 +267,20 @@ void encode_backoff(struct buf *b, const struct backoff *backoff) {
   buf_printf(b, ",\"jitter\":%.2f}", (double)backoff->jitter_percent / 100.0);
 }
 
-void encode_counts(struct buf *b, const struct tally *tally) {
+void tally_add(struct tally *sum, const struct tally *one) {
+  for (int i = 0; i < TASK_STATUS_COUNT; i++) sum->count[i] += one->count[i];
+  sum->ready += one->ready;
+}
+
+int64_t tally_total(const struct tally *tally) {
   int64_t total = 0;
   for (int i = 0; i < TASK_STATUS_COUNT; i++) total += tally->count[i];
+  return total;
+}
+
+void encode_counts(struct buf *b, const struct tally *tally) {
   BUF_LIT(b, "\"total\":");
-  buf_i64(b, total);
+  buf_i64(b, tally_total(tally));
   for (int i = 0; i < TASK_STATUS_COUNT; i++) {
     BUF_LIT(b, ",\"");
     buf_put(b, task_status_word((enum task_status)i));

@@ -28,6 +28,7 @@ void put_json_or_null(struct buf *b, struct str json);
 void put_time_or_null(struct buf *b, int64_t at);
 void put_bool(struct buf *b, bool value);
 void put_id(struct buf *b, struct id id);                 // quoted
+void put_roles(struct buf *b, unsigned roles);            // an array of their words
 void put_token(struct buf *b, struct lease_token token);  // quoted
 
 // The status as whoever asks calls it: sessions have words of their own.
@@ -43,5 +44,7 @@ void encode_event(struct buf *b, const struct event *event);
 void encode_event_live(struct buf *b, const struct encode_context *x, const struct event *event);
 void encode_backoff(struct buf *b, const struct backoff *backoff);  // null when delay_ms is 0
 void encode_counts(struct buf *b, const struct tally *tally);       // "total":…,"pending":…,…
+void tally_add(struct tally *sum, const struct tally *one);
+int64_t tally_total(const struct tally *tally);  // of all statuses
 
 #endif

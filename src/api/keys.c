@@ -13,15 +13,9 @@ static void put_key(struct call *c, struct buf *b, const struct api_key *key) {
   buf_json_str(b, key->id);
   BUF_LIT(b, ",\"name\":");
   buf_json_str(b, key->name);
-  BUF_LIT(b, ",\"roles\":[");
-  bool first = true;
-  for (unsigned i = 0; i < ROLE_COUNT; i++) {
-    if (!(key->roles & 1u << i)) continue;
-    if (!first) buf_char(b, ',');
-    first = false;
-    buf_json_str(b, role_word((enum role_index)i));
-  }
-  BUF_LIT(b, "],\"tenant\":");
+  BUF_LIT(b, ",\"roles\":");
+  put_roles(b, key->roles);
+  BUF_LIT(b, ",\"tenant\":");
   buf_json_str(b, engine_tenant_name(c->engine, key->tenant, c->arena));
   BUF_LIT(b, ",\"service\":");
   put_text_or_null(b, key->service);
@@ -107,6 +101,12 @@ static enum err refuse_replay(struct call *c) {
 
 static enum err take_end(struct call *c, int64_t expires_at, int64_t lifetime_ms) {
   if (expires_at && lifetime_ms)
+    return fault_field(&c->fault, "/expiresInMs", "expiresInMs and expiresAt exclude each other");
+  c->order.in.key.key.expires_at = expires_at;
+  c->order.in.key.lifetime_ms = lifetime_ms;
+  return ERR_OK;
+}
+
 // The first key ends the time when everyone on this machine may do everything, so it must open what
 // there is, and make the others.
 static enum err check_first(struct call *c, const struct key_body *in, unsigned roles) {
@@ -116,12 +116,6 @@ static enum err check_first(struct call *c, const struct key_body *in, unsigned 
   if (str_is_none(in->tenant) || str_eq(in->tenant, c->who.tenant_name)) return ERR_OK;
   return fault_field(&c->fault, "/tenant",
                      "the first key must be of the tenant default: it makes those of others");
-}
-
-    return fault_field(&c->fault, "/expiresInMs", "expiresInMs and expiresAt exclude each other");
-  c->order.in.key.key.expires_at = expires_at;
-  c->order.in.key.lifetime_ms = lifetime_ms;
-  return ERR_OK;
 }
 
 enum err key_create(struct call *c) {

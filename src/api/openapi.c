@@ -115,16 +115,9 @@ static void put_operation_id(struct buf *b, const struct route *route) {
 }
 
 // Any one of them will do; OpenAPI's own lists of roles mean all of them.
-static void put_roles(struct buf *b, const struct route *route) {
-  bool first = true;
-  BUF_LIT(b, ",\"x-roles\":[");
-  for (unsigned i = 0; i < ROLE_COUNT; i++) {
-    if (!(route->roles & 1u << i)) continue;
-    if (!first) buf_char(b, ',');
-    first = false;
-    buf_json_str(b, role_word((enum role_index)i));
-  }
-  buf_char(b, ']');
+static void put_access(struct buf *b, const struct route *route) {
+  BUF_LIT(b, ",\"x-roles\":");
+  put_roles(b, route->roles);
   if (route->roles == 0) BUF_LIT(b, ",\"security\":[]");
   if (route->door && route->door->by_token) BUF_LIT(b, ",\"security\":[{\"token\":[]}]");
 }
@@ -165,7 +158,7 @@ static void put_operation(struct buf *b, const struct route *route) {
   buf_json_str(b, str_of(route->meaning));
   put_parameters(b, route);
   if (route->body) put_body(b, route->body);
-  put_roles(b, route);
+  put_access(b, route);
   if (route->session.handle) put_session(b, &route->session);
   put_done(b, route);
   BUF_LIT(b,

@@ -54,8 +54,7 @@ static void run_stats(struct query *q, const struct store_ops *ops, struct store
   struct tally *sum = c->input, *tallies;
   size_t count = 0;
   q->err = ops->read_tallies(reader, &c->read, c->who.tenant, &tallies, &count, &q->fault);
-  for (size_t i = 0; q->err == ERR_OK && i < count; i++)
-    for (int k = 0; k < TASK_STATUS_COUNT; k++) sum->count[k] += tallies[i].count[k];
+  for (size_t i = 0; q->err == ERR_OK && i < count; i++) tally_add(sum, &tallies[i]);
 }
 
 static int render_own(struct call *c, struct buf *b) {

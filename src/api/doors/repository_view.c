@@ -33,7 +33,7 @@ static void put_payload_members(struct call *c, struct buf *b, struct str payloa
   struct json_walk w = json_walk(payload);
   struct str key, value;
   while (json_next(&w, &key, &value)) {
-    if (is_one_of(key, taken)) continue;
+    if (is_one_of(json_name(c->arena, key, NULL), taken)) continue;
     BUF_LIT(b, ",\"");
     buf_put(b, key);
     BUF_LIT(b, "\":");
@@ -88,12 +88,6 @@ static int64_t count_of(const struct tally *sum, enum task_status first) {
   return count;
 }
 
-static int64_t count_all(const struct tally *tally) {
-  int64_t count = 0;
-  for (int i = 0; i < TASK_STATUS_COUNT; i++) count += tally->count[i];
-  return count;
-}
-
 static void put_statuses(struct buf *b, const struct tally *sum) {
   unsigned told = 0;  // statuses whose word was written
   for (int i = 0; i < TASK_STATUS_COUNT; i++) {
@@ -117,7 +111,7 @@ static void put_types(struct buf *b, struct tally *tallies, size_t count) {
     struct str type = tallies[i].type;
     int64_t sum = 0;
     if (i) buf_char(b, ',');
-    for (; i < count && str_eq(tallies[i].type, type); i++) sum += count_all(&tallies[i]);
+    for (; i < count && str_eq(tallies[i].type, type); i++) sum += tally_total(&tallies[i]);
     buf_json_str(b, type);
     buf_printf(b, ":%lld", (long long)sum);
   }
@@ -125,10 +119,9 @@ static void put_types(struct buf *b, struct tally *tallies, size_t count) {
 
 int repository_put_stats(struct buf *b, struct tally *tallies, size_t count) {
   struct tally sum = {0};
-  for (size_t t = 0; t < count; t++)
-    for (int i = 0; i < TASK_STATUS_COUNT; i++) sum.count[i] += tallies[t].count[i];
+  for (size_t i = 0; i < count; i++) tally_add(&sum, &tallies[i]);
   buf_printf(b, "{\"success\":true,\"total_tasks\":%lld,\"status_distribution\":{",
-             (long long)count_all(&sum));
+             (long long)tally_total(&sum));
   put_statuses(b, &sum);
   BUF_LIT(b, "},\"type_distribution\":{");
   put_types(b, tallies, count);

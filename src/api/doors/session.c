@@ -77,10 +77,10 @@ void session_put_listed(struct buf *b, const struct encode_context *x, const str
 
 void session_put_counts(struct buf *b, const struct tally *sum) {
   const int64_t *count = sum->count;
-  int64_t failed = count[TASK_FAILED] + count[TASK_ABANDONED], total = 0;
-  for (int i = 0; i < TASK_STATUS_COUNT; i++) total += count[i];
-  buf_printf(b, "\"stats\":{\"total\":%lld,\"pending\":%lld,\"running\":%lld,", (long long)total,
-             (long long)count[TASK_PENDING], (long long)count[TASK_RUNNING]);
+  int64_t failed = count[TASK_FAILED] + count[TASK_ABANDONED];
+  buf_printf(b, "\"stats\":{\"total\":%lld,\"pending\":%lld,\"running\":%lld,",
+             (long long)tally_total(sum), (long long)count[TASK_PENDING],
+             (long long)count[TASK_RUNNING]);
   buf_printf(b, "\"completed\":%lld,\"failed\":%lld,\"cancelled\":%lld}",
              (long long)count[TASK_COMPLETED], (long long)failed, (long long)count[TASK_CANCELLED]);
 }
