@@ -62,6 +62,7 @@ static enum err open_parts(struct sessions *all, struct session *s, struct fault
   const struct session_settings *settings = &all->api->settings.sessions;
   struct engine_settings with = settings->engine;
   with.lanes = 1;
+  with.session = s->key;
   with.self = s;
   with.wake = on_answers;
   with.happened = on_event;

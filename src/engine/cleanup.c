@@ -304,16 +304,19 @@ static void remember(struct cleanup_memory *c, const struct order *order,
 static void tell(const struct engine *e, const struct order *order, const struct cleanup_past *run,
                  const struct cleanup_counts *removed) {
   bool told = run->err == ERR_DISK_FULL && e->settings.full;
+  // The list of a line's fields ends at the first without a name.
+  const char *session = str_is_none(e->settings.session) ? NULL : "session";
   if (run->err != ERR_OK && !told)
     log_event(LOG_WARN, "a cleanup failed; the next one goes on with it",
               LOG_STR("code", str_of(err_code(run->err))),
-              LOG_STR("reason", str_of(order->fault.detail)));
+              LOG_STR("reason", str_of(order->fault.detail)),
+              LOG_STR(session, e->settings.session));
   bool any = removed->completed || removed->failed || removed->cancelled;
   log_event(any ? LOG_INFO : LOG_DEBUG,
             any ? "a cleanup removed ended tasks" : "a cleanup found nothing to remove",
             LOG_I64("completed", removed->completed), LOG_I64("failed", removed->failed),
             LOG_I64("cancelled", removed->cancelled), LOG_I64("ms", run->ms),
-            LOG_STR("by", order->actor));
+            LOG_STR("by", order->actor), LOG_STR(session, e->settings.session));
 }
 
 static void finish(struct engine *e, const struct order *order) {

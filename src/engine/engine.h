@@ -30,6 +30,7 @@ struct engine_settings {
   int64_t wait_ms_max;  // new tasks are refused while orders have to wait longer; 0: never
   size_t lanes;         // threads that write, at most; 0: as many as the store takes
   size_t readers;       // reader threads
+  struct str session;   // whose engine it is, for the log; STR_NONE: the server's own
   void *self;
   void (*wake)(void *self);  // from any thread: answers wait for engine_collect
   void (*broken)(void *self, const struct fault *why);  // the store is broken: end the process now

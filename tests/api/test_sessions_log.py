@@ -111,6 +111,17 @@ def test_an_error_message_forges_no_line(yard):
                    session.server.log().splitlines())
 
 
+def test_a_cleanup_is_told_with_the_session_that_it_was_of(yard):
+    session, crew = yard(env={"MAX_COMPLETED_TASKS": "1"})
+    for _ in range(3):
+        session.lives(crew, "completed")
+    session.expect(session.post("/tasks/cleanup/run"))
+    [told] = [json.loads(line) for line in session.server.log().splitlines()
+              if "a cleanup removed ended tasks" in line]
+    assert (told["session"], told["completed"]) == (session.session, 2)
+    assert told["by"] == f"session:{session.session}"
+
+
 def test_durable_tasks_are_not_told_as_executions(yard):
     session, crew = yard(log_level="debug")
     crew.complete(crew.running())
