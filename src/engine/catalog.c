@@ -342,6 +342,18 @@ static bool is_expired(const struct api_key *key, int64_t now) {
   return key->expires_at && key->expires_at <= now;
 }
 
+int64_t catalog_actor_left_ms(struct engine *e, struct str actor, int64_t now) {
+  static const struct str KEY = {"key:", sizeof "key:" - 1};
+  int64_t end = INT64_MAX;
+  if (!str_starts(actor, KEY)) return end;
+  pthread_rwlock_rdlock(&e->catalog.lock);
+  const struct api_key *key = keyset_find(&e->catalog.keys, str_from(actor, KEY.len));
+  if (key && key->expires_at) end = key->expires_at;
+  if (key && key->revoked_at) end = now;
+  pthread_rwlock_unlock(&e->catalog.lock);
+  return end == INT64_MAX ? end : end > now ? end - now : 0;
+}
+
 size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now) {
   size_t count = 0;
   pthread_rwlock_rdlock(&e->catalog.lock);

@@ -199,6 +199,28 @@ static void who_waits_by_a_key_that_gets_an_end_is_sent_back(void **state) {
   assert_got(claims[2], made(y, "t"));
 }
 
+// It was let in before the key got an end, and comes to its turn behind that.
+static void who_comes_late_by_a_key_that_got_an_end_waits_no_longer_than_it_opens(void **state) {
+  struct yard *y = *state;
+  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL));
+  struct id other = made(y, "other");
+  ask(revoking(y, "k1")), ask(rotating(y, "k2", "k3", 5000));
+  struct ask *claim = claiming(y, "t", NULL, 1, 60000), *watch = watching(y, other, 60000);
+  struct ask *rotated = claiming(y, "t", NULL, 1, 60000);
+  claim->order.actor = ask_text(claim, "key:k1");
+  watch->order.actor = ask_text(watch, "key:k1");
+  rotated->order.actor = ask_text(rotated, "key:k2");
+  submit(claim), submit(watch), submit(rotated);
+  turn(y);
+  assert_nothing(claim);
+  assert_int_equal(watch->answers, 1);
+  assert_waits(rotated);
+  pass(y, 4999);
+  assert_waits(rotated);
+  pass(y, 1);
+  assert_nothing(rotated);
+}
+
 static void the_last_admin_that_opens_is_not_revoked(void **state) {
   struct yard *y = *state;
   struct ask *lasting = keying(y, "k1", NULL), *ending = keying(y, "k2", NULL);
@@ -446,6 +468,7 @@ int main(void) {
       YARD_TEST(a_rotation_does_not_prolong_a_life),
       YARD_TEST(a_key_is_rotated_once_and_only_while_it_opens),
       YARD_TEST(who_waits_by_a_key_that_gets_an_end_is_sent_back),
+      YARD_TEST(who_comes_late_by_a_key_that_got_an_end_waits_no_longer_than_it_opens),
       YARD_TEST(the_last_admin_that_opens_is_not_revoked),
       YARD_TEST(keys_that_died_long_ago_make_room_and_no_others),
       YARD_TEST(of_several_new_keys_in_a_unit_each_gets_a_place_of_its_own),

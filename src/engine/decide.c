@@ -119,8 +119,12 @@ static void clear_answer(struct order *order) {
 
 // Whether an order that found nothing may be parked; else it is refused. A completion is decided
 // already: it is never refused for its claim, only answered without one.
-static bool may_wait(const struct engine *e, struct order *order) {
-  if (e->lane_draining) return false;
+static bool may_wait(const struct unit *u, struct order *order) {
+  const struct engine *e = u->e;
+  // Whoever asks may have lost his key since he was let in, and then nobody sends him back later.
+  int64_t left_ms = catalog_actor_left_ms(u->e, order->actor, u->now);
+  if (order->wait_ms > left_ms) order->wait_ms = left_ms;
+  if (e->lane_draining || left_ms == 0) return false;
   bool gone = order_is_gone(order);
   if (!gone && e->deadline_count < LIMIT_PARKED) return true;
   if (order->kind == ORDER_SETTLE) return false;
@@ -135,7 +139,7 @@ static enum verdict decide_one(struct unit *u, struct order *order) {
   clear_answer(order);
   if (replay_settles(u, order)) return ANSWERED;
   enum verdict verdict = DECIDE[order->kind](u, order);
-  return verdict == WAITS && !may_wait(u->e, order) ? ANSWERED : verdict;
+  return verdict == WAITS && !may_wait(u, order) ? ANSWERED : verdict;
 }
 
 // Sorts the unit's orders by verdict: those to be answered stay, the others wait or come again.

@@ -382,6 +382,8 @@ int64_t catalog_tenant_next(struct engine *e);
 bool catalog_dead_key(struct engine *e, int64_t now, const struct list *but, struct arena *a,
                       struct api_key *out);
 size_t catalog_admins(struct engine *e, int64_t tenant, int64_t now);  // admin keys that open
+// How long the key that an actor is opens still; INT64_MAX: for ever, or it is none.
+int64_t catalog_actor_left_ms(struct engine *e, struct str actor, int64_t now);
 bool catalog_key(struct engine *e, int64_t tenant, struct str id, struct arena *a,
                  struct api_key *out);
 
