@@ -227,6 +227,17 @@ def test_a_rotated_key_and_its_successor_both_open_during_the_overlap(keyed, adm
     assert given["secret"] not in tenant_admin.get("/keys").text
 
 
+def test_a_rotated_key_opens_until_its_overlap_is_over(keyed, admin, make_api):
+    """A claim does not wait for longer than its key lasts, which is how the end is waited for."""
+    made = new_key(admin)
+    given = rotate(admin, made["key"], overlapMs=1500)
+    old, fresh = (make_api(keyed, key=one["secret"]) for one in (made, given))
+    assert old.get("/tasks").status_code == 200
+    assert old.claim(waitMs=60000) == []      # the client gives up after 20 s
+    assert "expired" in problem(old.get("/tasks"), 401, "unauthenticated")["detail"]
+    assert fresh.get("/tasks").status_code == 200
+
+
 def test_a_rotation_without_overlap_ends_the_old_key_at_once(keyed, admin, make_api):
     made = new_key(admin)
     given = rotate(admin, made["key"], overlapMs=0)

@@ -36,6 +36,21 @@ def refused(response, status, code, pointer=None):
     return body
 
 
+# --- in tests -------------------------------------------------------------------------------------
+
+def test_a_test_sees_what_waits_in_the_queue_and_empties_it(api):
+    """What Bull's getJobs(['waiting']) and empty() are for; close() is SIGTERM."""
+    made = [created(api, payload={"n": n})["id"] for n in range(3)]
+    busy = api.claim_one(queues=[QUEUE])
+    waiting = api.list(queue=QUEUE, status="pending", include="payload")
+    assert [(task["id"], task["payload"]) for task in waiting] == [
+        (made[2], {"n": 2}), (made[1], {"n": 1})]
+    for task in waiting:
+        api.expect(api.delete(f"/tasks/{task['id']}"))
+    assert api.list(queue=QUEUE, status="pending") == []
+    assert api.task(busy)["status"] == "running"
+
+
 # --- create ---------------------------------------------------------------------------------------
 
 def test_a_task_is_created_and_says_so(api):
