@@ -19,6 +19,12 @@ static bool is_admin_key(const struct api *api, const uint8_t hash[SHA256_BYTES]
   return api->has_admin_key && hash_equal(api->admin_hash, hash, SHA256_BYTES);
 }
 
+bool auth_is_first_key(const struct api *api, struct str text) {
+  uint8_t hash[SHA256_BYTES];
+  hash_sha256(text, hash);
+  return is_admin_key(api, hash);
+}
+
 static struct principal local_user(void) {
   return (struct principal){
       .tenant = 1, .tenant_name = STR("default"), .roles = ROLE_ALL, .actor = STR("local")};

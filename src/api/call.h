@@ -194,6 +194,7 @@ enum err auth_check_local(struct call *c);      // on an open server: it comes f
 enum err auth_check_host(struct call *c);       // … by a name of it, whatever page asks
 bool auth_is_own_origin(const struct call *c);  // not from a page of somebody else
 bool auth_is_open(const struct api *api);       // there is neither a key nor a way to check tokens
+bool auth_is_first_key(const struct api *api, struct str text);  // that of the settings
 // What an answer that goes on for long rests on, to be looked at again.
 struct standing {
   enum { STANDING_LASTS, STANDING_OPEN, STANDING_KEY, STANDING_TOKEN } kind;

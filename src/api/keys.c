@@ -143,8 +143,17 @@ static int render_rotated(struct call *c, struct buf *b) {
   return 201;
 }
 
+// What is told of an id that is none repeats it, which must not be a key.
+static enum err check_id(struct call *c) {
+  if (!auth_is_first_key(c->api, c->param)) return ERR_OK;
+  return fault_set(&c->fault, ERR_NOT_FOUND,
+                   "that is the key of the setting api_key (API_KEY), which has no id: it is "
+                   "changed there, and with a restart");
+}
+
 enum err key_rotate(struct call *c) {
   struct rotate_body in = {.overlap_ms = LIMIT_KEY_OVERLAP_DEFAULT_MS};
+  TRY(check_id(c));
   TRY(call_body(c, &BODY_rotate, &in, NULL, NULL));
   TRY(refuse_replay(c));
   TRY(take_end(c, in.expires_at, in.lifetime_ms));
@@ -162,6 +171,7 @@ static int render_revoked(struct call *c, struct buf *b) {
 }
 
 enum err key_revoke(struct call *c) {
+  TRY(check_id(c));
   c->order.in.key.key.id = c->param;
   c->order.in.key.last_too = c->api->has_admin_key;
   return call_order(c, ORDER_REVOKE, render_revoked);

@@ -95,6 +95,14 @@ def test_an_unknown_key_is_neither_revoked_nor_rotated_and_is_named(admin):
         assert "no key here" in problem(admin.delete(f"/keys/{odd}"), 404, "not_found")["detail"]
 
 
+def test_a_key_in_the_place_of_its_id_is_not_repeated(admin):
+    secret = new_key(admin, ["reader"])["secret"]
+    for key, sentence in ((secret, "between tk_ and the next _"), (ADMIN, "(API_KEY)")):
+        for response in (admin.delete(f"/keys/{key}"), admin.post(f"/keys/{key}/rotate")):
+            assert sentence in problem(response, 404, "not_found")["detail"]
+            assert key not in response.text
+
+
 def test_a_key_tells_when_it_last_opened_since_the_server_started(admin, keyed, make_api):
     made = new_key(admin, ["reader"])
     assert made["key"]["lastUsedAt"] is None
