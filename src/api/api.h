@@ -49,7 +49,7 @@ struct stream_settings {
 struct api_settings {
   struct engine *engine;
   struct str version;
-  struct str store_name;
+  struct str store_name;  // only to be shown
   struct str service_name;
   struct str admin_key;  // API_KEY: an admin key of the tenant "default"; STR_NONE: none
   size_t body_bytes_max;

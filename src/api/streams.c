@@ -126,7 +126,7 @@ struct streams *streams_open(struct api *api) {
   buf_init(&all->out, OUT_BYTES_MAX);
   buf_init(&all->frame, FRAME_BYTES_MAX);
   arena_init(&all->scratch, 1024);
-  if (str_eq(api->settings.store_name, STR("memory"))) all->epoch = (uint32_t)rand_u64() | 1;
+  if (engine_is_fleeting(api->settings.engine)) all->epoch = (uint32_t)rand_u64() | 1;
   return all;
 }
 

@@ -151,6 +151,8 @@ void engine_leave(struct engine *e) {
 
 bool engine_is_shared(const struct engine *e) { return e->store->ops->news != NULL; }
 
+bool engine_is_fleeting(const struct engine *e) { return e->store->ops->fleeting; }
+
 int64_t engine_now(struct engine *e) { return clock_now(&e->clock); }
 
 enum err engine_nodes(struct engine *e, struct arena *a, struct node **out, size_t *count,

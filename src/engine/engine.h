@@ -141,8 +141,9 @@ struct engine_stats {
 };
 struct engine_stats engine_stats(struct engine *e);
 
-bool engine_is_shared(const struct engine *e);  // other processes may change its store
-int64_t engine_now(struct engine *e);           // by the clock that decides leases; any thread
+bool engine_is_shared(const struct engine *e);    // other processes may change its store
+bool engine_is_fleeting(const struct engine *e);  // what its store holds ends with the process
+int64_t engine_now(struct engine *e);             // by the clock that decides leases; any thread
 
 // The servers that share the store, this one among them; none where no other can.
 MUST_USE enum err engine_nodes(struct engine *e, struct arena *a, struct node **out, size_t *count,

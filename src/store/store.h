@@ -337,6 +337,7 @@ struct store_reader;
 struct store_ops {
   const char *name;  // "sqlite", "memory", "postgresql"
   bool lane_reads;   // readers must be used on the lane's thread (memory:)
+  bool fleeting;     // what it holds ends with the process (memory:)
 
   // The clock that decides leases and due times, ms since the epoch; any thread. NULL: the
   // process's own.

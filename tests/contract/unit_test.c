@@ -510,6 +510,7 @@ static void a_restart_carries_on_where_the_store_was(void **state) {
   int64_t key = -1;
   OK(w->ops->last_id(w->store, &key, &w->why));
   assert_int_equal(key, 0);
+  assert_int_equal(w->ops->fleeting, !kind_now->outlives);
   struct id id = world_create(w, STR("resize"));
   world_create(w, STR("email"));
   struct unit *u = unit_new(w);

@@ -168,6 +168,7 @@ enum err postgres_store_open(const char *url, const struct postgres_settings *se
 const struct store_ops postgres_ops = {
     .name = "postgresql",
     .lane_reads = false,
+    .fleeting = false,
     .now = pg_now,
     .id_share = pg_id_share,
     .catalog = pg_catalog_read,

@@ -127,19 +127,19 @@ static void store_close(struct store *store) {
   mem_free(s);
 }
 
-#define OPS(store_name, reads)                                                                     \
+#define OPS(store_name, in_memory)                                                                 \
   {                                                                                                \
-    .name = store_name, .lane_reads = reads, .catalog = sqlite_catalog_read,                       \
-    .last_id = sqlite_last_id, .lane_max = sqlite_lane_max, .lane_open = sqlite_lane_open,         \
-    .lane_close = sqlite_lane_close, .load = sqlite_load, .apply = sqlite_apply,                   \
-    .abandon = sqlite_lane_abandon, .wake_next = sqlite_lane_wake_next, .tend = sqlite_lane_tend,  \
-    .reader_open = sqlite_reader_open, .reader_close = sqlite_reader_close,                        \
-    .read_task = sqlite_read_task, .read_tasks = sqlite_read_tasks,                                \
-    .read_events = sqlite_read_events, .read_newest = sqlite_read_newest,                          \
-    .read_logs = sqlite_read_logs, .read_tallies = sqlite_read_tallies, .backup = sqlite_backup,   \
-    .check = sqlite_check, .bulk_read = sqlite_bulk_read, .bulk_write = sqlite_bulk_write,         \
-    .bulk_mark = sqlite_bulk_mark, .bulk_finish = sqlite_bulk_finish,                              \
-    .bulk_whole = sqlite_bulk_whole, .close = store_close,                                         \
+    .name = store_name, .lane_reads = in_memory, .fleeting = in_memory,                            \
+    .catalog = sqlite_catalog_read, .last_id = sqlite_last_id, .lane_max = sqlite_lane_max,        \
+    .lane_open = sqlite_lane_open, .lane_close = sqlite_lane_close, .load = sqlite_load,           \
+    .apply = sqlite_apply, .abandon = sqlite_lane_abandon, .wake_next = sqlite_lane_wake_next,     \
+    .tend = sqlite_lane_tend, .reader_open = sqlite_reader_open,                                   \
+    .reader_close = sqlite_reader_close, .read_task = sqlite_read_task,                            \
+    .read_tasks = sqlite_read_tasks, .read_events = sqlite_read_events,                            \
+    .read_newest = sqlite_read_newest, .read_logs = sqlite_read_logs,                              \
+    .read_tallies = sqlite_read_tallies, .backup = sqlite_backup, .check = sqlite_check,           \
+    .bulk_read = sqlite_bulk_read, .bulk_write = sqlite_bulk_write, .bulk_mark = sqlite_bulk_mark, \
+    .bulk_finish = sqlite_bulk_finish, .bulk_whole = sqlite_bulk_whole, .close = store_close,      \
   }
 
 const struct store_ops sqlite_file_ops = OPS("sqlite", false);
