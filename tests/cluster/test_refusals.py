@@ -6,7 +6,7 @@ import pytest
 
 from lib.postgres import PgBouncer, Postgres, until
 
-LINES_A_SECOND = 1
+LINES_A_SECOND, BACK_S = 1, 5.0
 
 
 @pytest.fixture
@@ -54,6 +54,26 @@ def test_a_server_that_may_lose_what_it_acknowledged_is_refused(own, make_node, 
     node.start()
     assert name in node.log()
     node.stop()
+
+
+def test_a_server_that_comes_back_forgetful_is_not_written_to(own, make_cluster):
+    """Nodes that run look again each time they connect, and serve when it is mended."""
+    server, _ = own
+    cluster = make_cluster(server.url(), nodes=1)
+    node, = cluster.nodes
+
+    def restart(fsync):
+        server.stop()
+        server.configure(fsync=fsync)
+        server.start()
+
+    cluster.until_serving([node], BACK_S)
+    restart("off")
+    until(lambda: "fsync off" in node.log(), BACK_S, "not noticed")
+    assert cluster.ready(node) == 503
+    assert not cluster.serves(node)
+    restart("on")
+    cluster.until_serving([node], BACK_S)
 
 
 def test_a_database_with_its_own_setting_is_seen_through(postgres, database, make_node):

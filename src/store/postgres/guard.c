@@ -45,6 +45,20 @@ static enum err must_be_on(const char *name, struct str value, const char *loses
                    name, loses);
 }
 
+static enum err must_keep(const struct server *s, bool unsafe, struct fault *why) {
+  TRY(must_be_on("fsync", s->fsync, "a crash of its machine destroys the database", unsafe, why));
+  TRY(must_be_on("full_page_writes", s->full_page_writes,
+                 "a crash of its machine can destroy the database", unsafe, why));
+  return must_be_on("synchronous_commit", s->synchronous_commit,
+                    "a crash of it loses tasks that were acknowledged", unsafe, why);
+}
+
+enum err pg_guard_again(struct conn *c, struct fault *why) {
+  struct server s = {0};
+  TRY(ask(c, &s, why));
+  return must_keep(&s, false, why);
+}
+
 static enum err run_alone(struct conn *c, enum query query, struct fault *why) {
   struct call call = pg_call(c, query);
   TRY(pg_send(&call, why));
@@ -84,9 +98,5 @@ enum err pg_guard(struct conn *c, bool unsafe, struct fault *why) {
     return fault_set(why, ERR_UNAVAILABLE,
                      "the database server is a standby, which takes no writes; name the primary in "
                      "the store's address");
-  TRY(must_be_on("fsync", s.fsync, "a crash of its machine destroys the database", unsafe, why));
-  TRY(must_be_on("full_page_writes", s.full_page_writes,
-                 "a crash of its machine can destroy the database", unsafe, why));
-  return must_be_on("synchronous_commit", s.synchronous_commit,
-                    "a crash of it loses tasks that were acknowledged", unsafe, why);
+  return must_keep(&s, unsafe, why);
 }

@@ -48,8 +48,10 @@ void pg_clock_sample(struct postgres_store *s, int64_t server_ms, int64_t sent_u
 
 // migrate.c: brings the schema up to date under a lock, or says why not.
 MUST_USE enum err pg_migrate(struct conn *c, struct str schema, bool read_only, struct fault *why);
-// guard.c: whether the server keeps what it acknowledges.
+// guard.c: whether the server is fit to hold the store, and keeps what it acknowledges.
 MUST_USE enum err pg_guard(struct conn *c, bool unsafe, struct fault *why);
+// Whether it still keeps that: its settings may have changed, or it is another one now.
+MUST_USE enum err pg_guard_again(struct conn *c, struct fault *why);
 
 // lane.c
 size_t pg_lane_max(struct store *s);

@@ -1,5 +1,6 @@
 // lane.c: the connections that write: how they come and go, and how units of work begin and end.
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "store/postgres/unit.h"
@@ -23,26 +24,42 @@ size_t pg_lane_max(struct store *s) {
 static void pause_tries(struct store_lane *lane) {
   int64_t pause = lane->pause_us ? lane->pause_us * 2 : PAUSE_FIRST_US;
   lane->pause_us = pause < PAUSE_MAX_US ? pause : PAUSE_MAX_US;
-  int64_t jitter = (int64_t)(rand_u64() % (uint64_t)(lane->pause_us / 4));
-  lane->next_try_us = clock_mono_us() + lane->pause_us - jitter;
+  lane->next_try_us = clock_mono_us() + lane->pause_us - rand_below(lane->pause_us / 4);
+}
+
+// The server that answers now need not be the one that was found fit when the store was opened: it
+// was started again, or another one took over.
+static enum err connect_lane(struct store_lane *lane, struct fault *why) {
+  TRY(pg_open(&lane->conn, &lane->store->lane_conn, &lane->scratch, why));
+  if (lane->store->settings.unsafe) return ERR_OK;
+  enum err err = pg_guard_again(&lane->conn, why);
+  if (err == ERR_INVALID && strcmp(lane->unfit, why->detail) != 0)
+    log_event(LOG_ERROR, "the database server is not fit to be written to",
+              LOG_STR("reason", str_of(why->detail)));
+  return err;
+}
+
+// Whatever it is, it may be mended there.
+static enum err unavailable(const struct store_lane *lane, struct fault *why) {
+  if (why) why->retry_after_s = 1;
+  return fault_set(why, ERR_UNAVAILABLE, "%s", lane->unfit);
 }
 
 enum err pg_lane_ready(struct store_lane *lane, struct fault *why) {
   if (pg_is_open(&lane->conn)) return ERR_OK;
+  struct fault reason = {0};
   lane->open = false;
   pg_close(&lane->conn);
-  if (clock_mono_us() < lane->next_try_us) {
-    if (why) why->retry_after_s = 1;
-    return fault_set(why, ERR_UNAVAILABLE, "the database cannot be reached; nothing was changed");
-  }
-  enum err err = pg_open(&lane->conn, &lane->store->lane_conn, &lane->scratch, why);
-  if (err == ERR_OK) {
+  if (clock_mono_us() < lane->next_try_us) return unavailable(lane, why);
+  if (connect_lane(lane, &reason) == ERR_OK) {
     lane->pause_us = lane->next_try_us = 0;
+    lane->unfit[0] = '\0';
     return ERR_OK;
   }
+  pg_close(&lane->conn);
+  memcpy(lane->unfit, reason.detail, sizeof lane->unfit);
   pause_tries(lane);
-  if (why) why->retry_after_s = 1;
-  return err == ERR_INVALID ? fault_set(why, ERR_UNAVAILABLE, "%s", why ? why->detail : "") : err;
+  return unavailable(lane, why);
 }
 
 enum err pg_lane_open(struct store *store, struct store_lane **out, struct fault *why) {

@@ -25,6 +25,7 @@ struct store_lane {
   int64_t replays_dropped_us;  // when old answers were removed last
   int64_t next_try_us;         // when a lost connection may be tried again, of the monotonic clock
   int64_t pause_us;            // how long to wait after the next failure
+  char unfit[FAULT_DETAIL_BYTES];  // why the latest try failed
 };
 
 // How the outcome of a commit is found when the connection is lost amid it.
