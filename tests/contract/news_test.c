@@ -141,6 +141,23 @@ static void processes_make_ids_of_different_shares(void **state) {
   other_stop(&other);
 }
 
+// As many as there are shares of ids; one that ends makes room.
+static void one_process_too_many_is_refused(void **state) {
+  struct world *w = *state;
+  struct store *s = NULL;
+  backdoor_do(
+      "INSERT INTO %s.node SELECT n, 'n' || n, 1, extract(epoch FROM now()) * 1000, n"
+      " FROM generate_series(1, %d) AS n",
+      w->schema, ID_SHARES - 2);
+  struct world *last = world_beside(w, true);
+  FAILS(ERR_TOO_MANY, world_open_store(w, &s));
+  assert_non_null(strstr(w->why.detail, "64 servers"));
+  assert_non_null(strstr(w->why.detail, "store_schema"));
+  world_close(last);
+  OK(world_open_store(w, &s));
+  s->ops->close(s);
+}
+
 static void a_process_that_died_is_listed_no_more(void **state) {
   struct world *w = *state;
   struct ear ear;
@@ -390,6 +407,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CONTRACT_TEST(a_process_is_listed_while_it_runs),
       CONTRACT_TEST(processes_make_ids_of_different_shares),
+      CONTRACT_TEST(one_process_too_many_is_refused),
       CONTRACT_TEST(a_process_that_died_is_listed_no_more),
       CONTRACT_TEST(what_becomes_ready_elsewhere_is_heard_with_its_name_and_number),
       CONTRACT_TEST(what_becomes_ready_elsewhere_is_picked_before_what_is_worse),

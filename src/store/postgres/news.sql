@@ -41,17 +41,20 @@ SELECT count(pg_notify($1::text, t.text)) FROM unnest($2::text[]) AS t(text);
 -- --- nodes ---
 
 -- Says that this node lives, and reads it and the others that do. A new one gets the first share
--- that no other has; two that take the same at the same moment collide, and one tries again.
+-- that no other has; two that take the same at the same moment collide, and one tries again. Where
+-- none is left it is not among those that come back.
 -- name: node_seen
 WITH clock AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms
-), seen AS (
-  INSERT INTO @schema@.node (id, name, started_at, seen_at, share)
-  SELECT $1::bigint, $2::text, $3::bigint, clock.ms, coalesce(
+), mine AS MATERIALIZED (
+  SELECT coalesce(
     (SELECT n.share FROM @schema@.node AS n WHERE n.id = $1::bigint),
     (SELECT min(s) FROM generate_series(0, $5::bigint - 1) AS s
-     WHERE NOT EXISTS (SELECT 1 FROM @schema@.node AS n WHERE n.share = s)))
-  FROM clock
+     WHERE NOT EXISTS (SELECT 1 FROM @schema@.node AS n WHERE n.share = s))) AS share
+), seen AS (
+  INSERT INTO @schema@.node (id, name, started_at, seen_at, share)
+  SELECT $1::bigint, $2::text, $3::bigint, clock.ms, mine.share
+  FROM clock, mine WHERE mine.share IS NOT NULL
   ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
   RETURNING id, name, started_at, seen_at, share
 )

@@ -43,7 +43,9 @@ static void begin_list(const struct news_desk *d, struct node_list *list, size_t
 
 void pg_nodes_begin(struct news_desk *d) { begin_list(d, &d->lists[d->list], 0); }
 
-static void take(struct news_desk *d, struct result *r, struct node_list *list) {
+// False: this one is not among them.
+static bool take(struct news_desk *d, struct result *r, struct node_list *list) {
+  bool entered = false;
   begin_list(d, list, (size_t)r->count);
   while (result_next(r)) {
     struct listed_node n = {.id = result_i64(r)};
@@ -54,7 +56,9 @@ static void take(struct news_desk *d, struct result *r, struct node_list *list) 
       atomic_store(&d->store->id_share, result_i64(r));
     else
       list->all[list->count++] = n;
+    entered |= n.id == d->node;
   }
+  return entered;
 }
 
 static void say_which(const struct node_list *some, const struct node_list *others,
@@ -75,6 +79,13 @@ static void warn_of_namesake(struct news_desk *d, const struct node_list *now) {
   d->namesake_said = has_namesake;
 }
 
+static enum err too_many(const struct news_desk *d, struct fault *why) {
+  return fault_set(why, ERR_TOO_MANY,
+                   "%d servers use the schema %.*s, as many as may; stop one (one that crashed "
+                   "makes room after %d s), or give this one another store_schema",
+                   ID_SHARES, STR_FMT(d->store->settings.schema), FORGOTTEN_MS / 1000);
+}
+
 static enum err refresh(struct news_desk *d, struct fault *why) {
   struct call c = pg_call(&d->conn, QUERY_node_seen);
   struct result r;
@@ -87,11 +98,12 @@ static enum err refresh(struct news_desk *d, struct fault *why) {
   const struct node_list *before = &d->lists[d->list];
   struct node_list *now = &d->lists[!d->list];
   pthread_mutex_lock(&d->lock);
-  take(d, &r, now);
+  bool entered = take(d, &r, now);
   d->list = !d->list;
   pthread_mutex_unlock(&d->lock);
   atomic_store(&d->telling, now->count > 1 && !d->conn.pooled);
   result_free(&r);
+  if (!entered) return too_many(d, why);
   say_which(now, before, "another node is there");
   say_which(before, now, "a node is gone");
   warn_of_namesake(d, now);
@@ -119,13 +131,14 @@ int64_t pg_id_share(struct store *s) {
   return atomic_load(&((struct postgres_store *)s)->id_share);
 }
 
-// Where only this fails, of a disk that is full say, the news go on.
+// Where only this fails, of a disk that is full say, the news go on. One too many does not begin.
 enum err pg_nodes_refresh(struct news_desk *d, struct fault *why) {
   arena_reset(&d->scratch);
   d->nodes_seen_us = clock_mono_us();
   d->nodes_at_us = d->nodes_seen_us + SEEN_EVERY_US;
   struct fault reason = {0};
   enum err err = d->entered ? refresh(d, &reason) : enter(d, &reason);
+  if (err == ERR_TOO_MANY && !d->entered) return fault_set(why, err, "%s", reason.detail);
   if (err != ERR_OK && !d->nodes_failed)
     log_event(LOG_WARN, "this node cannot say that it lives; the others take it for dead",
               LOG_STR("reason", str_of(reason.detail)));
