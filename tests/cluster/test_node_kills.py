@@ -23,16 +23,8 @@ def outage(cluster, victim):
     return victim.ready_s + cluster.until_serving([victim], BACK_S - victim.ready_s)
 
 
-def longest_silence(history, names, began, ended):
-    """The longest time between two good answers of these nodes, in s."""
-    times = [at for at, name, status in history.answers
-             if name in names and status is not None and status < 300 and began <= at <= ended]
-    edges = [began, *times, ended]
-    return max(later - earlier for earlier, later in zip(edges, edges[1:]))
-
-
 def assert_not_interrupted(history, names, began, ended):
-    silence = longest_silence(history, names, began, ended)
+    silence = history.longest_silence(names, began, ended)
     assert silence <= SILENCE_S, f"the other nodes said nothing for {silence:.1f} s"
     refused = [status for at, name, status in history.answers
                if name in names and began <= at <= ended and status in (500, 503)]

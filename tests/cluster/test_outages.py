@@ -114,13 +114,16 @@ BACKEND = """SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_acti
 
 
 def test_nothing_is_lost_when_connections_are_cut(cluster, postgres, database):
-    load, cut = cluster.start_load(), 0
+    load, cut, began = cluster.start_load(), 0, time.monotonic()
     with postgres.sql(database) as sql:
-        ends = time.monotonic() + KILLING_S
+        ends = began + KILLING_S
         while time.monotonic() < ends:
             load.go_on(KILL_EVERY_S)
             cut += sql(BACKEND) == [("t",)]
     cluster.until_serving(cluster.nodes, BACK_S)
     assert cut >= 0.8 * KILLING_S / KILL_EVERY_S, f"only {cut} connections could be cut"
+    silences = [cluster.history.longest_silence([node.name], began, ends)
+                for node in cluster.nodes]
+    assert max(silences) <= BACK_S, f"a node said nothing for {max(silences):.1f} s"
     print(cluster.settle())
-    print(f"{cut} connections cut")
+    print(f"{cut} connections cut; no node was silent for more than {max(silences):.2f} s")

@@ -1,6 +1,7 @@
 """What /readyz and the log of nodes say while the database is away."""
 
-from lib.postgres import until
+from lib.client import Api
+from lib.postgres import PgBouncer, until
 
 GONE_S, HUNG_S, BACK_S = 3.0, 8.0, 5.0
 AGAIN = "the store takes writes again"
@@ -57,3 +58,30 @@ def test_a_name_that_two_nodes_have_is_warned_of(cluster):
         until(lambda: "another node has the name of this one" in twin.log(), BACK_S, "not said")
     finally:
         twin.stop()
+
+
+def names(api):
+    return sorted(node["name"] for node in api.expect(api.get("/workers"))["nodes"])
+
+
+def test_a_node_that_is_cut_off_says_so_and_the_others_do_not(cluster, apis, postgres, database):
+    """It goes by a way of its own, a pooler in session mode."""
+    here = apis[0]
+    way = PgBouncer(postgres, mode="session").start()
+    apart = cluster.new_node("apart", store=way.url(database))
+    try:
+        there = Api(apart.start(), type_name=here.type)
+        for api in (here, there):
+            until(lambda api=api: "apart" in names(api) and len(names(api)) == 4, BACK_S,
+                  "the nodes do not know each other")
+        assert there.complete(there.running())["status"] == "completed"
+        way.cut()
+        until(lambda: cluster.ready(apart) == 503, GONE_S, "the node has not noticed")
+        assert [cluster.ready(node) for node in cluster.nodes] == [200] * 3
+        assert there.get("/tasks").status_code == 503 and here.get("/tasks").status_code == 200
+        way.start()
+        until(lambda: cluster.ready(apart) == 200, BACK_S, "the node did not come back")
+        there.close()
+    finally:
+        apart.kill()
+        way.remove()

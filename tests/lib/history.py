@@ -74,6 +74,13 @@ class History:
     def answered(self, node, status):
         self.answers.append((time.monotonic(), node, status))
 
+    def longest_silence(self, names, began, ended):
+        """The longest time between two good answers of these nodes, in s."""
+        times = [at for at, name, status in self.answers
+                 if name in names and status is not None and status < 300 and began <= at <= ended]
+        edges = [began, *times, ended]
+        return max(later - earlier for earlier, later in zip(edges, edges[1:]))
+
     def will_create(self, create):
         self.creates.append(create)
 

@@ -270,6 +270,11 @@ class PgBouncer:
         until(self.accepts, 10, "PgBouncer did not accept connections")
         return self
 
+    def cut(self):
+        """All that goes through it breaks, until it is started again."""
+        self.process.kill()
+        self.process.wait(timeout=20)
+
     def accepts(self):
         done = subprocess.run([BIN / "psql", "-XAtq", "-d", self.url(SUPERUSER), "-c", "SELECT 1"],
                               check=False, timeout=10, capture_output=True)

@@ -1,0 +1,49 @@
+// postgres_schema_test.c: what the tables of the shared store have in common, so that they can be
+// spread by tenant.
+#include "contract.h"
+
+// Indexes of tables that say whose a row is. A key that somebody sends is looked up before it is
+// known whose it is.
+#define KEYS                                                                                       \
+  "SELECT count(*) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid"                    \
+  " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'tenant'"                         \
+  " WHERE c.relnamespace = '%s'::regnamespace AND c.relname <> 'api_key' AND i.indisunique"
+
+static void every_key_of_what_belongs_to_a_tenant_begins_with_it(void **state) {
+  struct world *w = *state;
+  assert_in_range(backdoor_i64(KEYS, w->schema), 10, 100);
+  assert_int_equal(backdoor_i64(KEYS " AND i.indkey[0] <> a.attnum", w->schema), 0);
+}
+
+#define OTHERS                                                                                     \
+  "SELECT count(*) FROM pg_class AS c WHERE c.relnamespace = '%s'::regnamespace"                   \
+  " AND c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_attribute AS a"                           \
+  " WHERE a.attrelid = c.oid AND a.attname = 'tenant')"
+
+static void all_but_what_the_servers_share_belongs_to_a_tenant(void **state) {
+  struct world *w = *state;
+  const char *schema = w->schema;
+  assert_int_equal(backdoor_i64(OTHERS, schema), 4);
+  assert_int_equal(
+      backdoor_i64(OTHERS " AND c.relname IN ('meta', 'node', 'tenant', 'unit')", schema), 4);
+}
+
+// A row that referred to another could not be stored apart from it.
+static void no_row_is_bound_to_one_of_another_table(void **state) {
+  struct world *w = *state;
+  assert_int_equal(backdoor_i64("SELECT count(*) FROM pg_constraint WHERE contype = 'f'"
+                                " AND connamespace = '%s'::regnamespace",
+                                w->schema),
+                   0);
+}
+
+int main(void) {
+  kind_now = &kinds[2];
+  if (!kind_is_here(kind_now)) return 1;
+  const struct CMUnitTest tests[] = {
+      CONTRACT_TEST(every_key_of_what_belongs_to_a_tenant_begins_with_it),
+      CONTRACT_TEST(all_but_what_the_servers_share_belongs_to_a_tenant),
+      CONTRACT_TEST(no_row_is_bound_to_one_of_another_table),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
