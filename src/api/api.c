@@ -464,9 +464,7 @@ void api_drain(struct api *api) {
   if (api->sessions) sessions_drain(api->sessions);
 }
 
-void api_happened(struct api *api, const struct event *event) {
-  streams_happened(api->streams, event->tenant);
-}
+void api_happened(struct api *api, int64_t tenant) { streams_happened(api->streams, tenant); }
 
 void api_stop(struct api *api) {
   if (api->sessions) sessions_stop(api->sessions);

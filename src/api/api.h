@@ -69,8 +69,8 @@ void api_close(struct api *api);  // NULL is allowed
 // Streams of events are ended, and whoever waits in a session is answered, now and from now on.
 // Loop thread.
 void api_drain(struct api *api);
-// From a lane: an event that was committed.
-void api_happened(struct api *api, const struct event *event);
+// Any thread: there are more events of this tenant's, as far as is known.
+void api_happened(struct api *api, int64_t tenant);
 // After http_run, before http_close: ends the engines of the sessions and sends their last answers.
 void api_stop(struct api *api);
 struct http_hooks api_hooks(struct api *api);

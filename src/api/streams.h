@@ -7,7 +7,7 @@
 // there, one that is behind reads the store by itself until it is.
 //
 // All of it belongs to the loop's thread, but for streams_happened and streams_happened_in, which
-// lanes call: these touch atomics only and wake the loop. What a reader's thread fills belongs to
+// others call: these touch atomics only and wake the loop. What a reader's thread fills belongs to
 // it while `reading.busy`.
 #ifndef API_STREAMS_H
 #define API_STREAMS_H
@@ -125,7 +125,8 @@ void streams_close(struct streams *all);               // NULL is allowed; nobod
 void streams_look(struct streams *all);                // after a wake
 void streams_due(struct streams *all, int64_t at_us);  // by clock_mono_us
 void streams_end_session(struct streams *all, const struct session *s);
-// From a lane: something happened to the tenant's tasks; the same, in a session that is followed.
+// From a lane or the news: something happened to the tenant's tasks; the same, in a session that is
+// followed, from a lane.
 void streams_happened(struct streams *all, int64_t tenant);
 void streams_happened_in(struct streams *all, struct session *s);
 // ERR_OVERLOADED, ERR_TOO_MANY: there are as many as there may be.

@@ -47,7 +47,12 @@ static void on_answers(void *self) {
 static void on_event(void *self, const struct event *event) {
   struct server *s = self;
   job_log((enum log_jobs)atomic_load_explicit(&s->log_jobs, memory_order_relaxed), event);
-  api_happened(s->api, event);
+  api_happened(s->api, event->tenant);
+}
+
+static void on_elsewhere(void *self, int64_t tenant) {
+  struct server *s = self;
+  api_happened(s->api, tenant);
 }
 
 static void on_broken(void *self, const struct fault *why) {
@@ -160,6 +165,7 @@ static enum err open_engine(struct server *s, struct fault *why) {
   settings.wake = on_answers;
   settings.broken = on_broken;
   settings.happened = on_event;
+  settings.elsewhere = on_elsewhere;
   return engine_open(s->store, &settings, &s->engine, why);
 }
 

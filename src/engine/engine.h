@@ -40,6 +40,9 @@ struct engine_settings {
   // Each event, once it is committed and before anybody is answered. From the threads of the lanes,
   // whom it holds up, with no lock held. NULL: nobody listens.
   void (*happened)(void *self, const struct event *event);
+  // Another process that shares the store may have added to this tenant's events: a hint, which may
+  // not come. From a thread of the engine's, with no lock held. NULL: nobody listens.
+  void (*elsewhere)(void *self, int64_t tenant);
 };
 
 MUST_USE enum err engine_open(struct store *store, const struct engine_settings *settings,

@@ -64,6 +64,13 @@ static void absorb(struct engine *e, const struct news *news) {
   if (news->wake_at && (e->wake_at == 0 || news->wake_at < e->wake_at)) e->wake_at = news->wake_at;
 }
 
+// Without a lock, as of what happens here.
+static void tell_listener(const struct engine *e, const struct news *news) {
+  if (e->settings.elsewhere == NULL) return;
+  for (size_t i = 0; i < news->stirred_count; i++)
+    e->settings.elsewhere(e->settings.self, news->stirred[i]);
+}
+
 enum err news_turn(struct engine *e, struct arena *a, struct fault *why) {
   struct news news = {.arena = a};
   engine_enter(e);
@@ -78,6 +85,7 @@ enum err news_turn(struct engine *e, struct arena *a, struct fault *why) {
   engine_enter(e);
   absorb(e, &news);
   engine_leave(e);
+  tell_listener(e, &news);
   queue_call(e);
   return ERR_OK;
 }

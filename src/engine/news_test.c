@@ -90,6 +90,30 @@ static void news_that_tell_of_nothing_left_change_nothing(void **state) {
   yard_end(other);
 }
 
+static int64_t stirred;  // the tenant that was told of last
+
+static void hear_elsewhere(void *yard, int64_t tenant) {
+  (void)yard;
+  stirred = tenant;
+}
+
+static void events_of_another_process_are_told_by_their_tenant(void **state) {
+  (void)state;
+  struct yard *y = yard_new(2);
+  fake_share(&y->store, &y->store.head, &y->ops, &y->news);
+  y->elsewhere = hear_elsewhere;
+  yard_open_engine(y);
+  struct yard *other = beside(y);
+  made(y, "t");
+  hear(y);
+  assert_int_equal(stirred, 0);  // its own are heard of as they happen
+  made(other, "t");
+  hear(y);
+  assert_int_equal(stirred, 1);
+  yard_end(other);
+  yard_end(y);
+}
+
 // The first request waits here, its repeat found something there: both get that.
 static void a_key_that_was_answered_elsewhere_answers_the_claim_that_waits_here(void **state) {
   struct yard *y = *state, *other = beside(y);
@@ -436,6 +460,7 @@ int main(void) {
       SHARED_TEST(a_woken_claim_that_is_refused_leaves_its_task_to_the_next),
       SHARED_TEST(one_claim_of_many_tasks_stands_for_many),
       SHARED_TEST(news_that_tell_of_nothing_left_change_nothing),
+      cmocka_unit_test(events_of_another_process_are_told_by_their_tenant),
       SHARED_TEST(a_key_that_was_answered_elsewhere_answers_the_claim_that_waits_here),
       SHARED_TEST(who_waits_longest_with_a_filter_looks_when_something_fits_it),
       SHARED_TEST(the_store_is_told_what_is_waited_for_and_what_is_paused),

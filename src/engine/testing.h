@@ -32,6 +32,7 @@ struct yard {
   size_t answered;   // how many answers there were
   size_t broken;     // how often the engine asked for the process to end
   void (*happened)(void *yard, const struct event *event);  // NULL: nobody listens
+  void (*elsewhere)(void *yard, int64_t tenant);            // the same
   struct retention retention;
 };
 
@@ -76,7 +77,8 @@ static inline void yard_open_engine(struct yard *y) {
       .retention = y->host ? y->host->retention : y->retention,
       .self = y,
       .broken = yard_broken,
-      .happened = y->happened};
+      .happened = y->happened,
+      .elsewhere = y->elsewhere};
   struct fault why = {0};
   struct store *store = y->host ? &y->head.store : &y->store.head.store;
   assert_int_equal(engine_open(store, &settings, &y->e, &why), ERR_OK);

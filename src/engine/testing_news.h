@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-enum { FAKE_NEWS = 4096, FAKE_NEWS_MS = 5 };
+enum { FAKE_NEWS = 4096, FAKE_NEWS_MS = 5, FAKE_TENANTS = 8 };
 
 // What one process has not been told yet. Past FAKE_NEWS it is forgotten: news are hints.
 struct fake_news {
@@ -16,6 +16,8 @@ struct fake_news {
   struct ready_news ready[FAKE_NEWS];
   struct id ended[FAKE_NEWS];
   size_t ready_count, ended_count;
+  int64_t stirred[FAKE_TENANTS];
+  size_t stirred_count;
   int64_t wake_at;
   size_t rounds;
   struct pick parked[8];  // what the latest round asked for; without names
@@ -38,6 +40,12 @@ static inline void fake_note_ready(struct fake_news *n, const struct task *task)
                                                      .count = 1};
 }
 
+static inline void fake_note_stirred(struct fake_news *n, int64_t tenant) {
+  for (size_t i = 0; i < n->stirred_count; i++)
+    if (n->stirred[i] == tenant) return;
+  if (n->stirred_count < FAKE_TENANTS) n->stirred[n->stirred_count++] = tenant;
+}
+
 static inline void fake_tell(struct store_lane *lane, const struct change *change) {
   for (size_t i = 0; i < lane->s->told_count; i++) {
     struct fake_news *n = lane->s->told[i];
@@ -48,6 +56,8 @@ static inline void fake_tell(struct store_lane *lane, const struct change *chang
       if (task_status_is_final(task->status) && n->ended_count < FAKE_NEWS)
         n->ended[n->ended_count++] = task->id;
     }
+    for (size_t k = 0; k < change->event_count; k++)
+      fake_note_stirred(n, change->events[k].event.tenant);
     pthread_cond_signal(&n->some);
   }
 }
@@ -64,7 +74,7 @@ static inline void fake_pulse(struct fake_store *s, struct fake_news *n, struct 
 }
 
 static inline bool fake_has_news(const struct fake_news *n, const struct news *news) {
-  return n->ready_count || n->ended_count || n->wake_at || n->over || n->fail ||
+  return n->ready_count || n->ended_count || n->stirred_count || n->wake_at || n->over || n->fail ||
          n->head->s->version != news->catalog_version;
 }
 
@@ -88,9 +98,13 @@ static inline void fake_hand_news(struct fake_news *n, struct news *news) {
   news->ready_count = n->ready_count;
   news->ended = ended;
   news->ended_count = n->ended_count;
+  int64_t *stirred = ARENA_ARRAY(news->arena, int64_t, FAKE_TENANTS);
+  memcpy(stirred, n->stirred, sizeof n->stirred);
+  news->stirred = stirred;
+  news->stirred_count = n->stirred_count;
   news->wake_at = n->wake_at;
   n->wake_at = 0;
-  n->ready_count = n->ended_count = 0;
+  n->ready_count = n->ended_count = n->stirred_count = 0;
 }
 
 static inline enum err fake_news(struct store *store, struct news *news, struct fault *why) {

@@ -281,6 +281,8 @@ struct news {
   size_t ready_count;
   const struct id *ended;
   size_t ended_count;
+  const int64_t *stirred;  // tenants that have more events
+  size_t stirred_count;
   struct catalog *changed;  // NULL: the catalogue is still of `catalog_version`
   int64_t wake_at;          // a task's time came at this and nobody has moved it; 0: none such
 };

@@ -10,6 +10,7 @@ from lib.live import Stream
 from lib.postgres import until
 
 PASSED_ON_S = 1.0
+HINTED_S, IN_A_ROW, PATIENCE_S = 0.05, 8, 20  # by chance one in four is so quick
 IDLE_SHARE = 0.1  # of one core, for a node with a stream and nothing else to do
 BEATS = 12
 ADMIN_KEY = "an admin's key of a test"
@@ -33,6 +34,22 @@ def test_a_stream_tells_what_happens_at_other_nodes_soon_and_in_order(cluster, a
         told = [(frame.seq, frame.name) for frame in stream.received]
         page = here.expect(here.get("/events", params={"type": here.type, "limit": 1000}))
         assert told == [(one["seq"], one["event"]) for one in page["events"]]
+
+
+def test_a_notice_wakes_those_who_follow_the_events(cluster, apis):
+    """What becomes ready or ends at another node is seen before a poll could see it."""
+    here, there, _ = apis
+    with Stream(cluster.nodes[0], params=f"type={here.type}").opened() as stream:
+        times, in_a_row, began = [], 0, time.monotonic()
+        while in_a_row < IN_A_ROW:
+            assert time.monotonic() - began < PATIENCE_S, times
+            task = there.create()
+            made = time.monotonic()
+            stream.until(lambda: stream.received
+                         and stream.received[-1].data["taskId"] == task["id"])
+            times.append(time.monotonic() - made)
+            in_a_row = in_a_row + 1 if times[-1] <= HINTED_S else 0
+        print(f"median {sorted(times)[len(times) // 2] * 1000:.0f} ms of {len(times)}")
 
 
 def test_a_client_that_goes_from_node_to_node_joins_its_streams_to_the_history(

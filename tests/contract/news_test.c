@@ -55,7 +55,7 @@ static void assert_silence(struct ear *e) {
     listen_once(e);
     const struct news *n = &e->news;
     for (size_t k = 0; k < n->parked_count; k++) assert_false(n->parked[k].busy);
-    assert_int_equal(n->ready_count + n->ended_count, 0);
+    assert_int_equal(n->ready_count + n->ended_count + n->stirred_count, 0);
     assert_null(n->changed);
     assert_int_equal(n->wake_at, 0);
   }
@@ -185,6 +185,8 @@ static void what_becomes_ready_elsewhere_is_heard_with_its_name_and_number(void 
   assert_str(ear.news.ready[0].type, STR("resize"));
   assert_str(ear.news.ready[0].queue, STR("default"));
   assert_int_equal(ear.news.ready[0].count, 3);
+  assert_int_equal(ear.news.stirred_count, 1);
+  assert_int_equal(ear.news.stirred[0], 1);
   assert_silence(&ear);
   other_stop(&other);
 }

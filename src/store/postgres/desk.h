@@ -24,6 +24,8 @@ struct notice {
   size_t ready_count;
   const struct id *ended;  // tasks that came to an end or were deleted
   size_t ended_count;
+  const int64_t *stirred;  // tenants that have more events
+  size_t stirred_count;
 };
 
 enum { NOTICE_BYTES_MAX = 7900 };  // PostgreSQL takes less than 8000
@@ -35,7 +37,8 @@ bool pg_notice_decode(struct str text, struct arena *a, struct notice *out);
 
 // --- outbox.c: what was committed here since the others were told last ---------------------------
 
-enum { OUTBOX_CHANNELS = 512, OUTBOX_ENDED = 2048 };
+// More tenants than that are left out: who follows their events asks for them besides.
+enum { OUTBOX_CHANNELS = 512, OUTBOX_ENDED = 2048, OUTBOX_TENANTS = 64 };
 
 struct outbox {
   bool filled;  // there is something to tell
@@ -45,6 +48,8 @@ struct outbox {
   uint16_t places[LIMIT_CHANNELS + 1];  // of channels in `ready`, counted from 1; 0: not there
   struct id ended[OUTBOX_ENDED];
   size_t ended_count;
+  int64_t stirred[OUTBOX_TENANTS];  // told with the rest, and never alone
+  size_t stirred_count;
 };
 
 void pg_outbox_collect(struct outbox *o, const struct change *change);
@@ -106,10 +111,13 @@ struct found {
   size_t ready_cap;
   struct id *ended;
   size_t ended_cap;
+  int64_t *stirred;
+  size_t stirred_cap;
   bool any;  // worth returning for
 };
 void pg_found_ready(struct found *f, const struct channel *c, int64_t count);
 void pg_found_ended(struct found *f, struct id id);
+void pg_found_stirred(struct found *f, int64_t tenant);
 void pg_found_all_ready(struct found *f);
 void pg_found_all_ended(struct found *f);
 

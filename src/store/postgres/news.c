@@ -26,14 +26,20 @@ enum {
 
 // --- what was found ------------------------------------------------------------------------------
 
+// The list, with room for one more element of `size` bytes.
+static void *with_room(struct arena *a, void *list, size_t count, size_t *cap, size_t size) {
+  if (count < *cap) return list;
+  *cap = *cap ? *cap * 2 : 16;
+  char *more = arena_alloc(a, *cap * size);
+  if (count) memcpy(more, list, count * size);
+  return more;
+}
+#define WITH_ROOM(f, list, count, cap)                                                             \
+  with_room((f)->news->arena, (list), (count), (cap), sizeof *(list))
+
 void pg_found_ready(struct found *f, const struct channel *c, int64_t count) {
   struct news *news = f->news;
-  if (news->ready_count == f->ready_cap) {
-    f->ready_cap = f->ready_cap ? f->ready_cap * 2 : 16;
-    struct ready_news *more = ARENA_ARRAY(news->arena, struct ready_news, f->ready_cap);
-    if (f->ready) memcpy(more, f->ready, sizeof *more * news->ready_count);
-    news->ready = f->ready = more;
-  }
+  news->ready = f->ready = WITH_ROOM(f, f->ready, news->ready_count, &f->ready_cap);
   f->ready[news->ready_count++] =
       (struct ready_news){.tenant = c->tenant, .queue = c->queue, .type = c->type, .count = count};
   f->any = true;
@@ -41,13 +47,15 @@ void pg_found_ready(struct found *f, const struct channel *c, int64_t count) {
 
 void pg_found_ended(struct found *f, struct id id) {
   struct news *news = f->news;
-  if (news->ended_count == f->ended_cap) {
-    f->ended_cap = f->ended_cap ? f->ended_cap * 2 : 64;
-    struct id *more = ARENA_ARRAY(news->arena, struct id, f->ended_cap);
-    if (f->ended) memcpy(more, f->ended, sizeof *more * news->ended_count);
-    news->ended = f->ended = more;
-  }
+  news->ended = f->ended = WITH_ROOM(f, f->ended, news->ended_count, &f->ended_cap);
   f->ended[news->ended_count++] = id;
+  f->any = true;
+}
+
+void pg_found_stirred(struct found *f, int64_t tenant) {
+  struct news *news = f->news;
+  news->stirred = f->stirred = WITH_ROOM(f, f->stirred, news->stirred_count, &f->stirred_cap);
+  f->stirred[news->stirred_count++] = tenant;
   f->any = true;
 }
 
@@ -91,6 +99,7 @@ static enum err hear(struct news_desk *d, struct found *f, const struct notice *
   if (n->all_ready) pg_found_all_ready(f);
   if (n->all_ended) pg_found_all_ended(f);
   for (size_t i = 0; i < n->ended_count; i++) pg_found_ended(f, n->ended[i]);
+  for (size_t i = 0; i < n->stirred_count; i++) pg_found_stirred(f, n->stirred[i]);
   return hear_ready(d, f, n, why);
 }
 
@@ -253,7 +262,8 @@ enum err pg_news(struct store *s, struct news *news, struct fault *why) {
   struct found found = {.news = news};
   news->ready = NULL;
   news->ended = NULL;
-  news->ready_count = news->ended_count = 0;
+  news->stirred = NULL;
+  news->ready_count = news->ended_count = news->stirred_count = 0;
   news->changed = NULL;
   news->wake_at = 0;
   for (size_t i = 0; i < news->parked_count; i++) news->parked[i].busy = false;

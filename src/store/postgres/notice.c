@@ -8,6 +8,7 @@
 //                      tasks of a channel became ready; ID is the first half of the best one's,
 //                      OLDEST of the smallest of all
 //   eID                a task came to an end
+//   tTENANT,           there are more events of this tenant's
 //
 // One that cannot be read is left alone: of another version, or of somebody else. What it would
 // have told is found by the next pulse.
@@ -19,7 +20,11 @@
 
 enum { VERSION = '1', HEX_DIGITS = 16, ITEM_BYTES_MAX = 80 };
 // Of the shortest of its kind, so that one can tell how many there are at most.
-enum { READY_BYTES_MIN = 9 + 2 * HEX_DIGITS, ENDED_BYTES = 1 + 2 * HEX_DIGITS };
+enum {
+  READY_BYTES_MIN = 9 + 2 * HEX_DIGITS,
+  ENDED_BYTES = 1 + 2 * HEX_DIGITS,
+  STIRRED_BYTES_MIN = 3
+};
 
 // --- writing -------------------------------------------------------------------------------------
 
@@ -50,7 +55,7 @@ static void PRINTF_LIKE(2, 3) put(struct writer *w, const char *format, ...) {
 }
 
 size_t pg_notice_encode(const struct notice *n, struct arena *a, struct str **texts) {
-  size_t items = 4 + n->ready_count + n->ended_count;
+  size_t items = 4 + n->ready_count + n->ended_count + n->stirred_count;
   size_t most = items * ITEM_BYTES_MAX / (NOTICE_BYTES_MAX - 2 * ITEM_BYTES_MAX) + 1;
   struct writer w = {.arena = a, .node = n->node, .texts = ARENA_ARRAY(a, struct str, most)};
   begin_text(&w);
@@ -58,6 +63,7 @@ size_t pg_notice_encode(const struct notice *n, struct arena *a, struct str **te
   if (n->catalogue) put(&w, "c");
   if (n->all_ready) put(&w, "R");
   if (n->all_ended) put(&w, "E");
+  for (size_t i = 0; i < n->stirred_count; i++) put(&w, "t%" PRId64 ",", n->stirred[i]);
   for (size_t i = 0; i < n->ready_count; i++) {
     const struct notice_ready *r = &n->ready[i];
     put(&w, "r%" PRId64 ",%" PRId64 ",%" PRId64 ",%016" PRIx64 ",%016" PRIx64 ";", r->channel,
@@ -110,7 +116,7 @@ static bool take_ready(struct str *rest, struct notice_ready *out) {
 }
 
 static bool take_item(struct str *rest, struct notice *n, struct notice_ready *ready,
-                      struct id *ended) {
+                      struct id *ended, int64_t *stirred) {
   char kind = rest->at[0];
   *rest = str_from(*rest, 1);
   switch (kind) {
@@ -119,6 +125,7 @@ static bool take_item(struct str *rest, struct notice *n, struct notice_ready *r
   case 'R': return n->all_ready = true;
   case 'E': return n->all_ended = true;
   case 'r': return take_ready(rest, &ready[n->ready_count++]);
+  case 't': return take_number(rest, 1, INT64_MAX, &stirred[n->stirred_count++]);
   case 'e': {
     struct id *id = &ended[n->ended_count++];
     return take_hex(rest, &id->hi) && take_hex(rest, &id->lo);
@@ -134,9 +141,10 @@ bool pg_notice_decode(struct str text, struct arena *a, struct notice *out) {
   if (!take_hex(&rest, &node)) return false;
   struct notice_ready *ready = ARENA_ARRAY(a, struct notice_ready, rest.len / READY_BYTES_MIN + 1);
   struct id *ended = ARENA_ARRAY(a, struct id, rest.len / ENDED_BYTES + 1);
-  struct notice n = {.node = (int64_t)node, .ready = ready, .ended = ended};
+  int64_t *stirred = ARENA_ARRAY(a, int64_t, rest.len / STIRRED_BYTES_MIN + 1);
+  struct notice n = {.node = (int64_t)node, .ready = ready, .ended = ended, .stirred = stirred};
   while (rest.len > 0)
-    if (!take_item(&rest, &n, ready, ended)) return false;
+    if (!take_item(&rest, &n, ready, ended, stirred)) return false;
   *out = n;
   return true;
 }

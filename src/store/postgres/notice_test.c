@@ -40,7 +40,7 @@ static void a_notice_with_nothing_in_it_is_one_text(void **state) {
   assert_true(pg_notice_decode(texts[0], &arena, &out));
   assert_int_equal(out.node, 42);
   assert_false(out.nodes || out.catalogue || out.all_ready || out.all_ended);
-  assert_int_equal(out.ready_count + out.ended_count, 0);
+  assert_int_equal(out.ready_count + out.ended_count + out.stirred_count, 0);
 }
 
 static void everything_that_is_said_is_heard(void **state) {
@@ -50,6 +50,7 @@ static void everything_that_is_said_is_heard(void **state) {
       {.channel = LIMIT_CHANNELS, .count = 2000, .priority = -LIMIT_PRIORITY, .id_hi = UINT64_MAX},
       {.channel = 77, .count = 3, .priority = LIMIT_PRIORITY, .id_hi = 0}};
   const struct id ended[] = {id_of(1), id_of(2)};
+  const int64_t stirred[] = {1, INT64_MAX, 7};
   struct notice n = {.node = INT64_MAX,
                      .nodes = true,
                      .catalogue = true,
@@ -58,7 +59,9 @@ static void everything_that_is_said_is_heard(void **state) {
                      .ready = ready,
                      .ready_count = 3,
                      .ended = ended,
-                     .ended_count = 2};
+                     .ended_count = 2,
+                     .stirred = stirred,
+                     .stirred_count = 3};
   struct notice out;
   struct str *texts;
   assert_int_equal(pg_notice_encode(&n, &arena, &texts), 1);
@@ -69,6 +72,8 @@ static void everything_that_is_said_is_heard(void **state) {
   assert_memory_equal(out.ready, ready, sizeof ready);
   assert_int_equal(out.ended_count, 2);
   assert_memory_equal(out.ended, ended, sizeof ended);
+  assert_int_equal(out.stirred_count, 3);
+  assert_memory_equal(out.stirred, stirred, sizeof stirred);
 }
 
 // As many items as there can be, of the longest and the shortest kind.
@@ -146,6 +151,10 @@ static void texts_of_others_are_left_alone(void **state) {
       "1" NODE "e" HALF,
       "1" NODE "e" HALF "0190abcdef01712",
       "1" NODE "e" HALF "0190abcdef01712g",
+      "1" NODE "t",
+      "1" NODE "t1",
+      "1" NODE "t0,",  // no such tenant
+      "1" NODE "t9223372036854775808,",
   };
   assert_true(decodes("1" NODE "ncr1,1,0," HALF "," HALF ";e" HALF HALF));
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -165,7 +174,7 @@ static void a_text_that_is_too_long_is_left_alone(void **state) {
 // Whatever is done to a good text, it is read to its end or refused, and never past its end.
 static void a_text_that_was_damaged_does_no_harm(void **state) {
   (void)state;
-  static const char good[] = "1" NODE "nce" HALF HALF "r12,5,-7," HALF "," HALF ";RE";
+  static const char good[] = "1" NODE "nce" HALF HALF "r12,5,-7," HALF "," HALF ";REt5,";
   for (size_t at = 0; at < sizeof good - 1; at++) {
     for (int c = 0; c < 256; c++) {
       char *text = arena_cstr(&arena, str_of(good));
@@ -174,6 +183,7 @@ static void a_text_that_was_damaged_does_no_harm(void **state) {
       if (!pg_notice_decode((struct str){text, sizeof good - 1}, &arena, &out)) continue;
       assert_in_range(out.ended_count, 0, 1);
       assert_in_range(out.ready_count, 0, 1);
+      assert_in_range(out.stirred_count, 0, 1);
     }
     struct notice out;
     (void)pg_notice_decode((struct str){good, at}, &arena, &out);

@@ -45,8 +45,26 @@ static void collect_row(struct outbox *o, const struct row *row) {
   if (over && !was_over) ended(o, t->id);
 }
 
+static void stirred(struct outbox *o, int64_t tenant) {
+  size_t i = 0;
+  while (i < o->stirred_count && o->stirred[i] != tenant) i++;
+  if (i == OUTBOX_TENANTS) return;
+  o->stirred[i] = tenant;
+  if (i == o->stirred_count) o->stirred_count++;
+}
+
+static void collect_events(struct outbox *o, const struct change *change) {
+  int64_t latest = 0;
+  for (size_t i = 0; i < change->event_count; i++) {
+    int64_t tenant = change->events[i].event.tenant;
+    if (tenant != latest) stirred(o, tenant);
+    latest = tenant;
+  }
+}
+
 void pg_outbox_collect(struct outbox *o, const struct change *change) {
   for (size_t i = 0; i < change->row_count; i++) collect_row(o, change->rows[i]);
+  collect_events(o, change);
   if (change->queue_count || change->type_count || change->key_count || change->tenant_count)
     o->catalogue = true;
   o->filled |= o->ready_count || o->ended_count || o->all_ready || o->catalogue;
@@ -55,8 +73,10 @@ void pg_outbox_collect(struct outbox *o, const struct change *change) {
 void pg_outbox_take(struct outbox *o, struct arena *a, struct notice *out) {
   struct notice_ready *ready = ARENA_ARRAY(a, struct notice_ready, o->ready_count);
   struct id *ended_ids = ARENA_ARRAY(a, struct id, o->ended_count);
+  int64_t *tenants = ARENA_ARRAY(a, int64_t, o->stirred_count);
   if (o->ready_count) memcpy(ready, o->ready, sizeof *ready * o->ready_count);
   if (o->ended_count) memcpy(ended_ids, o->ended, sizeof *ended_ids * o->ended_count);
+  if (o->stirred_count) memcpy(tenants, o->stirred, sizeof *tenants * o->stirred_count);
   for (size_t i = 0; i < o->ready_count; i++) o->places[o->ready[i].channel] = 0;
   *out = (struct notice){.nodes = o->nodes,
                          .catalogue = o->catalogue,
@@ -65,7 +85,9 @@ void pg_outbox_take(struct outbox *o, struct arena *a, struct notice *out) {
                          .ready = ready,
                          .ready_count = o->ready_count,
                          .ended = ended_ids,
-                         .ended_count = o->ended_count};
+                         .ended_count = o->ended_count,
+                         .stirred = tenants,
+                         .stirred_count = o->stirred_count};
   o->filled = o->nodes = o->catalogue = o->all_ready = o->all_ended = false;
-  o->ready_count = o->ended_count = 0;
+  o->ready_count = o->ended_count = o->stirred_count = 0;
 }

@@ -170,6 +170,43 @@ static void a_change_of_the_catalogue_is_told(void **state) {
   assert_false(take().catalogue);
 }
 
+// --- events --------------------------------------------------------------------------------------
+
+// An event of each of these tenants, in one change; and a task that became ready, if that is
+// wanted.
+static void collect_events_of(int64_t first, int64_t last, bool and_ready) {
+  size_t count = (size_t)(last - first + 1);
+  struct change_event *events = ARENA_ARRAY(&arena, struct change_event, count);
+  for (size_t i = 0; i < count; i++) events[i].event.tenant = first + (int64_t)i;
+  struct row row = ready(3, 0, 5), *rows[] = {&row};
+  struct change change = {
+      .events = events, .event_count = count, .rows = rows, .row_count = and_ready};
+  pg_outbox_collect(&box, &change);
+}
+
+// Who waits for nothing but events is worth no notice of its own.
+static void tenants_that_have_more_events_are_told_once_with_the_rest(void **state) {
+  (void)state;
+  collect_events_of(1, 2, false);
+  collect_events_of(2, 3, false);
+  assert_false(box.filled);
+  collect_events_of(1, 1, true);
+  assert_true(box.filled);
+  struct notice n = take();
+  assert_int_equal(n.stirred_count, 3);
+  for (size_t i = 0; i < 3; i++) assert_int_equal(n.stirred[i], i + 1);
+  assert_int_equal(take().stirred_count, 0);
+}
+
+static void more_tenants_than_can_be_named_are_left_out(void **state) {
+  (void)state;
+  collect_events_of(1, OUTBOX_TENANTS + 1, true);
+  collect_events_of(OUTBOX_TENANTS, OUTBOX_TENANTS + 9, false);
+  struct notice n = take();
+  assert_int_equal(n.stirred_count, OUTBOX_TENANTS);
+  assert_int_equal(n.stirred[OUTBOX_TENANTS - 1], OUTBOX_TENANTS);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_became_ready_is_counted_by_channel, setup, teardown),
@@ -181,6 +218,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(what_ended_or_went_is_told_once, setup, teardown),
       cmocka_unit_test_setup_teardown(more_ends_than_can_be_named_are_all, setup, teardown),
       cmocka_unit_test_setup_teardown(a_change_of_the_catalogue_is_told, setup, teardown),
+      cmocka_unit_test_setup_teardown(tenants_that_have_more_events_are_told_once_with_the_rest,
+                                      setup, teardown),
+      cmocka_unit_test_setup_teardown(more_tenants_than_can_be_named_are_left_out, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
