@@ -9,10 +9,7 @@
 #include "store/mark.h"
 #include "store/postgres/unit.h"
 
-enum {
-  MARK_BYTES = 4096,
-  USER_MS = 15 * 1000,  // who was not seen for so long is gone; they report three times as often
-};
+enum { MARK_BYTES = 4096 };
 
 // --- who else uses it ----------------------------------------------------------------------------
 
@@ -20,7 +17,7 @@ static enum err require_alone(struct postgres_store *s, struct conn *c, struct f
   struct call call = pg_call(c, QUERY_bulk_user);
   struct result r;
   call_text(&call, s->settings.node);
-  call_i64(&call, USER_MS);
+  call_i64(&call, NODE_DEAD_MS);
   TRY(pg_run(&call, &r, why));
   enum err err = ERR_OK;
   if (result_next(&r)) {
@@ -28,7 +25,7 @@ static enum err require_alone(struct postgres_store *s, struct conn *c, struct f
     err = fault_set(why, ERR_UNAVAILABLE,
                     "server %.*s uses the database, as of %lld ms ago; stop all servers of it (one "
                     "that crashed is forgotten after %d s)",
-                    STR_FMT(name), (long long)result_i64(&r), USER_MS / 1000);
+                    STR_FMT(name), (long long)result_i64(&r), NODE_DEAD_MS / 1000);
   }
   result_free(&r);
   return err;

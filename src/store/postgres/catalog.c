@@ -131,7 +131,6 @@ enum err pg_catalog_read(struct store *s, struct arena *a, struct catalog *out, 
   struct conn *side;
   TRY(pg_side_begin(store, &side, why));
   enum err err = pg_catalog_read_at_once(side, a, &read, why);
-  if (err != ERR_OK) pg_reset(side);
   pg_side_end(store);
   if (err == ERR_OK) *out = read;
   return err;

@@ -9,6 +9,9 @@
 #include "store/postgres/conn.h"
 #include "store/postgres/postgres.h"
 
+// A process that was not seen for so long is gone; they report themselves three times as often.
+enum { NODE_DEAD_MS = 15 * 1000 };
+
 struct news_desk;  // news.c
 
 struct postgres_store {

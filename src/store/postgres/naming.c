@@ -37,7 +37,6 @@ static enum err make_channels(struct postgres_store *s, struct row *const *rows,
   TRY(pg_side_begin(s, &side, why));
   enum err err = insert_channels(s, side, rows, count, why);
   bool lost = !pg_is_open(side);
-  if (err != ERR_OK) pg_reset(side);
   pg_side_end(s);
   if (lost && err == ERR_UNAVAILABLE)  // as pg_lane_lost: nothing of the unit is done yet
     return fault_set(why, ERR_CONFLICT, "the connection to the database was lost");

@@ -6,8 +6,7 @@
 enum {
   SEEN_EVERY_US = 5 * 1000 * 1000,
   SEEN_AGAIN_US = 200 * 1000,  // the soonest, however often others come and go
-  DEAD_MS = 15 * 1000,         // who was not seen for so long
-  FORGOTTEN_MS = 60 * 1000,    // … and then its row may go
+  FORGOTTEN_MS = 60 * 1000,    // the row of one that was not seen for so long may go
   ENTER_TRIES = 5,
 };
 
@@ -92,7 +91,7 @@ static enum err refresh(struct news_desk *d, struct fault *why) {
   call_i64(&c, d->node);
   call_text(&c, d->store->settings.node);
   call_i64(&c, d->started_at);
-  call_i64(&c, DEAD_MS);
+  call_i64(&c, NODE_DEAD_MS);
   call_i64(&c, ID_SHARES);
   TRY(pg_run(&c, &r, why));
   const struct node_list *before = &d->lists[d->list];

@@ -24,7 +24,7 @@ static enum err connect(struct store_reader *r, struct fault *why) {
   struct fault reason = {0};
   enum err err = pg_open(&r->conn, &r->store->reader_conn, &r->scratch, &reason);
   if (err == ERR_OK) return ERR_OK;
-  r->next_try_us = clock_mono_us() + PAUSE_US + (int64_t)(rand_u64() % PAUSE_JITTER_US);
+  r->next_try_us = clock_mono_us() + PAUSE_US + rand_below(PAUSE_JITTER_US);
   return unreachable(why, reason.detail);
 }
 
