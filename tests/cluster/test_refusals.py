@@ -1,10 +1,11 @@
 """Databases that a node must not serve from: it says why, and what to do."""
 
 import re
+import subprocess
 
 import pytest
 
-from lib.postgres import PgBouncer, Postgres, until
+from lib.postgres import BIN, PgBouncer, Postgres, until
 
 LINES_A_SECOND, BACK_S = 1, 5.0
 
@@ -109,6 +110,69 @@ def test_a_pooler_that_takes_no_transactions_is_refused(postgres, database, make
         assert_refused(make_node(pooler.url(database)), "session or transaction mode")
     finally:
         pooler.remove()
+
+
+# --- who may come in ------------------------------------------------------------------------------
+
+# Who asks for which database, with what else in the address; and what is said of it.
+STRANGERS = {
+    "wrong password": ("yard:wrong", "yard", "", "password authentication failed.*look at user"),
+    "no password": ("yard", "yard", "", "no password supplied.*PGPASSWORD"),
+    "standbys alone": ("poor", "open", "?target_session_attrs=standby",
+                       "not in hot standby mode.*leave target_session_attrs"),
+    "no such user": ("nobody", "open", "", "role .*nobody.* does not exist.*createuser"),
+    "no login": ("group", "open", "", "not permitted to log in.*LOGIN"),
+    "no such database": ("yard:right", "none", "", "database .*none.* does not exist.*createdb"),
+    "no right to connect": ("yard:right", "closed", "", "permission denied.*GRANT CONNECT"),
+    "no line for it": ("yard:right", "unlisted", "", "pg_hba.conf.*by a line there"),
+    "as many as may": ("busy", "open", "", "too many connections.*fewer nodes"),
+    "no encryption": ("yard:right", "yard", "?sslmode=require", "not support SSL.*sslmode"),
+    "no right to a schema": ("poor", "yard", "", "may not make the schema.*AUTHORIZATION"),
+    "no right to tables": ("poor", "made", "", "permission denied.*grant it"),
+}
+DOOR = """
+host all postgres 127.0.0.1/32 trust
+host open,yard,made poor,busy,group,nobody 127.0.0.1/32 trust
+host yard,none,closed yard 127.0.0.1/32 scram-sha-256
+"""
+
+
+def lets_in(server, who, database):
+    url = f"postgresql://{who}@127.0.0.1:{server.port}/{database}"
+    done = subprocess.run([BIN / "psql", "-Xwqd", url, "-c", "SELECT 1"], capture_output=True,
+                          check=False, timeout=10)
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """A server that does not let in everybody."""
+    server = Postgres()
+    try:
+        server.create().start()
+        for name in ("open", "yard", "closed", "made", "unlisted"):
+            server.make_database(name)
+        with server.sql() as sql:
+            sql("CREATE ROLE yard LOGIN PASSWORD 'right'")
+            sql("CREATE ROLE poor LOGIN; CREATE ROLE busy LOGIN CONNECTION LIMIT 0")
+            sql('CREATE ROLE "group"')
+            sql("REVOKE CONNECT ON DATABASE closed FROM public")
+        (server.data / "pg_hba.conf").write_text(DOOR)
+        server.reload()
+        until(lambda: not lets_in(server, "yard", "yard"), 5, "not reloaded")
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.mark.parametrize("who, database, more, sentence", STRANGERS.values(), ids=STRANGERS.keys())
+def test_who_is_not_let_in_is_told_why_and_what_to_do(guarded, make_node, who, database, more,
+                                                      sentence):
+    if database == "made":  # by somebody else
+        make_node(guarded.url(database)).start().stop()
+    node = make_node(f"postgresql://{who}@127.0.0.1:{guarded.port}/{database}{more}")
+    assert_refused(node, sentence)
+    assert ":wrong" not in node.log() and ":right" not in node.log()
 
 
 def test_what_is_wrong_with_an_address_is_said(postgres, make_node):

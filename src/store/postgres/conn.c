@@ -150,14 +150,23 @@ static const struct hint {
   const char *sign, *hint;
   bool silent;  // nothing answered: a program that comes with the database tells more
 } hints[] = {
+    {"hot standby mode", "; leave target_session_attrs out of the store's address", false},
     {"read-only", "; name the primary in the store's address, or make it writable", false},
     {"Connection refused", "; is it running, and does it listen there?", true},
     {"No such file or directory", "; is it running, and are its sockets there?", true},
     {"timeout expired", "; is the address right, and no firewall between?", true},
     {"translate host name", "; is the host's name in the store's address right?", false},
+    {"not permitted to log in", "; ALTER ROLE … LOGIN permits it", false},
+    {"too many", "; allow more there, or use fewer nodes, lanes and readers", false},
+    {"connection slots", "; raise max_connections, or use fewer nodes, lanes and readers", false},
+    {"permission denied for database", "; GRANT CONNECT ON DATABASE … TO that user", false},
+    {"pg_hba.conf", "; let it in by a line there", false},
+    {"does not support SSL", "; switch ssl on there, or leave sslmode out of the address", false},
+    {"certificate", "; name who signed it by sslrootcert in the store's address", false},
     {"role \"", "; make it with createuser, or name another user", false},
     {"\" does not exist", "; make it with createdb, or name another database", false},
     {"password", "; look at user and password in the store's address, or PGPASSWORD", false},
+    {"authentication failed", "; look at user and password in the store's address", false},
 };
 
 static const struct hint *hint_for(const char *text) {
