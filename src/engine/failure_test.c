@@ -96,6 +96,27 @@ static void a_conflict_with_another_lane_is_decided_again(void **state) {
   assert_int_equal(engine_stats(y->e).store, ERR_OK);
 }
 
+// Two units that ran into each other must not meet again at each try.
+static void pauses_after_a_conflict_differ(void **state) {
+  struct yard *y = *state;
+  enum { LONGEST_MS = 3 };
+  bool seen[LONGEST_MS + 1] = {false};
+  size_t lengths = 0;
+  for (int i = 0; i < 100; i++) {
+    fail_next(y, ERR_CONFLICT);
+    struct ask *a = creating(y, "t", 1);
+    submit(a);
+    turn(y);
+    int64_t pause = y->next_at - y->now;
+    assert_in_range(pause, 1, LONGEST_MS);
+    lengths += !seen[pause];
+    seen[pause] = true;
+    live(y, LONGEST_MS);
+    assert_int_equal(a->err, ERR_OK);
+  }
+  assert_int_equal(lengths, LONGEST_MS);
+}
+
 // A refusal may rest on what an order before it did, which is undone with the unit.
 static void a_refusal_that_rests_on_an_undone_change_is_not_given(void **state) {
   struct yard *y = *state;
@@ -384,6 +405,7 @@ int main(void) {
       YARD_TEST(a_store_that_does_not_answer_is_seen_until_it_does),
       YARD_TEST(an_order_over_a_limit_of_the_store_does_not_spoil_its_neighbours),
       YARD_TEST(a_conflict_with_another_lane_is_decided_again),
+      YARD_TEST(pauses_after_a_conflict_differ),
       YARD_TEST(a_load_that_fails_is_answered_too),
       YARD_TEST(a_refusal_that_rests_on_an_undone_change_is_not_given),
       YARD_TEST(a_fed_claim_whose_unit_fails_waits_on_in_its_old_place),
