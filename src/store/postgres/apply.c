@@ -32,11 +32,10 @@ struct sorted {
 // In the order of their unique keys, so that two units that make the same ones wait for each other
 // in that order and never in a circle.
 static int by_unique_key(const void *a_ptr, const void *b_ptr) {
-  struct str a = (*(struct row *const *)a_ptr)->task.unique_key;
-  struct str b = (*(struct row *const *)b_ptr)->task.unique_key;
-  if (a.len == 0 || b.len == 0) return (a.len != 0) - (b.len != 0);
-  int order = memcmp(a.at, b.at, a.len < b.len ? a.len : b.len);
-  return order ? order : (a.len > b.len) - (a.len < b.len);
+  const struct task *a = &(*(struct row *const *)a_ptr)->task;
+  const struct task *b = &(*(struct row *const *)b_ptr)->task;
+  if (a->tenant != b->tenant) return a->tenant < b->tenant ? -1 : 1;
+  return str_compare(a->unique_key, b->unique_key);
 }
 
 static void sort_row(struct sorted *s, struct row *row) {
@@ -191,9 +190,7 @@ static int by_replay_key(const void *a_ptr, const void *b_ptr) {
   const struct replay *a = *(const struct replay *const *)a_ptr;
   const struct replay *b = *(const struct replay *const *)b_ptr;
   if (a->tenant != b->tenant) return a->tenant < b->tenant ? -1 : 1;
-  size_t shorter = a->key.len < b->key.len ? a->key.len : b->key.len;
-  int order = memcmp(a->key.at, b->key.at, shorter);
-  return order ? order : (a->key.len > b->key.len) - (a->key.len < b->key.len);
+  return str_compare(a->key, b->key);
 }
 
 // In the order of their keys, for the same reason as with unique keys. The last one of a key
