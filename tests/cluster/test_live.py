@@ -124,5 +124,5 @@ def test_a_node_with_a_stream_waits_quietly_for_a_database_that_is_gone(
         api = Api(node)
         task = api.create()
         api.close()
-        stream.until_name("task.created")
-        assert stream.received[-1].data["taskId"] == task["id"]
+        stream.until(lambda: any(frame.data["taskId"] == task["id"]
+                                 for frame in stream.received))
