@@ -8,7 +8,7 @@ from lib.client import Api
 from lib.cluster import pickup
 from lib.postgres import PgBouncer, until
 
-WAKE_S, LOAD_S, LEARN_S, ROUNDS = 1.5, 8, 5, 10
+WAKE_S, LOAD_S, LEARN_S, BACK_S, ROUNDS = 1.5, 8, 5, 5.0, 10
 ADMIN_KEY = "an admin's key of a test"
 
 
@@ -31,6 +31,16 @@ def test_nothing_is_lost_behind_a_pooler(pooled):
     load = pooled.start_load()
     load.go_on(LOAD_S)
     print(pooled.settle())
+
+
+def test_an_outage_behind_a_pooler_heals_as_soon(pooled, postgres):
+    """With `server_login_retry = 1`, as the guide has it; by itself a pooler would wait for 15 s."""
+    pooled.until_serving(pooled.nodes, BACK_S)
+    postgres.kill()
+    for node in pooled.nodes:
+        until(lambda node=node: pooled.ready(node) == 503, BACK_S, f"{node.name} is ready")
+    postgres.start()
+    print(f"back after {pooled.until_serving(pooled.nodes, BACK_S):.2f} s")
 
 
 def test_waiting_claims_are_woken_by_the_poll(pooled):

@@ -263,7 +263,7 @@ class PgBouncer:
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = any\npool_mode = {self.mode}\ndefault_pool_size = {self.pool}\n"
-            f"max_client_conn = 200\nlogfile = {self.room}/log\n")
+            f"max_client_conn = 200\nserver_login_retry = 1\nlogfile = {self.room}/log\n")
         self.process = subprocess.Popen(
             ["/usr/sbin/pgbouncer", "-q", config], cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_postgres())
