@@ -365,12 +365,17 @@ static void a_channel_that_another_process_made_is_known_to_the_pulse(void **sta
 
 // --- outages -------------------------------------------------------------------------------------
 
-// Those whose latest statement was a pulse.
+// Those whose latest statement was a pulse and that are connected by now, and not anew.
+#define LISTENERS                                                                                  \
+  "FROM pg_stat_activity WHERE position('%s.' in query) > 0 AND query LIKE 'SELECT 0::bigint%%'"   \
+  " AND backend_start < to_timestamp(%lld / 1e6)"
+
+// Returns when they are gone.
 static void terminate_listeners(struct world *w) {
-  assert_true(backdoor_i64("SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
-                           " WHERE position('%s.' in query) > 0"
-                           " AND query LIKE 'SELECT 0::bigint%%'",
-                           w->schema) > 0);
+  long long now = backdoor_i64("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+  assert_true(backdoor_i64("SELECT count(pg_terminate_backend(pid)) " LISTENERS, w->schema, now) >
+              0);
+  while (backdoor_i64("SELECT count(*) " LISTENERS, w->schema, now) > 0) sched_yield();
 }
 
 static void whoever_lost_its_connection_looks_at_everything_and_hears_again(void **state) {
