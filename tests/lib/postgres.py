@@ -1,10 +1,12 @@
 """PostgreSQL servers of a test's own: started on a free port, killed, promoted, and all gone after.
 
-They run with the durability that they come with (fsync on), from Debian's binaries, as the user
-postgres when the tests run as root, because the server refuses root.
+They run with the durability that they come with (fsync on), as the user postgres when the tests run
+as root, because the server refuses root. The server is the one that tools/postgres chooses, of the
+version TASKYARD_POSTGRES_VERSION if that is set; psql and the like are always Debian's.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -13,20 +15,32 @@ import tempfile
 import time
 from pathlib import Path
 
-from lib.server import free_port
+from lib.server import ROOT, free_port
 
 SUPERUSER = "postgres"
 FIELD, MARK = "\x1f", "--end-of-answer--"
 
 
-def newest_bin():
+def newest_clients():
     """Debian keeps each version's programs in a folder of its own."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
     assert found, "there is no PostgreSQL here; run tools/packages test"
     return found[-1]
 
 
-BIN = newest_bin()
+CLIENTS = newest_clients()
+
+
+@functools.cache
+def server_programs():
+    """The folder of initdb and postgres."""
+    found = subprocess.run([ROOT / "tools" / "postgres", "programs"], capture_output=True,
+                           text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    folder = Path(found.stdout.strip())
+    assert os.getuid() != 0 or enterable(folder), \
+        f"the user {SUPERUSER} cannot reach {folder}: all its folders must let it pass (chmod a+x)"
+    return folder
 
 
 def as_postgres():
@@ -53,7 +67,7 @@ def make_room():
 
 
 def run(program, *args):
-    done = subprocess.run([BIN / program, *map(str, args)], capture_output=True, text=True,
+    done = subprocess.run([program, *map(str, args)], capture_output=True, text=True,
                           timeout=60, cwd="/", **as_postgres())
     assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
@@ -78,7 +92,7 @@ class Sql:
     """A session that lasts: one psql that is fed statements and read answer by answer."""
 
     def __init__(self, url):
-        command = [BIN / "psql", "-XAtq", "-F", FIELD, "-d", url]
+        command = [CLIENTS / "psql", "-XAtq", "-F", FIELD, "-d", url]
         self.psql = subprocess.Popen(command, text=True, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -136,8 +150,8 @@ class Postgres:
     # --- making and starting ----------------------------------------------------------------------
 
     def create(self):
-        run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-locale",
-            "--no-sync")
+        run(server_programs() / "initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust",
+            "-E", "UTF8", "--no-locale", "--no-sync")
         self.configure(**self.settings)
         return self
 
@@ -159,15 +173,15 @@ class Postgres:
         assert not self.is_alive()
         with open(self.room / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "postgres", "-D", self.data, "-p", str(self.port)], cwd="/",
+                [server_programs() / "postgres", "-D", self.data, "-p", str(self.port)], cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, **as_postgres())
 
     def wait_ready(self, deadline_s=30):
         until(self.accepts, deadline_s, f"PostgreSQL did not accept connections\n{self.log_tail()}")
 
     def accepts(self):
-        done = subprocess.run([BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
-                              check=False, timeout=10)
+        command = [CLIENTS / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        done = subprocess.run(command, check=False, timeout=10)
         return done.returncode == 0
 
     def is_alive(self):
@@ -228,8 +242,9 @@ class Postgres:
         """Becomes, from nothing, a standby of `primary` that is up to date and synchronous."""
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
-        run("pg_basebackup", "-D", self.data, "-d", primary.url(), "-R", "-X", "stream", "-c",
-            "fast", "--no-sync")
+        # An older pg_basebackup does not stream from a newer server.
+        run(CLIENTS / "pg_basebackup", "-D", self.data, "-d", primary.url(), "-R", "-X", "fetch",
+            "-c", "fast", "--no-sync")
         self.configure(synchronous_standby_names="")  # it follows nobody's commits once promoted
         self.start()
         primary.configure(synchronous_standby_names="*")
@@ -276,8 +291,8 @@ class PgBouncer:
         self.process.wait(timeout=20)
 
     def accepts(self):
-        done = subprocess.run([BIN / "psql", "-XAtq", "-d", self.url(SUPERUSER), "-c", "SELECT 1"],
-                              check=False, timeout=10, capture_output=True)
+        command = [CLIENTS / "psql", "-XAtq", "-d", self.url(SUPERUSER), "-c", "SELECT 1"]
+        done = subprocess.run(command, check=False, timeout=10, capture_output=True)
         return done.returncode == 0
 
     def url(self, database):
