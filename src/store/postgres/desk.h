@@ -143,10 +143,11 @@ struct vacuum {
   int64_t look_at_us;
   bool forbidden_said;
   struct vacuum_table {
-    int64_t dead;        // rows, as they were counted last
-    int64_t dead_left;   // by the latest vacuum
-    int64_t rest_us;     // after the next one that frees too little
-    int64_t not_before;  // µs of the monotonic clock
+    int64_t dead;         // rows, as they were counted last, …
+    int64_t vacuumed_at;  // … when this was the latest vacuum; only to be compared
+    int64_t dead_left;    // by the latest vacuum
+    int64_t rest_us;      // after the next one that frees too little
+    int64_t not_before;   // µs of the monotonic clock
   } tables[VACUUM_TABLES];
 };
 MUST_USE enum err pg_vacuum(struct vacuum *v, struct conn *c, struct fault *why);

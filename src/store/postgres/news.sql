@@ -136,9 +136,11 @@ WITH mine AS MATERIALIZED (
 )
 SELECT (SELECT got FROM mine), (SELECT count(*) FROM gone);
 
--- How many dead rows there are, and whether we may remove them. In the order of vacuum.c.
+-- How many dead rows there are, as of which vacuum, and whether we may remove them. In the order of
+-- vacuum.c.
 -- name: dead_rows
 SELECT pg_stat_get_dead_tuples(c.oid),
+  coalesce((extract(epoch FROM pg_stat_get_last_vacuum_time(c.oid)) * 1000000)::bigint, 0),
   pg_has_role(c.relowner, 'MEMBER') OR pg_has_role(d.datdba, 'MEMBER')
 FROM (VALUES (1, '@schema@.live'::regclass), (2, '@schema@.tally_move'), (3, '@schema@.unit'))
   AS t(nr, name)
