@@ -1,7 +1,6 @@
 // judge.c: the program `judge`: verdicts on what faults have left of stores.
-//   judge lines                             reads "PATH FACTS" lines ("-": no facts) and answers
-//   each
-//                                           with "good TASKS" or "bad WHY"
+//   judge lines                             reads lines "PATH FACTS" ("-": no facts), and answers
+//                                           each with "good TASKS" or "bad WHY"
 //   judge power RECORD FACTS SEED N FOLDER  builds N states of a disk after power loss
 //   judge flips STORE SEED N FOLDER         flips N bits of a copy, one at a time
 #include "tests/faults/judge.h"

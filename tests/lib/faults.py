@@ -1,16 +1,11 @@
 """Faults on demand: the page that steers a server of a proof build, and who judges what is left."""
 
-import atexit
-import json
 import mmap
-import os
 import re
-import shutil
 import struct
 import subprocess
-import time
-from pathlib import Path
 
+from lib import part
 from lib.server import ROOT, Server
 
 FLAVOUR = ROOT / "build" / "faults"
@@ -133,70 +128,6 @@ class Judge:
         self.process.wait()
 
 
-class Part:
-    """Counts cases, bounds the time, and ends with the line that tools/run-proof reads."""
-
-    def __init__(self, name, arguments, short_s):
-        self.name, self.passed, self.failures = name, 0, []
-        self.long = "--long" in arguments
-        seed = arguments[arguments.index("--seed") + 1] if "--seed" in arguments else None
-        self.seed = int(seed) if seed else int.from_bytes(os.urandom(4), "big")
-        self.directory = ROOT / "build" / "proof" / name
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.began = time.monotonic()
-        self.end = self.began + (6 * 3600 if self.long else short_s)
-        self.state, self.done = self.directory / "done.json", []
-        if self.long and self.state.exists():
-            saved = json.loads(self.state.read_text())
-            self.seed, self.passed, self.done = saved["seed"], saved["passed"], saved["done"]
-        print(f"{name}: seed {self.seed}" + f", goes on behind {self.done}" * bool(self.done),
-              flush=True)
-
-    @property
-    def late(self):
-        return time.monotonic() > self.end
-
-    def scratch(self):
-        """An empty folder in memory, where there is one: thousands of stores come and go there."""
-        base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else self.directory
-        folder = base / f"taskyard-proof-{self.name}-{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return folder
-
-    def check(self, good, sentence):
-        if good:
-            self.passed += 1
-        else:
-            self.failures.append(sentence)
-            print(f"{self.name}: FAILED: {sentence}", flush=True)
-        return good
-
-    def steps(self, names):
-        """Those of a long run that an earlier, interrupted one has not done without a failure."""
-        for name in names:
-            if name in self.done:
-                continue
-            failed = len(self.failures)
-            yield name
-            if self.long and not self.late and len(self.failures) == failed:
-                self.done.append(name)
-                self.state.write_text(json.dumps({"seed": self.seed, "passed": self.passed,
-                                                  "done": self.done}))
-
-    def say(self, sentence):
-        print(f"{self.name}: {sentence}", flush=True)
-
-    def finish(self):
-        self.say(f"{time.monotonic() - self.began:.0f} s")
-        if not self.late:
-            self.state.unlink(missing_ok=True)
-        print(f"{self.name}: {self.passed} passed, {len(self.failures)} failed", flush=True)
-        return 1 if self.failures or not self.passed else 0
-
-
-def build(flavour="faults"):
-    """The program, and of the proof build its judge."""
-    targets = ["taskyard", "tests/judge"] if flavour == "faults" else ["taskyard"]
-    subprocess.run([ROOT / "tools" / "build", flavour, "--check", *targets], check=True)
+def build():
+    """The proof build: the program and its judge."""
+    part.build("faults", "taskyard", "tests/judge")
