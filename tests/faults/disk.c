@@ -1,6 +1,7 @@
 // disk.c: what a disk may hold after power was lost, from the record of what was done to files.
 #include "tests/faults/disk.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +99,7 @@ static void file_sync(struct disk_file *f) {
 
 static void file_lose(const struct disk_file *f, enum disk_loss loss, struct dice *dice,
                       struct image *out) {
-  size_t keep = loss == LOSS_NONE ? f->piece_count : loss == LOSS_ALL ? 0 : f->piece_count;
+  size_t keep = loss == LOSS_ALL ? 0 : f->piece_count;
   if (loss == LOSS_TAIL) keep = dice_roll(dice, f->piece_count + 1);
   for (size_t i = 0; i < keep; i++) {
     const struct piece *p = &f->pieces[i];
@@ -138,6 +139,7 @@ static const char *ending_of(const char *name, size_t length) {
 static int name_of(struct disk *d, const struct record_head *step) {
   for (int i = 0; i < d->name_count; i++)
     if (d->names[i] == step->name) return i;
+  assert(d->name_count < DISK_NAMES);
   int i = d->name_count++;
   d->names[i] = step->name;
   snprintf(d->endings[i], sizeof d->endings[i], "%s",
@@ -147,6 +149,7 @@ static int name_of(struct disk *d, const struct record_head *step) {
 }
 
 static void folder_change(struct disk *d, int name, int file) {
+  assert(d->change_count < DISK_FILES);
   d->now[name] = file;
   d->changes[d->change_count++] = (struct disk_change){name, file};
 }
@@ -158,6 +161,7 @@ static void folder_sync(struct disk *d) {
 
 static void came_to_be(struct disk *d, int name) {
   if (d->now[name] >= 0 && d->files[d->now[name]].now.size == 0) return;  // opened twice, empty
+  assert(d->file_count < DISK_FILES);
   struct disk_file *f = &d->files[d->file_count++];
   memset(f, 0, sizeof *f);
   folder_change(d, name, (int)(f - d->files));

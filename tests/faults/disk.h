@@ -26,7 +26,6 @@ struct record {
   size_t length;
   size_t at;     // the step that comes next
   size_t steps;  // in all
-  size_t syncs;  // of the WAL, so far
 };
 
 // The whole record, and how to go through it. False: there is none.
@@ -50,8 +49,6 @@ struct image {
 };
 
 struct disk_file {
-  uint32_t name;
-  char ending[16];  // of its name: "" of the database, "-wal", "-journal"
   struct image now, synced;
   struct piece *pieces;  // written and not synced
   size_t piece_count, piece_cap;
@@ -65,7 +62,7 @@ struct disk_change {  // of the folder, not synced
 struct disk {
   struct disk_file files[DISK_FILES];
   int file_count;
-  char endings[DISK_NAMES][16];
+  char endings[DISK_NAMES][16];  // of names: "" of the database, "-wal", "-journal"
   uint32_t names[DISK_NAMES];
   int name_count;
   int now[DISK_NAMES], synced[DISK_NAMES];  // which file a name leads to; -1: none
