@@ -84,7 +84,7 @@ class Case:
         """Whether the server, whose fault is over, takes work again by itself within the limit."""
         give_up = time.monotonic() + HEALS_S
         while time.monotonic() < give_up and self.server.is_alive():
-            if self.server._is_ready():
+            if self.server.is_ready():
                 return True
             self.server.await_end(0.02)
         return False

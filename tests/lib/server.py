@@ -138,7 +138,7 @@ class Server:
     def _wait_ready(self, timeout_s):
         began = time.monotonic()
         while time.monotonic() - began < timeout_s:
-            if self._is_ready():
+            if self.is_ready():
                 self.ready_s = time.monotonic() - began
                 return True
             try:
@@ -150,7 +150,7 @@ class Server:
         self.process.wait()
         return False
 
-    def _is_ready(self):
+    def is_ready(self):
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as s:
                 s.settimeout(2.0)
