@@ -71,8 +71,11 @@ def drop_schemas(schemas=None):
 class Server:
     """One `taskyard serve`. Keyword settings become flags: Server(dir, body_max=4096).
 
-    The stores `sqlite` and `postgresql` are a file and a schema of its own.
+    The stores `sqlite` and `postgresql` are a file and a schema of its own. `before_exec` is called
+    in the new process before it becomes the server.
     """
+
+    before_exec = None
 
     def __init__(self, directory, store="sqlite", key=None, env=None, args=(), port=None,
                  host="127.0.0.1", **settings):
@@ -133,7 +136,8 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=self.directory, env=clean_environment(self.directory, self.env))
+                cwd=self.directory, env=clean_environment(self.directory, self.env),
+                preexec_fn=self.before_exec)
 
     def _wait_ready(self, timeout_s):
         began = time.monotonic()
