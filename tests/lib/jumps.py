@@ -8,14 +8,14 @@ import os
 import time
 from pathlib import Path
 
-from lib.planted import Other
 from lib.races import LONG_MS, Yard
+from lib.server import Server
 
 JUMPS = ("+1h", "-1h", "+1d", "+3650d", "-3650d", "-1s")
 TIMER_MS, LATE_MS = 200, 2000
 
 
-class Clocked(Other):
+class Clocked(Server):
     """`all_clocks`: the clock that only rises jumps too, which none does. That is the control."""
 
     def __init__(self, directory, all_clocks=False, **settings):

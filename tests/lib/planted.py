@@ -1,9 +1,9 @@
 """Bugs that are planted on purpose, in programs that must be caught by who looks for such bugs.
 
-A bug is a file NAME.sed: the first line says which source it spoils and what is wrong then, a second
-source begins with `# and SOURCE:`, and a saboteur names the test that must catch it. What it spoils
-is compiled again and linked before the library of the release build, which has the true one. So a
-bug costs a compilation and a link, and needs no seam.
+A bug is a file NAME.sed: the first line says which source it spoils and what is wrong then, a
+second source begins with `# and SOURCE:`, and a saboteur names the test that must catch it. What it
+spoils is compiled again and linked before the library of the release build, which has the true one.
+So a bug costs a compilation and a link, and needs no seam.
 """
 
 import json
@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.server import ROOT, Server
+from lib.server import ROOT
 
 BUILD = ROOT / "build"
 
@@ -156,15 +156,3 @@ class Workshop:
         """The server with the bug in it."""
         folder = folder / bug.name
         return self.link("taskyard", self.plant(bug, folder), folder)
-
-
-class Other(Server):
-    """A server that runs another program than the one under test."""
-
-    def __init__(self, directory, program=None, **settings):
-        super().__init__(directory, **settings)
-        self.program = program
-
-    def command(self):
-        words = super().command()
-        return [str(self.program), *words[1:]] if self.program else words

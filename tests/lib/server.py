@@ -78,8 +78,8 @@ class Server:
     before_exec = None
 
     def __init__(self, directory, store="sqlite", key=None, env=None, args=(), port=None,
-                 host="127.0.0.1", **settings):
-        self.directory = Path(directory)
+                 host="127.0.0.1", program=BINARY, **settings):
+        self.program, self.directory = program, Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.store = f"sqlite:{self.directory}/taskyard.db" if store == "sqlite" else store
         if store == "postgresql":
@@ -109,7 +109,7 @@ class Server:
         return self.process.pid
 
     def command(self):
-        return [str(BINARY), "serve", "--listen", f"{self.host}:{self.port}",
+        return [str(self.program), "serve", "--listen", f"{self.host}:{self.port}",
                 "--store", self.store, *self.args]
 
     def log(self):
@@ -119,7 +119,7 @@ class Server:
         return "\n".join(self.log().splitlines()[-lines:])
 
     def start(self, timeout_s=20.0):
-        assert BINARY.exists(), f"{BINARY} is not built; run make, or set TASKYARD_BIN"
+        assert self.program.exists(), f"{self.program} is not built; run make, or set TASKYARD_BIN"
         for _ in range(3):
             if not self.port_given:
                 self.port = free_port()
