@@ -244,6 +244,7 @@ static enum err take_address(struct server *s, struct fault *why) {
   settings.host = s->settings->listen.host;
   settings.port = s->settings->listen.port;
   settings.body_bytes_max = (size_t)s->settings->body_bytes_max;
+  settings.bodies_bytes_max = (size_t)s->settings->bodies_bytes_max;
   settings.connections_max = (unsigned)s->settings->connections_max;
   settings.head_timeout_ms = s->settings->head_timeout_ms;
   settings.idle_timeout_ms = s->settings->idle_timeout_ms;

@@ -97,6 +97,7 @@ struct http_settings {
   struct str host;           // "127.0.0.1", "::1", "0.0.0.0"; a name is resolved once
   int port;                  // 0: any free one, see http_port
   size_t body_bytes_max;     // default of a request; 413 past it, before reading on
+  size_t bodies_bytes_max;   // memory for those of all requests; past it 503, but for one alone
   size_t head_bytes_max;     // request line and headers; 431
   size_t uri_bytes_max;      // 414
   unsigned headers_max;      // 431

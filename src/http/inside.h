@@ -49,6 +49,7 @@ struct request {
   struct link link;   // in the server's ring of live ones, or of free ones
   llhttp_t parser;    // of its head and body
   struct buf body;    // a body that is chunked or over BODY_INLINE_BYTES
+  size_t body_held;   // what of the server's `body_bytes` is this one's
   char *body_inline;  // the other ones
   size_t body_inline_len;
   size_t extension_bytes;  // of the present chunk
@@ -124,6 +125,7 @@ struct http_server {
   struct link conns, resuming;
   struct link requests, free_requests;
   size_t free_request_count;
+  size_t body_bytes;  // memory that bodies hold, until they are answered
   struct watch *watches;
   struct http_timer *timers;
   uint64_t date_second;  // of the loop's clock, for which `date` was made
@@ -173,6 +175,8 @@ bool http_is_host(struct str value);
 // request.c
 struct request *http_request_new(struct conn *c);
 void http_request_free(struct request *r);
+// Counts the memory of its body. False: those of all requests hold too much; one alone never does.
+bool http_request_fits(struct request *r);
 void http_request_gone(struct request *r);  // tells the handler, once; may end in http_respond
 void http_request_hand_over(struct request *r);
 struct str http_request_id_new(char out[24]);

@@ -173,6 +173,15 @@ static enum err check_framing(const struct request *r, const struct framing *fra
   return ERR_OK;
 }
 
+// Slow ones and those that wait for the store add up.
+static enum err check_bodies(struct request *r, struct fault *why) {
+  if (http_request_fits(r)) return ERR_OK;
+  return fault_set(why, ERR_OVERLOADED,
+                   "the bodies of requests under way hold %zu bytes of memory, over the limit of "
+                   "%zu bytes (bodies_max); nothing was changed, try again later",
+                   r->server->body_bytes, r->server->settings.bodies_bytes_max);
+}
+
 // Refuses or makes room for what is announced. An announcement costs the client nothing, so a large
 // body gets its memory as it comes.
 static enum err prepare_body(struct request *r, struct fault *why) {
@@ -181,6 +190,7 @@ static enum err prepare_body(struct request *r, struct fault *why) {
   if (r->too_large) return refuse_parser(r, why);
   if (length > BODY_INLINE_BYTES) {
     (void)buf_room(&r->body, length < INPUT_BYTES ? (size_t)length : INPUT_BYTES);
+    return check_bodies(r, why);
   } else if (length > 0) {
     r->body_inline = arena_alloc(&r->public.arena, (size_t)length);
   }
@@ -216,9 +226,9 @@ enum err http_parse_body(struct request *r, struct str piece, size_t *used, stru
   llhttp_errno_t result = llhttp_execute(&r->parser, piece.at, piece.len);
   if (result == HPE_OK) {
     *used = piece.len;
-    return ERR_OK;
+    return check_bodies(r, why);
   }
   if (result != HPE_PAUSED) return refuse_parser(r, why);
   *used = (size_t)(llhttp_get_error_pos(&r->parser) - piece.at);
-  return ERR_OK;
+  return check_bodies(r, why);
 }

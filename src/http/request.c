@@ -42,6 +42,7 @@ struct request *http_request_new(struct conn *c) {
 void http_request_free(struct request *r) {
   struct http_server *s = r->server;
   link_remove(&r->link);
+  s->body_bytes -= r->body_held;
   buf_fini(&r->body);
   if (s->free_request_count >= FREE_REQUESTS_MAX) {
     arena_fini(&r->public.arena);
@@ -52,6 +53,13 @@ void http_request_free(struct request *r) {
   r->handed = false;
   link_append(&s->free_requests, &r->link);
   s->free_request_count++;
+}
+
+bool http_request_fits(struct request *r) {
+  struct http_server *s = r->server;
+  s->body_bytes += r->body.cap - r->body_held;
+  r->body_held = r->body.cap;
+  return s->body_bytes <= s->settings.bodies_bytes_max || s->body_bytes == r->body_held;
 }
 
 struct str http_request_id_new(char out[24]) {

@@ -19,6 +19,7 @@ const struct http_settings HTTP_DEFAULTS = {
     .host = {"127.0.0.1", sizeof "127.0.0.1" - 1},
     .port = 8503,
     .body_bytes_max = 1 << 20,
+    .bodies_bytes_max = 256 << 20,
     .head_bytes_max = 32 << 10,
     .uri_bytes_max = 8 << 10,
     .headers_max = 64,

@@ -1,8 +1,9 @@
-"""Clients that take their time, by the thousand: heads and bodies byte by byte, answers unread, and
-polls that wait for work."""
+"""Clients that take their time, by the thousand: heads and bodies byte by byte, large bodies that
+do not end, answers unread, and polls that wait for work."""
 
 import re
 import resource
+import selectors
 import socket
 import time
 from collections import Counter
@@ -108,6 +109,53 @@ class Crowd:
     def close(self):
         for one in self.live:
             one.socket.close()
+
+
+class Fat:
+    """Sends a large task but for its last byte, until it is told to finish."""
+
+    def __init__(self, server, number, request):
+        self.socket, self.status = connect(server, number), None
+        self.left, self.last = memoryview(request)[:-1], request[-1:]
+
+    def finish(self):
+        self.left = memoryview(bytes(self.left) + self.last)
+
+    def step(self):
+        """Sends what the server takes; True once there is an answer, or no connection any more."""
+        try:
+            data = self.socket.recv(READ_BYTES)
+            self.status = int(data.split()[1]) if data else 0
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.status = 0
+        try:
+            while self.left and self.status is None:
+                self.left = self.left[self.socket.send(self.left):]
+        except BlockingIOError:
+            pass
+        except OSError:  # what was answered can still be read
+            self.left = self.left[:0]
+        return self.status is not None
+
+
+def push(fat, until, watch, seconds=30):
+    """Lets them send until `until()`, which is asked after each round, as `watch` is. False: it
+    does not come to that."""
+    with selectors.DefaultSelector() as selector:
+        for one in fat:
+            if one.status is None:
+                selector.register(one.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, one)
+        ends = time.monotonic() + seconds
+        while not until() and time.monotonic() < ends:
+            for key, _ in selector.select(0.1):
+                if key.data.step():
+                    selector.unregister(key.fileobj)
+                elif not key.data.left:
+                    selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
+            watch()
+        return until()
 
 
 def poll_bytes(number, padding=0):
