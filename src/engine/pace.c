@@ -6,16 +6,17 @@
 
 #include "model/limits.h"
 
-// So much of the latest work counts: a few full units. One that was held up, and took little, does
-// not outweigh them.
-enum { PACE_ITEMS = 4 * LIMIT_UNIT_ITEMS };
+// So much of the latest work counts: a few full units, so that one that was held up, and took
+// little, does not outweigh them; and one or two seconds, so that they hold their share of
+// checkpoints, which come once in many units and stop them all: what waits for a second meets one.
+enum { PACE_ITEMS = 4 * LIMIT_UNIT_ITEMS, PACE_US = 2 * 1000 * 1000 };
 
 void pace_note(struct pace *p, int64_t now_us, size_t taken, bool more) {
   if (p->behind) {
     p->us += now_us - p->at_us;
     p->items += (int64_t)p->taken;
   }
-  while (p->items > PACE_ITEMS) {
+  while (p->items > PACE_ITEMS && p->us > PACE_US) {
     p->us -= p->us / 2;
     p->items -= p->items / 2;
   }
