@@ -64,10 +64,11 @@ static void put_list(struct buf *out, const struct word *word, struct str table)
 
 void pg_expand(struct buf *out, struct str schema, const char *sql) {
   struct str rest = str_of(sql);
-  while (!str_is_none(rest)) {
+  for (;;) {
     buf_put(out, str_cut(&rest, '@'));
     if (str_is_none(rest)) break;
     struct str table = str_cut(&rest, '@');
+    assert(!str_is_none(rest));  // the word has its end
     struct str name = str_cut(&table, ' ');
     if (str_eq(name, STR("schema")))
       buf_put(out, schema);

@@ -99,10 +99,10 @@ static void settings_fill(struct postgres_store *s, const struct postgres_settin
   s->side_conn.kind = CONN_SIDE;
 }
 
-// The schema's name goes into statements as it is.
+// The schema's name, which is not empty, goes into statements as it is.
 static enum err check_schema(struct str name, struct fault *why) {
-  bool good = name.len > 0 && name.len <= 63 && !(name.at[0] >= '0' && name.at[0] <= '9') &&
-              !str_starts(name, STR("pg_"));
+  bool good =
+      name.len <= 63 && !(name.at[0] >= '0' && name.at[0] <= '9') && !str_starts(name, STR("pg_"));
   for (size_t i = 0; i < name.len; i++) {
     char c = name.at[i];
     good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
