@@ -222,6 +222,18 @@ static void channels_may_be_added_while_others_look(void **state) {
   pthread_join(thread, NULL);
 }
 
+static void those_are_named_from_whose_front_it_is_dear_to_walk(void **state) {
+  (void)state;
+  struct channel **dear;
+  add(2, 1, "voice", "dub");
+  add(5, 1, "mail", "send");
+  assert_int_equal(pg_channels_dear(cs, &arena, &dear), 0);
+  pg_channels_walked(cs, pg_channels_at(cs, 2), NULL, 1, FRONTIER_DEAR_US);
+  pg_channels_walked(cs, pg_channels_at(cs, 5), NULL, 1, FRONTIER_DEAR_US + 1);
+  assert_int_equal(pg_channels_dear(cs, &arena, &dear), 1);
+  assert_int_equal(dear[0]->number, 5);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -236,6 +248,7 @@ int main(void) {
       CASE(a_name_said_twice_counts_once),
       CASE(a_frontier_is_kept_for_each_channel),
       CASE(a_frontier_that_was_lowered_meanwhile_is_not_raised),
+      CASE(those_are_named_from_whose_front_it_is_dear_to_walk),
       CASE(channels_may_be_added_while_others_look),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

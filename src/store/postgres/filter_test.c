@@ -99,6 +99,7 @@ static void the_table_that_leads_to_tasks_soonest_is_walked(void **state) {
        .unhappy = true},
       {{.worker = x}, .live = true, .done = true},
       {{.text = x}, .task = true},
+      {{.text = STR("")}, .live = true, .done = true},
       {{.text = x, .statuses = 1 << TASK_FAILED}, .done = true, .unhappy = true},
       {{.project = x}, .task = true},
       {{.project = x, .statuses = 1 << TASK_FAILED}, .task = true},
@@ -137,6 +138,15 @@ static void times_of_creation_become_ids(void **state) {
   assert_int_equal(scan.below.hi, UINT64_MAX);
 }
 
+static void a_tag_that_is_asked_for_without_a_value_has_an_empty_one(void **state) {
+  (void)state;
+  page_of((struct task_filter){.tag_name = STR("album")});
+  const struct scan_bind *value = &scan.binds[scan.bind_count - 1];
+  assert_int_equal(value->kind, SCAN_TEXT);
+  assert_non_null(value->text.at);
+  assert_int_equal(value->text.len, 0);
+}
+
 static void a_list_goes_on_behind_its_cursor(void **state) {
   (void)state;
   const struct id cursor = first_at(1500);
@@ -146,6 +156,12 @@ static void a_list_goes_on_behind_its_cursor(void **state) {
   assert_true(id_eq(scan.below, cursor));
   page_of((struct task_filter){.before = cursor, .created_before = 1200});
   assert_true(is_before(scan.below, cursor));
+  // Where the bound itself is, which a forged cursor may be beside.
+  const struct id first = {UINT64_C(1200) << 16, 0}, later = {UINT64_C(1200) << 16, 5};
+  page_of((struct task_filter){.before = first, .created_before = 1200});
+  assert_true(id_eq(scan.below, first));
+  page_of((struct task_filter){.before = later, .created_before = 1200});
+  assert_true(is_before(scan.below, later));
 }
 
 static void a_cursor_of_any_priority_fits_the_index(void **state) {
@@ -166,6 +182,7 @@ int main(void) {
       cmocka_unit_test(what_was_given_is_bound_and_never_part_of_the_text),
       cmocka_unit_test(the_table_that_leads_to_tasks_soonest_is_walked),
       cmocka_unit_test(times_of_creation_become_ids),
+      cmocka_unit_test(a_tag_that_is_asked_for_without_a_value_has_an_empty_one),
       cmocka_unit_test(a_list_goes_on_behind_its_cursor),
       cmocka_unit_test(a_cursor_of_any_priority_fits_the_index),
   };

@@ -233,6 +233,20 @@ static void channels_are_walked_side_by_side(void **state) {
   check(8, 3, -3, 0, RANK_END);
 }
 
+// The second channel has a better one than the first.
+static void priorities_of_all_channels_are_walked_in_their_order(void **state) {
+  (void)state;
+  struct frontier all[] = {walked(5, 70), walked(3, 10)};
+  assert_int_equal(plan(all, 2, true), 6);
+  check(0, 0, 3, 10, 3);
+  assert_int_equal(walk[0].channel, 1);
+  check(1, 1, 4, 0, 4);
+  check(2, 2, 5, 70, 5);
+  check(3, 2, 5, 0, 5);
+  check(4, 3, 6, 0, RANK_END);
+  check(5, 3, 6, 0, RANK_END);
+}
+
 static void very_many_channels_are_walked_in_one_step(void **state) {
   (void)state;
   enum { MANY = 600 };
@@ -272,6 +286,7 @@ int main(void) {
       CASE(a_level_before_the_frontier_is_not_walked),
       CASE(the_levels_of_the_best_priorities_are_kept),
       CASE(channels_are_walked_side_by_side),
+      CASE(priorities_of_all_channels_are_walked_in_their_order),
       CASE(very_many_channels_are_walked_in_one_step),
       CASE(very_many_priorities_are_walked_in_one_step),
   };

@@ -128,6 +128,22 @@ static void more_channels_than_can_be_named_are_all(void **state) {
   assert_false(take().all_ready);
 }
 
+static void what_became_ready_in_a_channel_without_a_number_is_all(void **state) {
+  (void)state;
+  const int64_t numbers[] = {-1, 0, LIMIT_CHANNELS + 1};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    struct row row = ready(numbers[i], 0, 5);
+    collect(&row, 1);
+    assert_true(box.filled);
+    struct notice n = take();
+    assert_true(n.all_ready);
+    assert_int_equal(n.ready_count, 0);
+  }
+  struct row last = ready(LIMIT_CHANNELS, 0, 5);
+  collect(&last, 1);
+  assert_int_equal(take().ready[0].channel, LIMIT_CHANNELS);
+}
+
 // --- ended ---------------------------------------------------------------------------------------
 
 static void what_ended_or_went_is_told_once(void **state) {
@@ -160,14 +176,18 @@ static void more_ends_than_can_be_named_are_all(void **state) {
 
 static void a_change_of_the_catalogue_is_told(void **state) {
   (void)state;
-  struct queue queue = {.tenant = 1, .name = STR("q")};
-  struct change change = {.queues = &queue, .queue_count = 1}, empty = {0};
+  // Only the counts are looked at.
+  const struct change changes[] = {
+      {.queue_count = 1}, {.type_count = 1}, {.key_count = 1}, {.tenant_count = 1}};
+  const struct change empty = {0};
   pg_outbox_collect(&box, &empty);
   assert_false(box.filled);
-  pg_outbox_collect(&box, &change);
-  assert_true(box.filled);
-  assert_true(take().catalogue);
-  assert_false(take().catalogue);
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    pg_outbox_collect(&box, &changes[i]);
+    assert_true(box.filled);
+    assert_true(take().catalogue);
+    assert_false(take().catalogue);
+  }
 }
 
 // --- events --------------------------------------------------------------------------------------
@@ -215,6 +235,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(the_best_of_what_became_ready_is_told, setup, teardown),
       cmocka_unit_test_setup_teardown(changes_add_up_until_they_are_taken, setup, teardown),
       cmocka_unit_test_setup_teardown(more_channels_than_can_be_named_are_all, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_became_ready_in_a_channel_without_a_number_is_all, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(what_ended_or_went_is_told_once, setup, teardown),
       cmocka_unit_test_setup_teardown(more_ends_than_can_be_named_are_all, setup, teardown),
       cmocka_unit_test_setup_teardown(a_change_of_the_catalogue_is_told, setup, teardown),
