@@ -85,6 +85,11 @@ static enum err judge(const struct found *f, struct str schema, bool read_only, 
                      "the schema %.*s holds tables of something else; it was left as it is, choose "
                      "another name for store_schema",
                      STR_FMT(schema));
+  if (f->listed && f->version < 1)
+    return fault_set(why, ERR_INVALID,
+                     "the schema %.*s says that it has version %lld, which makes no sense; restore "
+                     "it from a backup, or choose another name for store_schema",
+                     STR_FMT(schema), (long long)f->version);
   if (f->version > VERSION)
     return fault_set(why, ERR_INVALID,
                      "the schema %.*s was made by a newer taskyard (version %lld, this one knows "
