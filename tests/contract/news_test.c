@@ -277,6 +277,53 @@ static void notifications_of_others_are_left_alone(void **state) {
   assert_silence(&ear);
 }
 
+// As another node sends it.
+#define NODE "000000000000002a"
+static void notify(struct world *w, const char *items) {
+  backdoor_do("SELECT pg_notify('taskyard_%s', '1" NODE "' || %s)", w->schema, items);
+}
+
+static void whoever_hears_that_too_much_was_to_be_told_looks_at_everything(void **state) {
+  struct world *w = *state;
+  struct ear ear;
+  static const struct str resize = STR("resize");
+  struct id id = world_create(w, STR("mail"));
+  ear_open(&ear, w);
+  park(&ear, &resize);
+  watch(&ear, id);
+  assert_silence(&ear);
+  notify(w, "'nR'");
+  LISTEN_UNTIL(&ear, ear.parked[0].busy);
+  assert_int_equal(ear.news.ended_count, 0);
+  notify(w, "'nE'");
+  LISTEN_UNTIL(&ear, ear.news.ended_count > 0);
+  assert_false(ear.parked[0].busy);
+  assert_true(has_ended(&ear, id));
+}
+
+// More than there is room for at first, and a channel that nobody has made.
+static void much_may_be_heard_at_once(void **state) {
+  struct world *w = *state;
+  struct ear ear;
+  enum { READY = 40, ENDED = 150 };
+  world_create(w, STR("resize"));
+  ear_open(&ear, w);
+  assert_silence(&ear);
+  notify(w,
+         "repeat('r1,2,0,0190abcdef017123,0190abcdef017123;', 40)"
+         " || 'r777,1,0,0190abcdef017123,0190abcdef017123;'"
+         " || repeat('e0190abcdef0171238000000000000001', 150)");
+  LISTEN_UNTIL(&ear, ear.news.ready_count > 0);
+  assert_int_equal(ear.news.ready_count, READY);
+  assert_int_equal(ear.news.ended_count, ENDED);
+  for (size_t i = 0; i < READY; i++) {
+    assert_str(ear.news.ready[i].type, STR("resize"));
+    assert_int_equal(ear.news.ready[i].count, 2);
+  }
+  for (size_t i = 0; i < ENDED; i++)
+    assert_true(id_eq(ear.news.ended[i], (struct id){0x0190abcdef017123, 0x8000000000000001}));
+}
+
 // --- what no notice told -------------------------------------------------------------------------
 
 static void a_parked_filter_that_something_fits_is_busy(void **state) {
@@ -294,6 +341,20 @@ static void a_parked_filter_that_something_fits_is_busy(void **state) {
   OK(unit_apply(u));
   listen_once(&ear);
   assert_silence(&ear);
+}
+
+static void what_several_filters_fit_is_asked_for_once_and_told_to_each(void **state) {
+  struct world *w = *state;
+  struct ear ear;
+  static const struct str both[] = {STR("mail"), STR("resize")};
+  world_create(w, both[0]);
+  world_create(w, both[1]);
+  ear_open(&ear, w);
+  ear.news.parked_count = 2;
+  for (size_t i = 0; i < 2; i++)
+    ear.parked[i] = (struct pick){.tenant = 1, .types = both, .type_count = 2};
+  LISTEN_UNTIL(&ear, ear.parked[0].busy);
+  assert_true(ear.parked[1].busy);
 }
 
 static void a_paused_queue_fits_no_parked_filter(void **state) {
@@ -322,6 +383,26 @@ static void a_watched_task_that_is_live_no_more_has_ended(void **state) {
   LISTEN_UNTIL(&ear, ear.news.ended_count > 0);
   assert_int_equal(ear.news.ended_count, 1);
   assert_true(has_ended(&ear, ends));
+}
+
+// Of very many that are watched some are asked for each time.
+static void of_very_many_watched_tasks_all_are_asked_for_sooner_or_later(void **state) {
+  struct world *w = *state;
+  struct ear ear;
+  enum { MANY = 5001 };
+  struct want_id *watched = ARENA_ARRAY(&w->arena, struct want_id, MANY);
+  ear_open(&ear, w);
+  for (size_t i = 0; i < MANY; i++)
+    watched[i] = (struct want_id){.tenant = 1, .id = id_next(&w->ids, w->now)};
+  struct news news = {
+      .arena = &w->arena, .catalog_version = 1, .watched = watched, .watched_count = MANY};
+  do {
+    OK(w->ops->news(w->store, &news, &w->why));
+  } while (news.ended_count == 0);
+  assert_int_equal(news.ended_count, MANY - 1);
+  size_t first = id_eq(news.ended[0], watched[0].id) ? 0 : 1;
+  for (size_t i = 0; i < news.ended_count; i++)
+    assert_true(id_eq(news.ended[i], watched[first + i].id));
 }
 
 static void a_time_that_came_and_moved_nothing_is_heard_until_something_is_moved(void **state) {
@@ -422,9 +503,13 @@ int main(void) {
       CONTRACT_TEST(a_change_of_the_catalogue_is_heard_and_comes_whole),
       CONTRACT_TEST(what_this_process_does_is_no_news_to_it),
       CONTRACT_TEST(notifications_of_others_are_left_alone),
+      CONTRACT_TEST(whoever_hears_that_too_much_was_to_be_told_looks_at_everything),
+      CONTRACT_TEST(much_may_be_heard_at_once),
       CONTRACT_TEST(a_parked_filter_that_something_fits_is_busy),
+      CONTRACT_TEST(what_several_filters_fit_is_asked_for_once_and_told_to_each),
       CONTRACT_TEST(a_paused_queue_fits_no_parked_filter),
       CONTRACT_TEST(a_watched_task_that_is_live_no_more_has_ended),
+      CONTRACT_TEST(of_very_many_watched_tasks_all_are_asked_for_sooner_or_later),
       CONTRACT_TEST(a_time_that_came_and_moved_nothing_is_heard_until_something_is_moved),
       CONTRACT_TEST(a_channel_that_another_process_made_is_known_to_the_pulse),
       CONTRACT_TEST(whoever_lost_its_connection_looks_at_everything_and_hears_again),
