@@ -291,7 +291,6 @@ static void whoever_hears_that_too_much_was_to_be_told_looks_at_everything(void 
   ear_open(&ear, w);
   park(&ear, &resize);
   watch(&ear, id);
-  assert_silence(&ear);
   notify(w, "'nR'");
   LISTEN_UNTIL(&ear, ear.parked[0].busy);
   assert_int_equal(ear.news.ended_count, 0);
@@ -308,7 +307,6 @@ static void much_may_be_heard_at_once(void **state) {
   enum { READY = 40, ENDED = 150 };
   world_create(w, STR("resize"));
   ear_open(&ear, w);
-  assert_silence(&ear);
   notify(w,
          "repeat('r1,2,0,0190abcdef017123,0190abcdef017123;', 40)"
          " || 'r777,1,0,0190abcdef017123,0190abcdef017123;'"

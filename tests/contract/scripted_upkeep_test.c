@@ -28,9 +28,11 @@ static void let_time_pass(const struct reply *reply, int times) {
 static void upkeep_goes_on_by_the_hour_and_after_failures(void **state) {
   (void)state;
   SCRIPT(good, {.about = "DELETE FROM yard.node WHERE seen_at", .says = ""});
+  SCRIPT(sums, {.about = "DELETE FROM yard.tally_move", .says = "!ERROR 53200 memory"});
   SCRIPT(memory, {.about = "DELETE FROM yard.unit", .says = "!ERROR 53200 memory"});
   SCRIPT(gone, {.about = "DELETE FROM yard.unit", .says = "!"});
-  open_store(NULL);
+  open_store(sums);
+  let_time_pass(&sums[0], 2);
   scripted_says(&server, good);
   let_time_pass(&good[0], 3);
   scripted_says(&server, memory);

@@ -96,10 +96,11 @@ static enum err repeat(struct upkeep *u, enum query query, int64_t before, int64
   return ERR_OK;
 }
 
+// Only when something was written, and only this thread takes that back.
 static enum err fold(struct upkeep *u, struct fault *why) {
   int64_t written = atomic_exchange(&u->written, 0);
   bool mine = false;
-  if (written > 0) u->active_us = clock_mono_us();
+  u->active_us = clock_mono_us();
   enum err err = repeat(u, QUERY_tally_fold, 0, FOLD_ROWS, &mine, why);
   if (err == ERR_OK && mine) return pg_vacuum(&u->vacuum, &u->conn, why);
   atomic_fetch_add(&u->written, written);  // the other may have been too early to see it
@@ -150,9 +151,7 @@ static enum err search_fronts(struct upkeep *u, struct fault *why) {
   return ERR_OK;
 }
 
-static bool is_active(const struct upkeep *u) {
-  return u->active_us && clock_mono_us() - u->active_us < ACTIVE_US;
-}
+static bool is_active(const struct upkeep *u) { return clock_mono_us() - u->active_us < ACTIVE_US; }
 
 static enum err work(struct upkeep *u, struct fault *why) {
   TRY(connect_upkeep(u, why));
