@@ -79,7 +79,7 @@ static void the_two_kinds_are_not_in_one_another(void **state) {
 static void what_is_no_network_is_none(void **state) {
   (void)state;
   static const char *const WRONG[] = {
-      "",       "10.0.0.0/",      "10.0.0.0/33",  "10.0.0.0/-1",   "10.0.0.1/8",
+      "",       "10.0.0.0/",      "10.0.0.0/33",  "10.0.0.0/-1",   "10.0.0.0/8a", "10.0.0.1/8",
       "::/129", "2001:db8::1/32", "10.0.0.0/8/8", "10.0.0.0/0008", "10/8"};
   struct network n;
   for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++)

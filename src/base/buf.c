@@ -99,7 +99,7 @@ static const char *clean_end(const char *at, const char *end) {
     uint64_t special = swar_json_special(swar_load(at));
     if (special) return at + swar_first(special);
   }
-  while (at < end && *at >= 0x20 && *at != '"' && *at != '\\' && (*at & 0x80) == 0) at++;
+  while (at < end && (signed char)*at >= 0x20 && *at != '"' && *at != '\\') at++;
   return at;
 }
 

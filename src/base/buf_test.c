@@ -77,6 +77,25 @@ static void after_an_overflow_nothing_slips_in(void **state) {
   buf_fini(&small);
 }
 
+static void a_number_or_hex_that_does_not_fit_is_left_out_whole(void **state) {
+  (void)state;
+  struct buf small;
+  buf_init(&small, 5);
+  buf_i64(&small, -1234);
+  assert_false(small.overflow);
+  buf_clear(&small);
+  buf_i64(&small, -12345);
+  assert_true(small.overflow);
+  assert_int_equal(small.len, 0);
+  buf_clear(&small);
+  buf_hex(&small, "\x12\x34", 2);
+  assert_true(str_eq(buf_str(&small), STR("1234")));
+  buf_hex(&small, "\x56", 1);
+  assert_true(small.overflow);
+  assert_true(str_eq(buf_str(&small), STR("1234")));
+  buf_fini(&small);
+}
+
 static void a_zeroed_buffer_takes_nothing(void **state) {
   (void)state;
   struct buf zero = {0};
@@ -176,6 +195,7 @@ int main(void) {
       BUF_TEST(writes_follow_each_other),
       BUF_TEST(a_buffer_grows_to_its_maximum_exactly),
       BUF_TEST(after_an_overflow_nothing_slips_in),
+      BUF_TEST(a_number_or_hex_that_does_not_fit_is_left_out_whole),
       BUF_TEST(a_zeroed_buffer_takes_nothing),
       BUF_TEST(integers_of_every_length_are_written),
       BUF_TEST(random_integers_are_written_as_printf_does),

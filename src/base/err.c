@@ -37,13 +37,12 @@ const char *err_title(enum err err) {
 // Ends a text that was cut to `room` bytes (its NUL included) with a mark, at a whole character.
 static void cut_mark(char *text, size_t room) {
   static const char mark[] = "…";
-  size_t keep = 0;
-  while (text[keep]) {
-    size_t length = utf8_length(text + keep, text + room - 1);
-    if (length == 0) length = 1;
-    if (keep + length + sizeof mark > room) break;
+  size_t keep = 0, length = 0;
+  do {
     keep += length;
-  }
+    length = utf8_length(text + keep, text + room - 1);
+    if (length == 0) length = 1;
+  } while (keep + length + sizeof mark <= room);
   memcpy(text + keep, mark, sizeof mark);
 }
 

@@ -56,15 +56,16 @@ static const char *skip_nested(const char *at, const char *end) {
   return at;
 }
 
-static inline const char *skip_scalar(const char *at, const char *end) {
-  while (at < end && *at != ',' && *at != ']' && *at != '}' && (unsigned char)*at > ' ') at++;
+// Only members are skipped: a bracket stands behind them, if nothing else.
+static inline const char *skip_scalar(const char *at) {
+  while (*at != ',' && *at != ']' && *at != '}' && (unsigned char)*at > ' ') at++;
   return at;
 }
 
 static inline const char *skip_value(const char *at, const char *end) {
   if (*at == '"') return string_end(at + 1, end) + 1;
   if (*at == '{' || *at == '[') return skip_nested(at, end);
-  return skip_scalar(at, end);
+  return skip_scalar(at);
 }
 
 struct json_walk json_walk(struct str value) {

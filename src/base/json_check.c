@@ -162,7 +162,8 @@ static bool check_key(struct check *c) {
   if (!take(c, '"')) return refuse(c, c->at, "a key in quotes was expected here");
   if (!check_string(c)) return false;
   skip_blanks(c);
-  return take(c, ':') || refuse(c, c->at, "a colon was expected here");
+  if (take(c, ':')) return true;
+  return refuse(c, c->at, "a colon was expected here");
 }
 
 // What comes next: a value, or what may follow one.

@@ -148,6 +148,7 @@ static void an_error_says_where_and_why(void **state) {
   expect_error(STR("[\"a\\x\"]"), 3, "an unknown escape in a string");
   expect_error(STR("[\"a\\u12\"]"), 3, "a \\u escape needs four hexadecimal digits");
   expect_error(STR("[\"a\\ud800\"]"), 3, "a \\u escape is half of a surrogate pair");
+  expect_error(STR("[\"a\\ud800\\ue000\"]"), 3, "a \\u escape is half of a surrogate pair");
   expect_error(STR("[\"a\xff\"]"), 3, "a string is not valid UTF-8");
   expect_error(STR("{} x"), 3, "more text after the end of the value");
 }

@@ -140,7 +140,7 @@ void log_reopen(void) {
   if (failed) log_event(LOG_ERROR, "cannot reopen the log file; the old one stays in use");
 }
 
-// A line in the making. From what does not fit on, it is left out, and the line ends with a mark.
+// A line in the making. It stops at what does not fit, and then ends with a mark.
 struct line {
   enum log_format format;
   bool cut;
@@ -157,10 +157,12 @@ static void put_raw(struct line *l, const char *at, size_t len) {
 static void put_lit(struct line *l, const char *text) { put_raw(l, text, strlen(text)); }
 
 static bool has_room(const struct line *l, size_t len) {
-  return !l->cut && l->len + len <= sizeof l->text - LINE_END_BYTES;
+  return l->len + len <= sizeof l->text - LINE_END_BYTES;
 }
 
+// Nobody puts anything behind a cut.
 static void put(struct line *l, const char *at, size_t len) {
+  assert(!l->cut);
   l->cut = !has_room(l, len);
   if (!l->cut) put_raw(l, at, len);
 }

@@ -3,12 +3,15 @@
 
 #include "base/json.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -129,6 +132,13 @@ static void control_characters_are_escaped_in_text(void **state) {
   log_setup(LOG_INFO, LOG_TEXT);
   log_event(LOG_INFO, "a\nb\x1b[31m\xC2\x9b", LOG_STR("v", STR("\r\t\x7f\0")));
   assert_str(one_text(), "info: a\\nb\\u001b[31m\\u009b v=\"\\r\\t\\u007f\\u0000\"");
+}
+
+static void what_is_no_control_character_stays(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  log_event(LOG_INFO, "\xC2\xA3 5", LOG_STR("v", STR("\xC2\xA0\xE2\x82\xAC\xF0\x9F\x98\xB9")));
+  assert_str(one_text(), "info: \xC2\xA3 5 v=\xC2\xA0\xE2\x82\xAC\xF0\x9F\x98\xB9");
 }
 
 static void bad_utf8_is_replaced(void **state) {
@@ -273,6 +283,10 @@ static void a_directory_that_cannot_be_used_changes_nothing(void **state) {
   assert_false(log_open_dir("/nonexistent/directory", LOG_JSON));
   log_event(LOG_INFO, "here");
   assert_true(file_holds(combined, "info: here"));
+  assert_int_equal(unlink(errors), 0);
+  assert_int_equal(mkdir(errors, 0700), 0);
+  assert_false(log_open_dir(directory, LOG_JSON));
+  assert_int_equal(rmdir(errors), 0);
   assert_true(log_open_dir(NULL, LOG_TEXT));
   log_event(LOG_INFO, "only there");
   assert_int_equal(lines_in(combined), 1);
@@ -291,6 +305,46 @@ static void a_rotated_directory_goes_on_in_new_files(void **state) {
   assert_int_equal(lines_in(combined), 1);
   assert_int_equal(lines_in(errors), 1);
   assert_true(file_holds(rotated, "old"));
+}
+
+// A folder of that name stands in the way, of root too.
+static void a_log_that_cannot_be_opened_again_stays_the_old_one(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  assert_int_equal(rename(path, rotated), 0);
+  assert_int_equal(mkdir(path, 0700), 0);
+  log_reopen();
+  log_event(LOG_INFO, "here");
+  assert_int_equal(rmdir(path), 0);
+  assert_int_equal(lines_in(rotated), 2);
+  assert_true(file_holds(rotated, "error: cannot reopen the log file; the old one stays in use"));
+  assert_true(file_holds(rotated, "info: here"));
+}
+
+static int interruptions;  // that the next writes meet
+static int refusals;       // and then so many fail for good
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+  __typeof__(&write) real = (__typeof__(&write))dlsym(RTLD_NEXT, "write");
+  if (interruptions + refusals == 0) return real(fd, bytes, count);
+  errno = interruptions ? EINTR : ENOSPC;
+  *(interruptions ? &interruptions : &refusals) -= 1;
+  return -1;
+}
+
+static void a_line_that_a_signal_interrupts_is_written_once(void **state) {
+  (void)state;
+  log_setup(LOG_INFO, LOG_TEXT);
+  interruptions = 2;
+  errno = ENOENT;
+  log_event(LOG_INFO, "here");
+  assert_int_equal(errno, ENOENT);
+  assert_int_equal(interruptions, 0);
+  refusals = 1;
+  log_event(LOG_INFO, "lost on a full disk");
+  assert_int_equal(refusals, 0);
+  assert_int_equal(errno, ENOENT);
+  assert_str(one_text(), "info: here");
 }
 
 enum { THREADS = 4, LINES = 500 };
@@ -342,6 +396,7 @@ int main(void) {
       LOG_TEST(a_line_without_fields_is_only_its_message),
       LOG_TEST(a_text_value_is_quoted_where_it_could_be_misread),
       LOG_TEST(control_characters_are_escaped_in_text),
+      LOG_TEST(what_is_no_control_character_stays),
       LOG_TEST(bad_utf8_is_replaced),
       LOG_TEST(a_json_line_is_one_object),
       LOG_TEST(a_long_json_line_is_cut_and_still_json),
@@ -350,12 +405,14 @@ int main(void) {
       LOG_TEST(level_names_are_parsed),
       LOG_TEST(a_rotated_log_goes_on_in_a_new_file),
       LOG_TEST(a_log_that_cannot_be_opened_leaves_the_old_one),
+      LOG_TEST(a_log_that_cannot_be_opened_again_stays_the_old_one),
       LOG_TEST(a_directory_gets_every_line_and_the_errors_apart),
       LOG_TEST(a_directory_has_a_form_of_its_own),
       LOG_TEST(a_directory_that_cannot_be_used_changes_nothing),
       LOG_TEST(a_rotated_directory_goes_on_in_new_files),
       LOG_TEST(files_are_changed_while_threads_write),
       LOG_TEST(lines_of_threads_are_never_mixed),
+      LOG_TEST(a_line_that_a_signal_interrupts_is_written_once),
   };
   return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -142,6 +142,8 @@ static void help_is_given_wherever_it_is_asked_for(void **state) {
   assert_true(given.help);
   assert_int_equal(PARSE("--wrong", "x", "--help"), ERR_OK);
   assert_true(given.help);
+  assert_int_equal(PARSE("--wrong", "-h"), ERR_OK);
+  assert_true(given.help);
   assert_int_equal(PARSE("-wh"), ERR_OK);
   assert_true(given.help);
   assert_int_equal(PARSE("--help", "--wrong"), ERR_OK);
@@ -158,6 +160,7 @@ static void an_unknown_option_is_named_with_the_nearest_one(void **state) {
   REFUSED("unknown option --priority", "x", "--priority");
   REFUSED("unknown option -x", "-wxv");
   REFUSED("unknown option -é", "-éa");
+  REFUSED("unknown option -\xff", "-\xff\xff");
 }
 
 static void a_value_where_none_belongs_is_refused(void **state) {
@@ -202,6 +205,9 @@ static void numbers_keep_to_their_bounds(void **state) {
   assert_int_equal(PARSE("x", "-n0"), ERR_OK);
   assert_int_equal(options_i64(&given, "concurrency", 1, 64, &n, &why), ERR_INVALID);
   assert_string_equal(why.detail, "--concurrency must be a whole number from 1 to 64, not '0'");
+  assert_int_equal(PARSE("x", "-n65"), ERR_OK);
+  assert_int_equal(options_i64(&given, "concurrency", 1, 64, &n, &why), ERR_INVALID);
+  assert_string_equal(why.detail, "--concurrency must be a whole number from 1 to 64, not '65'");
   assert_int_equal(PARSE("x", "-nmany"), ERR_OK);
   assert_int_equal(options_i64(&given, "concurrency", 1, 64, &n, &why), ERR_INVALID);
   assert_int_equal(n, 8);
@@ -210,12 +216,21 @@ static void numbers_keep_to_their_bounds(void **state) {
 static void durations_keep_to_their_bounds(void **state) {
   (void)state;
   int64_t ms = 7;
+  assert_int_equal(PARSE("x"), ERR_OK);
+  assert_int_equal(options_duration_ms(&given, "lease", 1000, 3600000, &ms, &why), ERR_OK);
+  assert_int_equal(ms, 7);
   assert_int_equal(PARSE("x", "--lease", "2m"), ERR_OK);
   assert_int_equal(options_duration_ms(&given, "lease", 1000, 3600000, &ms, &why), ERR_OK);
   assert_int_equal(ms, 120000);
   assert_int_equal(PARSE("x", "--lease=2h"), ERR_OK);
   assert_int_equal(options_duration_ms(&given, "lease", 1000, 3600000, &ms, &why), ERR_INVALID);
   assert_string_equal(why.detail, "--lease must be from 1s to 1h, not '2h'");
+  assert_int_equal(PARSE("x", "--lease=249ms"), ERR_OK);
+  assert_int_equal(options_duration_ms(&given, "lease", 250, 90000, &ms, &why), ERR_INVALID);
+  assert_string_equal(why.detail, "--lease must be from 250ms to 90s, not '249ms'");
+  assert_int_equal(PARSE("x", "--lease=2d"), ERR_OK);
+  assert_int_equal(options_duration_ms(&given, "lease", 0, 86400000, &ms, &why), ERR_INVALID);
+  assert_string_equal(why.detail, "--lease must be from 0ms to 1d, not '2d'");
   assert_int_equal(PARSE("x", "--lease=soon"), ERR_OK);
   assert_int_equal(options_duration_ms(&given, "lease", 1000, 3600000, &ms, &why), ERR_INVALID);
   assert_string_equal(why.detail,
@@ -277,6 +292,29 @@ static void long_help_is_wrapped_at_80_columns(void **state) {
   buf_fini(&text);
 }
 
+static void empty_tables_have_no_heading_and_an_option_may_go_without_words(void **state) {
+  (void)state;
+  static const struct option_spec none[] = {{0}}, plain[] = {{"a\xff", 'a', NULL, NULL}, {0}};
+  static const char *const no_examples[] = {NULL};
+  static const struct option_command rows[] = {
+      {.usage = "x", .options = none, .common = plain, .examples = no_examples},
+      {.usage = "x", .common = plain},
+      {.usage = "x", .options = plain, .common = none},
+  };
+  struct buf text;
+  buf_init(&text, 1 << 16);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    buf_clear(&text);
+    options_help(&rows[i], &text);
+    assert_true(str_eq(buf_str(&text), STR("Usage: x\n"
+                                           "\n"
+                                           "Options:\n"
+                                           "  -a, --a\xff    \n"
+                                           "  -h, --help  print this help and exit\n")));
+  }
+  buf_fini(&text);
+}
+
 static void the_nearest_name_is_found_or_none(void **state) {
   (void)state;
   static const char *const names[] = {"serve", "worker", "submit", "cancel", "check", NULL};
@@ -287,6 +325,7 @@ static void the_nearest_name_is_found_or_none(void **state) {
   assert_null(options_nearest("frobnicate", names));
   assert_null(options_nearest("", names));
   assert_null(options_nearest("q", names));
+  assert_null(options_nearest("q", (const char *const[]){"b", NULL}));
 }
 
 #define OPTIONS_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -310,6 +349,7 @@ int main(void) {
       OPTIONS_TEST(durations_keep_to_their_bounds),
       OPTIONS_TEST(the_help_lists_everything_aligned),
       OPTIONS_TEST(long_help_is_wrapped_at_80_columns),
+      OPTIONS_TEST(empty_tables_have_no_heading_and_an_option_may_go_without_words),
       OPTIONS_TEST(the_nearest_name_is_found_or_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

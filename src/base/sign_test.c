@@ -200,6 +200,14 @@ static void weak_and_broken_rsa_keys_are_not_made(void **state) {
   assert_null(key);
 }
 
+static void an_exponent_of_one_byte_is_one(void **state) {
+  (void)state;
+  struct sign_key *key = NULL;
+  assert_int_equal(sign_key_rsa(bytes(RSA_N), STR("\3"), &key, &why), ERR_OK);
+  assert_int_equal(sign_key_way(key), SIGN_RS256);
+  sign_key_free(key);
+}
+
 static void points_beside_the_curve_are_no_keys(void **state) {
   (void)state;
   struct sign_key *key = NULL;
@@ -244,6 +252,7 @@ int main(void) {
       SIGN_TEST(an_ecdsa_signature_of_zeros_does_not_hold),
       SIGN_TEST(an_ecdsa_signature_in_der_does_not_hold),
       SIGN_TEST(weak_and_broken_rsa_keys_are_not_made),
+      SIGN_TEST(an_exponent_of_one_byte_is_one),
       SIGN_TEST(points_beside_the_curve_are_no_keys),
       SIGN_TEST(a_secret_has_32_bytes_or_more),
   };
