@@ -22,12 +22,16 @@ static struct order *longest_waiting(struct engine *e, const struct unit *u,
   return best;
 }
 
+// One that the unit itself has parked is known to it until it is over: who answered it before that
+// would let another lane hand it out, and its memory go.
 static void feed(struct unit *u, struct order *order) {
-  park_remove(u->e, order);
   if (order_is_gone(order)) {
+    if (order->held) return;  // it is passed by from now on, and let go with the unit
+    park_remove(u->e, order);
     engine_refuse(u->e, order, ERR_UNAVAILABLE, "the client went away");
     return;
   }
+  park_remove(u->e, order);
   claim_from_ready(u, order);
   order->next = u->fed;
   u->fed = order;
