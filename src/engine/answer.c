@@ -58,12 +58,12 @@ void engine_answer(struct engine *e, struct unit *u, struct order *order) {
 
 void engine_refuse(struct engine *e, struct order *order, enum err err, const char *sentence) {
   order->err = fault_set(&order->fault, err, "%s", sentence);
-  if (order->fault.retry_after_s == 0) order->fault.retry_after_s = 1;
+  order->fault.retry_after_s = 1;
   engine_answer(e, NULL, order);
 }
 
+// `from` is not empty.
 static void splice(struct order_list *to, struct order_list *from) {
-  if (from->head == NULL) return;
   if (to->tail)
     to->tail->next = from->head;
   else

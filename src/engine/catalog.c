@@ -150,8 +150,7 @@ static void put_all(struct catalog_memory *c, const struct catalog *all) {
 static void send_back(struct engine *e, const struct api_key *key) {
   char actor[LIMIT_NAME_BYTES];
   int length = snprintf(actor, sizeof actor, "key:%.*s", STR_FMT(key->id));
-  if (length > 0 && (size_t)length < sizeof actor)
-    park_send_back(e, (struct str){actor, (size_t)length});
+  if ((size_t)length < sizeof actor) park_send_back(e, (struct str){actor, (size_t)length});
 }
 
 static void send_back_all(struct engine *e, const struct api_key *keys, size_t count) {

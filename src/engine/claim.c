@@ -1,6 +1,8 @@
 // claim.c: who gets which task next.
 #include "engine/inside.h"
 
+#include <assert.h>
+
 #include "base/rand.h"
 
 enum {
@@ -29,10 +31,10 @@ bool claim_same_names(const struct str *a, size_t an, const struct str *b, size_
   return true;
 }
 
+// Of one tenant.
 static bool same_filter(const struct pick *pick, const struct order *order) {
   const struct claim_filter *f = &order->claim;
-  return pick->tenant == order->tenant &&
-         claim_same_names(pick->types, pick->type_count, f->types, f->type_count) &&
+  return claim_same_names(pick->types, pick->type_count, f->types, f->type_count) &&
          claim_same_names(pick->queues, pick->queue_count, f->queues, f->queue_count);
 }
 
@@ -117,7 +119,8 @@ static void start_attempt(struct unit *u, struct task *task, const struct claim_
 void claim_take(struct unit *u, struct order *order, struct row *row) {
   bool borrowed = row->fresh || row->dirty;  // texts may live with another request
   enum err err = unit_move(u, row, MOVE_CLAIM, WAIT_NONE, NULL);
-  if (err != ERR_OK) return;  // callers take ready tasks only
+  assert(err == ERR_OK);  // callers take ready tasks only
+  (void)err;
   start_attempt(u, &row->task, &order->claim);
   unit_reschedule(u, row);
   struct event *event = unit_event(u, order, row, EVENT_CLAIMED);

@@ -92,6 +92,29 @@ static void filters_that_cannot_meet_do_not_read_for_each_other(void **state) {
   assert_int_equal(y->store.rows_loaded, 20);
 }
 
+static void claims_of_one_type_in_two_queues_do_not_read_for_each_other(void **state) {
+  struct yard *y = *state;
+  struct ask *many = creating(y, "a", 20);
+  for (size_t i = 0; i < 20; i++) item_of(many, i)->queue = ask_text(many, i % 2 ? "q" : "r");
+  ask(many);
+  y->store.rows_loaded = 0;
+  struct ask *a = claiming(y, "a", "q", 10, 0), *b = claiming(y, "a", "r", 10, 0);
+  submit(a), submit(b);
+  turn(y);
+  assert_int_equal(a->claimed_count, 10);
+  assert_int_equal(b->claimed_count, 10);
+  assert_int_equal(y->store.rows_loaded, 20);
+}
+
+static void what_one_claim_of_a_unit_has_taken_the_next_passes_by(void **state) {
+  struct yard *y = *state;
+  struct ask *first = claiming(y, "b", NULL, 1, 0), *second = claiming(y, "b", NULL, 1, 0);
+  submit(creating(y, "a", 1)), submit(creating(y, "b", 1)), submit(first), submit(second);
+  turn(y);
+  assert_int_equal(first->claimed_count, 1);
+  assert_nothing(second);
+}
+
 static void a_claim_whose_candidates_went_away_in_the_same_unit_looks_again(void **state) {
   struct yard *y = *state;
   struct id first = made(y, "t"), second = made(y, "t");
@@ -99,6 +122,48 @@ static void a_claim_whose_candidates_went_away_in_the_same_unit_looks_again(void
   submit(cancel), submit(a);
   turn(y);
   assert_got(a, second);
+}
+
+static void of_a_task_that_comes_back_and_a_younger_one_the_older_is_taken(void **state) {
+  struct yard *y = *state;
+  struct task older = running(y);
+  struct id younger = made(y, "t");
+  struct ask *release = settling(y, &older, SETTLE_RELEASE), *a = claiming(y, NULL, NULL, 1, 0);
+  submit(release), submit(a);
+  turn(y);
+  assert_got(a, older.id);
+  assert_status(y, younger, TASK_PENDING);
+}
+
+static void what_comes_back_behind_something_younger_goes_before_it(void **state) {
+  struct yard *y = *state;
+  struct task older = running(y);
+  struct ask *create = creating(y, "t", 1), *a = claiming(y, NULL, NULL, 1, 0);
+  submit(create), submit(settling(y, &older, SETTLE_RELEASE)), submit(a);
+  turn(y);
+  assert_got(a, older.id);
+  assert_status(y, create->tasks[0].id, TASK_PENDING);
+}
+
+static void what_is_sent_back_and_deleted_in_one_unit_is_not_handed_out(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  struct ask *fail = settling(y, &task, SETTLE_FAIL), *a = claiming(y, NULL, NULL, 1, 0);
+  fail->order.in.settle.items->no_retry = true;
+  ask(fail);
+  submit(about(y, ORDER_RETRY, task.id)), submit(about(y, ORDER_DELETE, task.id)), submit(a);
+  turn(y);
+  assert_nothing(a);
+  assert_null(fake_find(&y->store, task.id));
+}
+
+static void a_claim_of_none_gets_none(void **state) {
+  struct yard *y = *state;
+  struct id id = made(y, "t");
+  struct ask *a = claiming(y, NULL, NULL, 0, 60000);
+  ask(a);
+  assert_nothing(a);
+  assert_status(y, id, TASK_PENDING);
 }
 
 // --- how much ------------------------------------------------------------------------------------
@@ -221,6 +286,16 @@ static void a_claim_passes_a_paused_queue_by(void **state) {
   assert_got(a, side);
 }
 
+static void what_is_made_in_a_paused_queue_is_not_handed_out_in_its_unit(void **state) {
+  struct yard *y = *state;
+  ask(pausing(y, "default", true));
+  struct ask *create = creating(y, "t", 1), *a = claiming(y, NULL, NULL, 1, 0);
+  submit(create), submit(a);
+  turn(y);
+  assert_nothing(a);
+  assert_status(y, create->tasks[0].id, TASK_PENDING);
+}
+
 static void of_pause_and_resume_in_one_unit_the_later_one_holds(void **state) {
   struct yard *y = *state;
   submit(pausing(y, "default", true));
@@ -251,6 +326,13 @@ int main(void) {
       YARD_TEST(a_paused_queue_gives_nothing_until_it_is_resumed),
       YARD_TEST(a_claim_passes_a_paused_queue_by),
       YARD_TEST(of_pause_and_resume_in_one_unit_the_later_one_holds),
+      YARD_TEST(of_a_task_that_comes_back_and_a_younger_one_the_older_is_taken),
+      YARD_TEST(what_is_sent_back_and_deleted_in_one_unit_is_not_handed_out),
+      YARD_TEST(a_claim_of_none_gets_none),
+      YARD_TEST(what_is_made_in_a_paused_queue_is_not_handed_out_in_its_unit),
+      YARD_TEST(what_one_claim_of_a_unit_has_taken_the_next_passes_by),
+      YARD_TEST(what_comes_back_behind_something_younger_goes_before_it),
+      YARD_TEST(claims_of_one_type_in_two_queues_do_not_read_for_each_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

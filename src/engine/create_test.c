@@ -1,4 +1,5 @@
 // create_test.c: taking in tasks: defaults, times, uniqueness, batches.
+#include "base/hash.h"
 #include "engine/testing.h"
 
 static void a_task_gets_the_defaults_of_the_server(void **state) {
@@ -121,6 +122,47 @@ static void unique_keys_hold_within_a_batch_and_across_a_unit(void **state) {
   assert_int_equal(y->store.task_count, 2);
 }
 
+static void the_task_that_is_there_is_given_as_orders_before_have_left_it(void **state) {
+  struct yard *y = *state;
+  struct id id = created(unique(y, "k"));
+  struct ask *cancel = canceling(y, id, 0), *again = unique(y, "k");
+  submit(cancel), submit(again);
+  turn(y);
+  assert_true(id_eq(again->tasks[0].id, id));
+  assert_int_equal(again->tasks[0].status, TASK_CANCELLED);
+  assert_text(again->tasks[0].unique_key, "k");
+}
+
+// They are looked up by few bits of their hashes.
+static void unique_keys_whose_hashes_meet_are_told_apart(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 2);
+  item_of(a, 0)->unique_key = ask_text(a, "k");
+  for (int i = 0; item_of(a, 1)->unique_key.len == 0; i++) {
+    struct str key = arena_printf(&a->arena, "k%d", i);
+    if ((hash_fast(key) & 15) == (hash_fast(STR("k")) & 15)) item_of(a, 1)->unique_key = key;
+  }
+  created(a);
+  assert_int_equal(a->order.deduplicated, 0);
+  assert_false(id_eq(a->tasks[0].id, a->tasks[1].id));
+}
+
+static void many_unique_keys_of_one_unit_are_told_apart(void **state) {
+  struct yard *y = *state;
+  enum { MANY = 50 };
+  struct ask *a = creating(y, "t", MANY), *again = creating(y, "t", MANY);
+  for (size_t i = 0; i < MANY; i++) {
+    item_of(a, i)->unique_key = arena_printf(&a->arena, "k%zu", i);
+    item_of(again, i)->unique_key = arena_printf(&again->arena, "k%zu", i);
+  }
+  submit(a), submit(again);
+  turn(y);
+  assert_int_equal(a->order.deduplicated, 0);
+  assert_int_equal(again->order.deduplicated, MANY);
+  assert_int_equal(y->store.task_count, MANY);
+  for (size_t i = 0; i < MANY; i++) assert_true(id_eq(a->tasks[i].id, again->tasks[i].id));
+}
+
 static void a_unique_key_is_free_again_when_its_task_is_deleted(void **state) {
   struct yard *y = *state;
   struct id id = created(unique(y, "k"));
@@ -203,6 +245,9 @@ int main(void) {
       YARD_TEST(an_order_larger_than_a_unit_is_a_unit_of_its_own),
       YARD_TEST(large_payloads_count_as_several_so_that_a_unit_stays_in_bounds),
       YARD_TEST(past_the_limit_of_waiting_orders_one_is_refused_at_once),
+      YARD_TEST(the_task_that_is_there_is_given_as_orders_before_have_left_it),
+      YARD_TEST(many_unique_keys_of_one_unit_are_told_apart),
+      YARD_TEST(unique_keys_whose_hashes_meet_are_told_apart),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

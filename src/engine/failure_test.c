@@ -33,6 +33,54 @@ static void a_store_that_ails_is_seen_until_it_takes_writes_again(void **state) 
   assert_int_equal(engine_stats(y->e).store, ERR_OK);
 }
 
+// In the unit, and again when the lane looks after it.
+static void a_broken_store_is_told_of_at_once_and_also_where_nobody_listens(void **state) {
+  struct yard *y = *state;
+  y->store.fail_apply = ERR_STORE_BROKEN;
+  y->store.fail_applies = 2;
+  assert_int_equal(ask(creating(y, "t", 1)), ERR_STORE_BROKEN);
+  assert_int_equal(y->broken, 2);
+  y->e->settings.broken = NULL;
+  y->store.fail_applies = 2;
+  assert_int_equal(ask(creating(y, "t", 1)), ERR_STORE_BROKEN);
+  assert_int_equal(y->broken, 2);
+  y->store.fail_applies = 0;
+  y->e->settings.broken = yard_broken;
+}
+
+static void a_failure_that_lasts_is_logged_once_a_minute(void **state) {
+  struct yard *y = *state;
+  y->store.fail_apply = ERR_UNAVAILABLE;
+  y->store.fail_applies = 6;
+  for (int64_t i = 0; i < 3; i++) {
+    assert_int_equal(ask(creating(y, "t", 1)), ERR_UNAVAILABLE);
+    assert_int_equal(y->e->failures_unlogged, i);
+  }
+  y->e->failure_logged_us -= 60LL * 1000 * 1000;
+  assert_int_equal(ask(creating(y, "t", 1)), ERR_UNAVAILABLE);
+  assert_int_equal(y->e->failures_unlogged, 0);
+  y->store.fail_applies = 0;
+}
+
+static enum err apply_next_week(struct store_lane *lane, const struct change *change,
+                                struct fault *why) {
+  (void)change;
+  fake_abandon(lane);
+  why->retry_after_s = 604800;
+  return fault_set(why, ERR_UNAVAILABLE, "the test says so");
+}
+
+static void a_store_may_say_when_to_come_again(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 1);
+  y->ops = *y->store.head.store.ops;
+  y->ops.apply = apply_next_week;
+  y->store.head.store.ops = &y->ops;
+  assert_int_equal(ask(a), ERR_UNAVAILABLE);
+  assert_int_equal(a->order.fault.retry_after_s, 604800);
+  y->store.head.store.ops = &FAKE_OPS;
+}
+
 static void look_while_it_hangs(void *self, struct store_lane *lane, enum fake_point point) {
   struct yard *y = self;
   (void)lane;
@@ -425,6 +473,9 @@ int main(void) {
       YARD_TEST(a_completion_that_was_committed_is_never_refused_for_a_conflict),
       YARD_TEST(a_sweep_in_conflict_is_tried_again_soon),
       YARD_TEST(a_created_task_that_is_waited_for_is_not_disowned_by_a_later_failure),
+      YARD_TEST(a_broken_store_is_told_of_at_once_and_also_where_nobody_listens),
+      YARD_TEST(a_failure_that_lasts_is_logged_once_a_minute),
+      YARD_TEST(a_store_may_say_when_to_come_again),
   };
   (void)log_open("/dev/null");  // each failure is reported there
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,19 @@ static void a_key_is_in_progress_while_its_claim_is_to_look_again(void **state) 
   assert_waits(a);
 }
 
+static void and_while_it_is_to_look_again_after_a_pause(void **state) {
+  struct yard *y = *state;
+  struct fake_lock held = fake_lock_of_id(made(y, "t"));
+  fake_take(&y->store.lanes[2], held);
+  struct ask *a = keyed(claiming(y, "t", NULL, 1, 60000), "k");
+  ask(a);
+  assert_waits(a);
+  assert_int_equal(ask(keyed(claiming(y, "t", NULL, 1, 0), "k")), ERR_IN_PROGRESS);
+  fake_unlock_all(&y->store.lanes[2]);
+  live(y, 10);
+  assert_int_equal(a->claimed_count, 1);
+}
+
 static void create_with_a_key_beside(struct yard *y) {
   ask_beside(y, 0, keyed(creating(y, "v", 1), "l"));
   assert_int_equal(others[0]->err, ERR_OK);
@@ -247,16 +260,20 @@ static void each_queue_and_type_of_a_batch_is_offered_and_nothing_that_is_gone(v
   struct ask *fail = settling(y, &failed, SETTLE_FAIL);
   fail->order.in.settle.items->no_retry = true;
   ask(fail);
-  struct ask *batch = creating(y, "u", 3), *waits = parked(y, "t", 60000);
+  struct ask *batch = creating(y, "u", 4), *foreign = creating(y, "u", 1);
+  struct ask *waits = parked(y, "t", 60000);
   item_of(batch, 2)->type = ask_text(batch, "v");
+  item_of(batch, 3)->type = ask_text(batch, "v");
+  item_of(batch, 3)->queue = ask_text(batch, "side");
+  foreign->order.tenant = 2;
   submit(about(y, ORDER_RETRY, failed.id)), submit(about(y, ORDER_DELETE, failed.id));
-  submit(batch);
+  submit(batch), submit(foreign);
   turn(y);
   assert_waits(waits);
   struct ask *a = claiming(y, "u", NULL, 5, 0), *b = claiming(y, "v", NULL, 5, 0);
   ask(a), ask(b);
   assert_int_equal(a->claimed_count, 2);
-  assert_int_equal(b->claimed_count, 1);
+  assert_int_equal(b->claimed_count, 2);
 }
 
 static void the_store_is_as_ill_as_its_latest_failure_says(void **state) {
@@ -293,6 +310,7 @@ int main(void) {
       LANES_TEST(keys_of_another_lane_s_unit_are_in_nobody_s_way),
       LANES_TEST(each_queue_and_type_of_a_batch_is_offered_and_nothing_that_is_gone),
       LANES_TEST(the_store_is_as_ill_as_its_latest_failure_says),
+      LANES_TEST(and_while_it_is_to_look_again_after_a_pause),
   };
   (void)log_open("/dev/null");  // failures are reported there
   return cmocka_run_group_tests(tests, NULL, NULL);

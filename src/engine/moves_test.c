@@ -104,6 +104,20 @@ static void an_expired_task_that_is_retried_does_not_expire_again(void **state) 
   assert_status(y, id, TASK_PENDING);
 }
 
+static void a_task_that_is_retried_before_its_end_keeps_it(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 1);
+  item_of(a, 0)->expires_at = y->now + 100;
+  struct id id = created(a);
+  ask(canceling(y, id, 0));
+  y->now += 99;
+  assert_int_equal(ask(about(y, ORDER_RETRY, id)), ERR_OK);
+  assert_status(y, id, TASK_PENDING);
+  pass(y, 1);
+  assert_status(y, id, TASK_CANCELLED);
+  assert_text(kept(y, id)->error_code, "expired");
+}
+
 // --- edit ----------------------------------------------------------------------------------------
 
 static void an_edit_sets_what_it_names_and_nothing_else(void **state) {
@@ -230,6 +244,7 @@ int main(void) {
       YARD_TEST(two_edits_in_one_unit_have_two_revisions),
       YARD_TEST(a_running_task_is_deleted_only_by_force),
       YARD_TEST(a_deleted_task_is_gone_for_the_rest_of_its_unit),
+      YARD_TEST(a_task_that_is_retried_before_its_end_keeps_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,64 @@ static void the_store_is_told_what_is_waited_for_and_what_is_paused(void **state
   assert_int_equal(y->news.watched_count, 1);
 }
 
+static struct yard *hearer;
+
+static enum err news_of_what_nobody_waits_for(struct store *s, struct news *news,
+                                              struct fault *why) {
+  (void)s, (void)why;
+  assert_int_equal(news->parked_count, 1);
+  news->parked[0].busy = true;
+  pass(hearer, 60000);  // meanwhile its wait is over
+  return ERR_OK;
+}
+
+static void something_may_fit_whoever_has_gone_meanwhile(void **state) {
+  struct yard *y = hearer = *state;
+  struct ask *a = parked(y, "t", 60000);
+  y->ops.news = news_of_what_nobody_waits_for;
+  assert_int_equal(hear(y), ERR_OK);
+  assert_nothing(a);
+  assert_int_equal(engine_stats(y->e).parked_claims, 0);
+}
+
+// Who waits with a key is not fed, since its answer may have been kept elsewhere; the one that came
+// later took something better, and left what had been found for both.
+static void what_a_claim_has_left_is_passed_on_to_who_waits_for_the_same(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  struct ask *waits = claiming(y, "t", NULL, 1, 60000), *a = claiming(y, "t", NULL, 1, 0);
+  with_key(waits, "k", "claim");
+  ask(waits);
+  struct id left = made(other, "t");
+  struct ask *better = creating(y, "t", 1);
+  item_of(better, 0)->priority = 9;
+  submit(better), submit(a);
+  turn(y);
+  assert_got(a, better->tasks[0].id);
+  assert_got(waits, left);
+  yard_end(other);
+}
+
+// What ran into a conflict forgets what it had come to, and may be answered elsewhere by then.
+static void a_create_in_conflict_is_answered_by_its_repeat_elsewhere(void **state) {
+  struct yard *y = *state, *other = beside(y);
+  for (int i = 0; i < 2; i++) {
+    struct ask *a = creating(y, "t", 1), *repeat = creating(other, "t", 1);
+    a->order.wait_ms = 60000;
+    with_key(a, i ? "k" : "l", "body"), with_key(repeat, i ? "k" : "l", i ? "another" : "body");
+    fail_next(y, ERR_CONFLICT);
+    submit(a);
+    assert_true(engine_turn(y->e, &y->next_at));
+    assert_int_equal(ask(repeat), ERR_OK);
+    live(y, 100);
+    assert_int_equal(a->answers, 1);
+    assert_int_equal(a->err, i ? ERR_KEY_REUSED : ERR_OK);
+    assert_int_equal(a->replayed.len > 0, i == 0);
+  }
+  assert_int_equal(engine_stats(y->e).watching, 0);
+  assert_int_equal(y->store.task_count, 2);
+  yard_end(other);
+}
+
 // --- ends ----------------------------------------------------------------------------------------
 
 static void a_task_that_another_process_ended_is_told_to_those_who_watch_it(void **state) {
@@ -223,6 +281,20 @@ static void what_is_overdue_elsewhere_is_moved_on_here(void **state) {
   hear(y);
   assert_status(y, task.id, TASK_PENDING);
   yard_end(other);
+}
+
+static void of_two_times_the_earlier_one_is_woken_for(void **state) {
+  struct yard *y = *state;
+  struct ask *later = creating(y, "t", 1);
+  later->order.in.create.items[0].delay_ms = 5000;
+  ask(later);
+  assert_int_equal(y->next_at, y->now + 5000);
+  y->news.wake_at = y->now + 9000;
+  hear(y);
+  assert_int_equal(y->next_at, y->now + 5000);
+  y->news.wake_at = y->now + 1000;
+  hear(y);
+  assert_int_equal(y->next_at, y->now + 1000);
 }
 
 static int64_t store_time(struct store *s) { return 7 * yard_now(fake_of(s)->hook_self); }
@@ -453,6 +525,19 @@ static void a_store_that_tells_no_news_is_not_well_until_a_lane_works(void **sta
   assert_int_equal(engine_stats(y->e).store, ERR_OK);
 }
 
+static void a_store_that_does_not_answer_for_news_is_not_well_until_a_lane_works(void **state) {
+  struct yard *y = *state;
+  made(y, "t");
+  lanes_news_begin(y->e);
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+  y->e->news_began_us -= 3001LL * 1000;
+  assert_int_equal(engine_stats(y->e).store, ERR_UNAVAILABLE);
+  made(y, "t");
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+  lanes_news_end(y->e, ERR_OK);
+  assert_int_equal(engine_stats(y->e).store, ERR_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SHARED_TEST(a_task_that_another_process_made_wakes_a_claim_that_waits_here),
@@ -479,6 +564,11 @@ int main(void) {
       SHARED_TEST(the_servers_that_share_the_store_are_passed_through),
       SHARED_TEST(news_that_fail_leave_everything_as_it_is),
       SHARED_TEST(a_store_that_tells_no_news_is_not_well_until_a_lane_works),
+      SHARED_TEST(of_two_times_the_earlier_one_is_woken_for),
+      SHARED_TEST(something_may_fit_whoever_has_gone_meanwhile),
+      SHARED_TEST(a_create_in_conflict_is_answered_by_its_repeat_elsewhere),
+      SHARED_TEST(a_store_that_does_not_answer_for_news_is_not_well_until_a_lane_works),
+      SHARED_TEST(what_a_claim_has_left_is_passed_on_to_who_waits_for_the_same),
   };
   (void)log_open("/dev/null");  // failures are reported there
   return cmocka_run_group_tests(tests, NULL, NULL);

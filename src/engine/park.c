@@ -167,7 +167,7 @@ void park_again(struct engine *e, struct order *order) {
 void park_ended_one(struct engine *e, struct id id) {
   recent_ended(e, id);
   for (size_t i = e->watch_count; i-- > 0;)
-    if (i < e->watch_count && id_eq(e->watches[i].id, id) && !e->watches[i].order->held)
+    if (id_eq(e->watches[i].id, id) && !e->watches[i].order->held)
       park_again(e, e->watches[i].order);
 }
 
@@ -292,7 +292,7 @@ void park_release(struct unit *u) {
 struct order *park_take_held(struct unit *u) {
   struct order *all = NULL, **last = &all;
   for (struct order *order; (order = let_go(u));) {
-    if (!order->parked) continue;
+    assert(order->parked);  // feed_undo has put back who was fed
     park_remove(u->e, order);
     order->next = NULL;
     *last = order;

@@ -22,10 +22,14 @@ static void a_waiting_claim_gets_only_what_it_asked_for(void **state) {
   struct ask *foreign = claiming(y, NULL, NULL, 1, 60000);
   foreign->order.tenant = 2;
   ask(foreign);
+  struct ask *elsewhere = claiming(y, "b", "side", 1, 60000);
+  ask(elsewhere);
   struct id id = made(y, "b");
   assert_got(b, id);
+  made(y, "b");
   assert_waits(a);
   assert_waits(foreign);
+  assert_waits(elsewhere);
 }
 
 static void claims_that_wait_are_served_first_come_first_served(void **state) {
@@ -121,6 +125,19 @@ static void tasks_that_come_due_wake_as_many_claims_as_there_are(void **state) {
   assert_got(waiting[0], later->tasks[0].id);
   assert_got(waiting[1], later->tasks[1].id);
   assert_waits(waiting[2]);
+}
+
+static void what_is_sent_back_and_deleted_in_one_unit_feeds_nobody(void **state) {
+  struct yard *y = *state;
+  struct task task = running(y);
+  ask(canceling(y, task.id, 0));
+  turn(y);
+  assert_status(y, task.id, TASK_CANCELLED);
+  struct ask *a = parked(y, "t", 60000);
+  submit(about(y, ORDER_RETRY, task.id)), submit(about(y, ORDER_DELETE, task.id));
+  turn(y);
+  assert_waits(a);
+  assert_null(fake_find(&y->store, task.id));
 }
 
 // --- paused queues -------------------------------------------------------------------------------
@@ -219,6 +236,26 @@ static void a_claim_that_is_withdrawn_before_it_was_looked_at_takes_nothing(void
   assert_status(y, id, TASK_PENDING);
 }
 
+static struct ask *leaves;
+
+static void leave_amid_a_unit(void *self, struct store_lane *lane, enum fake_point point) {
+  (void)lane;
+  if (point != FAKE_LOADED || !leaves) return;
+  engine_withdraw(((struct yard *)self)->e, &leaves->order);
+  leaves = NULL;
+}
+
+static void a_claim_that_is_withdrawn_amid_a_unit_is_not_fed_by_it(void **state) {
+  struct yard *y = *state;
+  struct ask *gone = leaves = parked(y, "t", 60000), *next = parked(y, "t", 60000);
+  y->store.hook = leave_amid_a_unit;
+  y->store.hook_self = y;
+  struct id id = made(y, "t");
+  assert_null(leaves);
+  assert_int_equal(gone->err, ERR_UNAVAILABLE);
+  assert_got(next, id);
+}
+
 static void a_completion_that_is_withdrawn_is_done_but_takes_nothing(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
@@ -279,6 +316,8 @@ int main(void) {
       YARD_TEST(a_completion_that_is_withdrawn_is_done_but_takes_nothing),
       YARD_TEST(many_clients_that_leave_at_once_are_all_let_go),
       YARD_TEST(past_the_limit_of_waiting_claims_one_is_refused_but_a_completion_holds),
+      YARD_TEST(a_claim_that_is_withdrawn_amid_a_unit_is_not_fed_by_it),
+      YARD_TEST(what_is_sent_back_and_deleted_in_one_unit_feeds_nobody),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

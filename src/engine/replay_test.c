@@ -77,6 +77,53 @@ static void a_refused_request_leaves_its_key_free(void **state) {
   assert_int_equal(y->store.task_count, 2);
 }
 
+static void assert_made_again(struct ask *repeat, const struct ask *first) {
+  char expected[64];
+  snprintf(expected, sizeof expected, "%d %lld 0", ORDER_CREATE,
+           (long long)id_key(first->tasks[0].id));
+  assert_int_equal(repeat->err, ERR_OK);
+  assert_text(repeat->replayed, expected);
+}
+
+static void answers_of_several_keys_and_tenants_in_one_unit_are_told_apart(void **state) {
+  struct yard *y = *state;
+  static const char *const KEYS[] = {"k", "l", "k"};
+  struct ask *first[3], *repeat[3];
+  for (int i = 0; i < 3; i++) {
+    first[i] = keyed_create(y, KEYS[i], "body");
+    repeat[i] = keyed_create(y, KEYS[i], "body");
+    first[i]->order.tenant = repeat[i]->order.tenant = i == 2 ? 2 : 1;
+    submit(first[i]);
+  }
+  turn(y);
+  assert_int_equal(y->store.replay_count, 3);
+  for (int i = 2; i >= 0; i--) submit(repeat[i]);
+  turn(y);
+  for (int i = 0; i < 3; i++) assert_made_again(repeat[i], first[i]);
+  assert_int_equal(y->store.task_count, 3);
+}
+
+static int render_too_much(struct order *order, struct buf *body) {
+  size_t more = body->max + 1;
+  (void)order;
+  buf_bytes(body, "", more);
+  return 200;
+}
+
+// Half an answer would be worse than none.
+static void an_answer_too_large_to_be_kept_is_given_and_its_key_is_free_again(void **state) {
+  struct yard *y = *state;
+  struct ask *first = keyed_create(y, "k", "body");
+  first->order.render = render_too_much;
+  assert_int_equal(ask(first), ERR_OK);
+  assert_int_equal(first->task_count, 1);
+  assert_int_equal(y->store.replay_count, 0);
+  struct ask *again = keyed_create(y, "k", "body");
+  assert_int_equal(ask(again), ERR_OK);
+  assert_text(again->replayed, NULL);
+  assert_int_equal(y->store.task_count, 2);
+}
+
 // --- keys of requests that wait ------------------------------------------------------------------
 
 static void a_key_is_in_progress_while_its_request_waits(void **state) {
@@ -92,6 +139,19 @@ static void a_key_is_in_progress_while_its_request_waits(void **state) {
   struct ask *repeat = keyed_claim(y, "k", 0);
   assert_int_equal(ask(repeat), ERR_OK);
   assert_true(repeat->replayed.len > 0);
+}
+
+static void another_key_is_free_while_requests_with_theirs_wait(void **state) {
+  struct yard *y = *state;
+  struct ask *waits = keyed_claim(y, "k", 60000), *without = parked(y, "other", 60000);
+  ask(waits);
+  struct ask *a = creating(y, "u", 1), *foreign = creating(y, "u", 1);
+  with_key(a, "l", "body"), with_key(foreign, "k", "body");
+  foreign->order.tenant = 2;
+  assert_int_equal(ask(a), ERR_OK);
+  assert_int_equal(ask(foreign), ERR_OK);
+  assert_waits(waits);
+  assert_waits(without);
 }
 
 static void a_fed_claim_keeps_its_answer_in_the_commit_that_feeds_it(void **state) {
@@ -158,6 +218,9 @@ int main(void) {
       YARD_TEST(a_completion_whose_claim_waited_in_vain_keeps_its_answer),
       YARD_TEST(a_create_that_waits_for_the_end_has_its_key_too),
       YARD_TEST(a_key_whose_request_is_to_be_decided_again_is_still_in_progress),
+      YARD_TEST(answers_of_several_keys_and_tenants_in_one_unit_are_told_apart),
+      YARD_TEST(an_answer_too_large_to_be_kept_is_given_and_its_key_is_free_again),
+      YARD_TEST(another_key_is_free_while_requests_with_theirs_wait),
   };
   (void)log_open("/dev/null");  // failures are reported there
   return cmocka_run_group_tests(tests, NULL, NULL);

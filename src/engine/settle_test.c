@@ -66,6 +66,18 @@ static void a_stale_token_changes_nothing(void **state) {
   assert_int_equal(ask(completing(y, &second)), ERR_OK);
 }
 
+static void after_the_end_only_a_repeat_of_what_ended_it_is_no_stale_call(void **state) {
+  struct yard *y = *state;
+  struct task done = running(y), failed = with_attempts(y, 1);
+  ask(completing(y, &done)), ask(settling(y, &failed, SETTLE_FAIL));
+  assert_status(y, failed.id, TASK_FAILED);
+  assert_int_equal(ask(settling(y, &failed, SETTLE_FAIL)), ERR_OK);
+  assert_int_equal(ask(settling(y, &failed, SETTLE_RELEASE)), ERR_LEASE_LOST);
+  done.lease++, failed.lease++;
+  assert_int_equal(ask(completing(y, &done)), ERR_LEASE_LOST);
+  assert_int_equal(ask(settling(y, &failed, SETTLE_FAIL)), ERR_LEASE_LOST);
+}
+
 static void many_completions_are_answered_one_by_one(void **state) {
   struct yard *y = *state;
   struct task tasks[4] = {running(y), running(y), running(y)};
@@ -174,6 +186,19 @@ static void a_completion_that_finds_no_next_task_waits_for_one_but_is_done(void 
   assert_text(a->items[0].task->type, "t");
 }
 
+static void a_batch_with_a_refusal_waits_for_its_claim_and_tells_of_each(void **state) {
+  struct yard *y = *state;
+  struct task tasks[2] = {running(y), running(y)};
+  tasks[1].lease++;
+  struct ask *a = and_claim(many(y, tasks, 2), 1, 60000);
+  ask(a);
+  assert_waits(a);
+  assert_got(a, made(y, "t"));
+  assert_int_equal(a->items[0].task->status, TASK_COMPLETED);
+  assert_int_equal(a->items[1].err, ERR_LEASE_LOST);
+  assert_null(a->items[1].task);
+}
+
 static void a_completion_whose_wait_ends_is_answered_without_a_task(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
@@ -218,6 +243,8 @@ int main(void) {
       YARD_TEST(a_completion_whose_wait_ends_is_answered_without_a_task),
       YARD_TEST(a_refused_completion_claims_nothing),
       YARD_TEST(a_release_can_take_the_same_task_again),
+      YARD_TEST(after_the_end_only_a_repeat_of_what_ended_it_is_no_stale_call),
+      YARD_TEST(a_batch_with_a_refusal_waits_for_its_claim_and_tells_of_each),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,27 @@ static void a_pending_task_expires_whatever_it_waits_for_and_a_running_one_does_
   assert_status(y, a->tasks[3].id, TASK_RUNNING);
 }
 
+// The sweep is the last order of its unit.
+static void what_orders_before_have_moved_is_left_to_them(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 3), *later, *now;
+  for (size_t i = 0; i < 3; i++) a->order.in.create.items[i].delay_ms = 100;
+  ask(a);
+  y->now += 100;
+  later = about(y, ORDER_EDIT, a->tasks[0].id);
+  later->order.in.edit = (struct edit_input){.set_run_at = true, .run_at = y->now + 50};
+  now = about(y, ORDER_EDIT, a->tasks[1].id);
+  now->order.in.edit = (struct edit_input){.set_run_at = true};
+  submit(later), submit(now), submit(about(y, ORDER_DELETE, a->tasks[2].id));
+  turn(y);
+  assert_int_equal(kept(y, a->tasks[0].id)->waiting, WAIT_TIME);
+  assert_int_equal(kept(y, a->tasks[1].id)->waiting, WAIT_WORKER);
+  assert_null(fake_find(&y->store, a->tasks[2].id));
+  assert_int_equal(y->next_at, y->now + 50);
+  for (size_t i = 0; i < y->store.event_count; i++)
+    assert_int_not_equal(y->store.events[i].kind, EVENT_DUE);
+}
+
 static void what_is_due_at_once_is_moved_on_in_units_of_a_size(void **state) {
   struct yard *y = *state;
   struct ask *a = creating(y, "t", 1000);
@@ -128,6 +149,7 @@ int main(void) {
       YARD_TEST(an_idle_engine_asks_for_nothing),
       YARD_TEST(a_restart_finds_the_leases_that_ran_out_meanwhile),
       YARD_TEST(a_sweep_that_cannot_be_committed_is_tried_again_later_and_not_at_once),
+      YARD_TEST(what_orders_before_have_moved_is_left_to_them),
   };
   (void)log_open("/dev/null");  // failures are reported there
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <sched.h>
 
+#include "base/log.h"
 #include "base/rand.h"
 #include "engine/inside.h"
 #include "engine/testing_store.h"
@@ -360,6 +361,115 @@ static void a_stop_without_a_drain_answers_all_who_wait(void **state) {
   yard_close(&y);
 }
 
+static enum err created(struct yard *y, struct party *p) {
+  p->create.task = (struct task){.type = STR("t"),
+                                 .payload = STR("{}"),
+                                 .priority = ABSENT,
+                                 .timeout_ms = ABSENT,
+                                 .version = VERSION_NONE};
+  order_for(p, ORDER_CREATE)->in.create.items = &p->create;
+  p->order.in.create.count = 1;
+  p->answered = false;
+  engine_submit(y->e, &p->order);
+  while (!p->answered) collect_once(y);
+  return p->order.err;
+}
+
+static void set_lanes(struct yard *y, size_t first, size_t end, bool fails) {
+  pthread_mutex_lock(&y->store.lock);
+  y->store.fail_apply = ERR_UNAVAILABLE;
+  for (size_t i = first; i < end; i++) y->store.lanes[i].fails = fails;
+  pthread_mutex_unlock(&y->store.lock);
+}
+
+// Whoever fails steps back, however long that lasts; and comes again when it is over.
+static void lanes_that_fail_leave_their_work_to_those_that_do_not(void **state) {
+  (void)state;
+  enum { LANES = 4, ROUNDS = 30, WELL_US = 50000 };
+  static struct yard y;
+  static struct party p;  // its arena is not used
+  yard_start(&y, &(struct shape){.lanes = LANES, .processes = 1});
+  p = (struct party){.yard = &y, .e = y.e};
+  for (size_t well = 0; well < LANES; well++) {
+    set_lanes(&y, 0, LANES, true);
+    while (created(&y, &p) == ERR_OK) continue;
+    set_lanes(&y, well, well + 1, false);
+    int64_t until_us = clock_mono_us() + WELL_US;  // so that those who rest have looked up
+    for (int good = 0; good < ROUNDS || clock_mono_us() < until_us;)
+      good = created(&y, &p) == ERR_OK ? good + 1 : 0;
+    assert_int_equal(engine_stats(y.e).store, ERR_OK);
+  }
+  set_lanes(&y, 0, LANES, false);
+  for (int i = 0; i < ROUNDS; i++) assert_int_equal(created(&y, &p), ERR_OK);
+  yard_close(&y);
+}
+
+enum { QUEUED = 3 * LIMIT_UNIT_ITEMS, READS = 200 };
+static size_t orders_done, reads_done;
+
+static void count_order(struct order *order) {
+  assert(order->err == ERR_OK);
+  orders_done++;
+}
+
+static void count_read(struct query *query) {
+  assert(query->err == ERR_OK);
+  reads_done++;
+}
+
+static void a_stop_answers_all_that_was_asked_before_it(void **state) {
+  (void)state;
+  static struct yard y;
+  static struct order orders[QUEUED];
+  static struct query reads[READS];
+  struct str type = STR("t");
+  yard_start(&y, &(struct shape){.lane_reads = true, .lanes = 1, .processes = 1});
+  for (size_t i = 0; i < QUEUED; i++) {
+    orders[i] = (struct order){.kind = ORDER_CLAIM,
+                               .tenant = 1,
+                               .actor = STR("party"),
+                               .claim = {.types = &type, .type_count = 1, .limit = 1},
+                               .if_revision = ABSENT,
+                               .done = count_order};
+    engine_submit(y.e, &orders[i]);
+  }
+  for (size_t i = 0; i < READS; i++) {
+    reads[i] = (struct query){.run = read_something, .done = count_read};
+    engine_query(y.e, &reads[i]);
+  }
+  yard_close(&y);
+  assert_int_equal(orders_done, QUEUED);
+  assert_int_equal(reads_done, READS);
+}
+
+static size_t rounds_of_news(struct yard *y) {
+  pthread_mutex_lock(&y->store.lock);
+  size_t rounds = y->processes[0].news.rounds;
+  pthread_mutex_unlock(&y->store.lock);
+  return rounds;
+}
+
+// Until a round has ended so.
+static void set_news(struct yard *y, enum err fail) {
+  pthread_mutex_lock(&y->store.lock);
+  size_t rounds = y->processes[0].news.rounds;
+  y->processes[0].news.fail = fail;
+  pthread_cond_signal(&y->processes[0].news.some);
+  pthread_mutex_unlock(&y->store.lock);
+  while (rounds_of_news(y) == rounds) sched_yield();
+}
+
+static void news_that_fail_are_asked_for_again_and_no_stop_waits_for_them(void **state) {
+  (void)state;
+  static struct yard y;
+  yard_start(&y, &(struct shape){.lanes = 2, .processes = 2});
+  set_news(&y, ERR_UNAVAILABLE);
+  set_news(&y, ERR_UNAVAILABLE);
+  set_news(&y, ERR_OK);
+  set_news(&y, ERR_UNAVAILABLE);
+  yard_close(&y);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_task_is_worked_once_while_many_ask_at_once),
@@ -367,6 +477,10 @@ int main(void) {
       cmocka_unit_test(several_lanes_work_each_task_once_and_miss_nobody_who_waits),
       cmocka_unit_test(two_processes_work_each_task_once_and_miss_nobody_who_waits),
       cmocka_unit_test(a_stop_without_a_drain_answers_all_who_wait),
+      cmocka_unit_test(lanes_that_fail_leave_their_work_to_those_that_do_not),
+      cmocka_unit_test(news_that_fail_are_asked_for_again_and_no_stop_waits_for_them),
+      cmocka_unit_test(a_stop_answers_all_that_was_asked_before_it),
   };
+  (void)log_open("/dev/null");  // failures are reported there
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

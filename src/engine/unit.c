@@ -53,14 +53,15 @@ static void table_grow(struct unit *u) {
   u->table_cap = cap;
 }
 
-// The same task may be loaded twice: the first row counts, and takes over parts it lacks.
+// The same task may be loaded twice: the first row counts, and takes over parts it lacks. (Of
+// itself it takes what it has.)
 struct row *unit_adopt(struct unit *u, struct row *row) {
   if (u->table_count * 2 >= u->table_cap) table_grow(u);
   struct row **slot = slot_of(u->table, u->table_cap, row->task.id);
   if (*slot == NULL) {
     *slot = row;
     u->table_count++;
-  } else if (*slot != row) {
+  } else {
     struct task *kept = &(*slot)->task;
     if (str_is_none(kept->payload)) kept->payload = row->task.payload;
     if (str_is_none(kept->result)) kept->result = row->task.result;
@@ -74,7 +75,7 @@ struct row *unit_find(struct unit *u, int64_t tenant, struct id id) {
   return row && !row->gone && row->task.tenant == tenant ? row : NULL;
 }
 
-// One want stands for all with the same key. NULL only when nobody asked for this key.
+// One want stands for all with the same key. Its slot is empty when nobody asked for this key.
 static struct want_unique **unique_slot(struct unit *u, int64_t tenant, struct str key) {
   size_t i = (size_t)hash_fast(key) & (u->unique_cap - 1);
   while (u->uniques[i] && !(u->uniques[i]->tenant == tenant && str_eq(u->uniques[i]->key, key)))
@@ -95,9 +96,10 @@ static void index_uniques(struct unit *u) {
 }
 
 struct row *unit_find_unique(struct unit *u, int64_t tenant, struct str key) {
-  if (u->unique_cap == 0) return NULL;
-  struct want_unique *want = *unique_slot(u, tenant, key);
-  return want && want->row && !want->row->gone ? want->row : NULL;
+  assert(u->unique_cap > 0);  // create_plan asked for it
+  const struct want_unique *want = *unique_slot(u, tenant, key);
+  assert(want != NULL);
+  return want->row && !want->row->gone ? want->row : NULL;
 }
 
 static void remember_unique(struct unit *u, struct row *row) {

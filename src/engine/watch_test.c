@@ -56,6 +56,32 @@ static void a_watch_sees_the_task_as_it_is_at_its_limit(void **state) {
   assert_saw(a, TASK_RUNNING);
 }
 
+static void a_create_whose_client_has_left_is_done_and_waits_for_nothing(void **state) {
+  struct yard *y = *state;
+  struct ask *a = waiting_create(y, 60000);
+  submit(a);
+  engine_withdraw(y->e, &a->order);
+  turn(y);
+  assert_saw(a, TASK_PENDING);
+  assert_int_equal(y->store.task_count, 1);
+  assert_int_equal(engine_stats(y->e).watching, 0);
+}
+
+static void many_who_watch_are_all_told_of_their_own_ends(void **state) {
+  struct yard *y = *state;
+  enum { MANY = 100 };
+  struct task tasks[2] = {running(y), running(y)};
+  struct ask *all[MANY];
+  for (size_t i = 0; i < MANY; i++) submit(all[i] = watching(y, tasks[i % 2].id, 60000));
+  turn(y);
+  assert_int_equal(engine_stats(y->e).watching, MANY);
+  for (size_t ended = 0; ended < 2; ended++) {
+    ask(completing(y, &tasks[ended]));
+    for (size_t i = 0; i < MANY; i++) assert_int_equal(all[i]->answers, i % 2 <= ended);
+  }
+  for (size_t i = 0; i < MANY; i++) assert_saw(all[i], TASK_COMPLETED);
+}
+
 static void an_attempt_that_is_retried_is_not_the_end(void **state) {
   struct yard *y = *state;
   struct task task = running(y);
@@ -147,6 +173,8 @@ int main(void) {
       YARD_TEST(a_create_that_waits_and_finds_its_unique_task_ended_is_answered_at_once),
       YARD_TEST(a_create_and_its_end_can_meet_in_one_unit),
       YARD_TEST(a_watch_that_is_withdrawn_is_let_go),
+      YARD_TEST(a_create_whose_client_has_left_is_done_and_waits_for_nothing),
+      YARD_TEST(many_who_watch_are_all_told_of_their_own_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

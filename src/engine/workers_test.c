@@ -84,12 +84,64 @@ static void past_the_limit_the_one_unseen_for_longest_makes_room(void **state) {
   arena_fini(&a);
 }
 
+static bool is_seen(struct yard *y, const char *worker, bool *waiting) {
+  struct arena a;
+  struct worker_info *all;
+  bool seen = false;
+  arena_init(&a, 1 << 20);
+  size_t count = engine_workers(y->e, 1, &a, &all);
+  for (size_t i = 0; i < count; i++) {
+    if (!str_eq(all[i].worker, str_of(worker))) continue;
+    seen = true;
+    *waiting = all[i].waiting;
+  }
+  arena_fini(&a);
+  return seen;
+}
+
+static void see_others(struct yard *y, int count) {
+  for (int i = 0; i < count; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "w%d", i);
+    y->now++;
+    ask(claiming_as(y, name, NULL, 0));
+  }
+}
+
+static void whoever_comes_again_does_not_make_room(void **state) {
+  struct yard *y = *state;
+  bool waiting;
+  ask(claiming_as(y, "first", NULL, 0));
+  see_others(y, LIMIT_WORKERS - 1);
+  ask(claiming_as(y, "first", NULL, 0));
+  y->now++;
+  ask(claiming_as(y, "one more", NULL, 0));
+  assert_true(is_seen(y, "first", &waiting));
+  assert_true(is_seen(y, "one more", &waiting));
+  assert_false(is_seen(y, "w0", &waiting));
+}
+
+static void a_claim_that_outlasts_the_entry_of_its_worker_ends_like_any_other(void **state) {
+  struct yard *y = *state;
+  bool waiting = true;
+  struct ask *a = claiming_as(y, "first", "t", 60000);
+  ask(a);
+  see_others(y, LIMIT_WORKERS);
+  assert_false(is_seen(y, "first", &waiting));
+  engine_withdraw(y->e, &a->order);
+  turn(y);
+  assert_true(is_seen(y, "first", &waiting));
+  assert_false(waiting);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       YARD_TEST(a_worker_is_seen_with_what_it_asks_for_and_got),
       YARD_TEST(a_worker_waits_as_long_as_one_of_its_claims_does),
       YARD_TEST(workers_of_another_tenant_or_without_a_name_are_not_seen),
       YARD_TEST(past_the_limit_the_one_unseen_for_longest_makes_room),
+      YARD_TEST(whoever_comes_again_does_not_make_room),
+      YARD_TEST(a_claim_that_outlasts_the_entry_of_its_worker_ends_like_any_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
