@@ -75,7 +75,8 @@ int sqlite3_prepare_v2(struct sqlite3 *db, const char *sql, int bytes, struct sq
 
 int sqlite3_wal_checkpoint_v2(struct sqlite3 *db, const char *name, int mode, int *pages,
                               int *copied) {
-  return CALL(sqlite3_wal_checkpoint_v2, db, fails() ? "no database" : name, mode, pages, copied);
+  if (fails()) name = "no database";
+  return CALL(sqlite3_wal_checkpoint_v2, db, name, mode, pages, copied);
 }
 
 int PQsendPrepare(PGconn *db, const char *name, const char *query, int count, const Oid *types) {

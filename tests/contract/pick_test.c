@@ -52,6 +52,7 @@ static void a_pick_takes_only_what_it_names(void **state) {
     size_t count;
   } cases[] = {
       {{.limit = 9}, 3},
+      {{.limit = 0}, 0},
       {{.limit = 2}, 2},
       {{.limit = 9, .tenant = 2}, 1},
       {{.limit = 9, .tenant = 3}, 0},

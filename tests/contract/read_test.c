@@ -26,7 +26,7 @@ static void make_some(struct world *w) {
   t->queue = STR("bulk");
   t->project = STR("p1");
   t->unique_key = STR("u1");
-  t->tags = STR("{\"env\":\"test\"}");
+  t->tags = STR("{\"env\":\"test\",\"note\":\"\"}");
   w->now += 1000;
   t = unit_create(u, STR("email"));
   t->status = TASK_FAILED;
@@ -69,6 +69,8 @@ static void each_filter_finds_what_it_says(void **state) {
       {{.tag_name = STR("env"), .tag_value = STR("prod")}, 1},
       {{.tag_name = STR("a.b\""), .tag_value = STR("x")}, 1},
       {{.tag_name = STR("env"), .tag_value = STR("pro")}, 0},
+      {{.tag_name = STR("env")}, 0},  // no value is the empty one
+      {{.tag_name = STR("note")}, 1},
       {{.project = STR("p1")}, 2},
       {{.project = STR("p1"), .types = &email, .type_count = 1}, 1},
       {{.subject = STR("album-7")}, 1},
@@ -81,6 +83,7 @@ static void each_filter_finds_what_it_says(void **state) {
       {{.text = STR("100%")}, 1},
       {{.text = STR("rEs")}, 1},
       {{.text = STR("nowhere")}, 0},
+      {{.text = STR("")}, 4},
       {{.created_after = start}, 3},
       {{.created_before = start + 1000}, 1},
       {{.created_after = start, .created_before = start + 2000}, 1},
@@ -291,6 +294,19 @@ static void the_newest_number_is_that_of_the_tenants_last_event(void **state) {
   assert_int_equal(newest(w, 2), 0);
 }
 
+// A store that has one connection reads on it, and must not end what the unit has begun.
+static void a_read_amid_a_unit_leaves_it_alone(void **state) {
+  struct world *w = *state;
+  struct id id = world_create(w, STR("resize"));
+  struct row *row = world_load(w, id, 0);
+  assert_int_equal(world_read(w, id)->status, TASK_PENDING);
+  assert_int_equal(world_tally(w, 1).ready, 1);
+  struct unit *u = unit_new(w);
+  unit_claim(u, row);
+  OK(unit_apply(u));
+  assert_int_equal(world_read(w, id)->status, TASK_RUNNING);
+}
+
 // --- tallies -------------------------------------------------------------------------------------
 
 static void tallies_follow_each_change(void **state) {
@@ -328,6 +344,7 @@ int main(void) {
       CONTRACT_TEST(a_feed_is_read_page_by_page),
       CONTRACT_TEST(a_chain_is_read_page_by_page_oldest_first),
       CONTRACT_TEST(the_newest_number_is_that_of_the_tenants_last_event),
+      CONTRACT_TEST(a_read_amid_a_unit_leaves_it_alone),
       CONTRACT_TEST(tallies_follow_each_change),
   };
   return CONTRACT_RUN(tests);

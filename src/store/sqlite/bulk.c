@@ -149,7 +149,7 @@ static enum err read_total(struct conn *c, enum query query, int64_t *out, struc
   struct use u = sqlite_use(c, query);
   bool row = false;
   TRY(sqlite_use_row(&u, &row, why));
-  *out = row ? use_get_i64(&u) : 0;
+  *out = use_get_i64(&u);  // a sum, also of nothing
   sqlite_use_end(&u);
   return ERR_OK;
 }

@@ -15,7 +15,7 @@ static enum err run(struct conn *c, const char *sql, struct arena *a, struct che
   TRY(sqlite_use_sql(c, str_of(sql), &u, why));
   bool row = false;
   enum err err = sqlite_use_row(&u, &row, why);
-  if (err == ERR_OK && row) {
+  if (row) {
     out->invariant = use_get_text(&u, a).at;
     out->violations = use_get_i64(&u);
     out->example = use_get_text(&u, a);

@@ -1,15 +1,20 @@
 // file_test.c: names, locks and finished files.
 #include "store/sqlite/file.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -145,6 +150,179 @@ static void a_finished_file_never_takes_the_place_of_another(void **state) {
                    ERR_UNAVAILABLE);
 }
 
+// --- what a system refuses -----------------------------------------------------------------------
+
+// The calls of the system that the test's own come before: one of them fails as it is told to.
+static const char *failing;  // its name; NULL: none
+static int failing_with;     // its errno
+static long file_system;     // that every folder is said to be on; 0: the truth
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static bool fails(const char *call) {
+  if (!failing || strcmp(failing, call) != 0) return false;
+  errno = failing_with;
+  return true;
+}
+
+int open(const char *path, int flags, ...) {
+  va_list args;
+  va_start(args, flags);
+  int mode = flags & O_CREAT ? va_arg(args, int) : 0;
+  va_end(args);
+  return fails("open") ? -1 : REAL(open)(path, flags, mode);
+}
+
+int link(const char *from, const char *to) { return fails("link") ? -1 : REAL(link)(from, to); }
+
+int unlink(const char *path) { return fails("unlink") ? -1 : REAL(unlink)(path); }
+
+int ftruncate(int fd, off_t bytes) { return fails("ftruncate") ? -1 : REAL(ftruncate)(fd, bytes); }
+
+int statfs(const char *path, struct statfs *out) {
+  int failed = REAL(statfs)(path, out);
+  if (file_system) out->f_type = (__typeof__(out->f_type))file_system;
+  return failed;
+}
+
+static void fail_at(const char *call, int with) {
+  failing = call;
+  failing_with = with;
+}
+
+static void a_folder_on_a_network_is_refused_by_the_name_of_its_kind(void **state) {
+  struct place *p = *state;
+  assert_int_equal(sqlite_file_check(p->a, &p->why), ERR_OK);
+  file_system = 0x6969;
+  assert_int_equal(sqlite_file_check(p->a, &p->why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "is on a network file system (NFS)"));
+  file_system = (int32_t)0xff534d42;  // as a system whose type is signed has it
+  assert_int_equal(sqlite_file_check(p->a, &p->why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "(CIFS)"));
+  file_system = 0;
+  assert_int_equal(sqlite_file_check("/no/such/folder/a", &p->why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "cannot use the folder /no/such/folder/"));
+}
+
+static void what_stands_in_the_way_of_a_file_or_its_lock_is_named(void **state) {
+  struct place *p = *state;
+  int fd = -1;
+  char lock[56];
+  snprintf(lock, sizeof lock, "%s.lock", p->a);
+  assert_int_equal(mkdir(lock, 0700), 0);
+  assert_int_equal(sqlite_file_lock(p->a, &fd, &p->why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "cannot open the lock file"));
+  assert_int_equal(rmdir(lock), 0);
+  assert_int_equal(sqlite_file_create("/no/such/folder/a", &p->why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "cannot create /no/such/folder/a"));
+  assert_int_equal(fd, -1);
+}
+
+// Files that cannot grow behave as a full disk does.
+static void a_lock_holds_on_a_full_disk_too_where_it_cannot_say_whose_it_is(void **state) {
+  struct place *p = *state;
+  struct rlimit limit, none;
+  int first = -1, second = -1;
+  signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  none = limit;
+  none.rlim_cur = 0;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+  enum err err = sqlite_file_lock(p->a, &first, &p->why);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  assert_int_equal(err, ERR_OK);
+  assert_int_equal(sqlite_file_lock(p->a, &second, &p->why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "is in use by another taskyard; stop that one"));
+  close(first);
+}
+
+static void nor_does_it_need_a_lock_file_that_can_be_cut(void **state) {
+  struct place *p = *state;
+  int first = -1, second = -1;
+  fail_at("ftruncate", EIO);
+  assert_int_equal(sqlite_file_lock(p->a, &first, &p->why), ERR_OK);
+  fail_at(NULL, 0);
+  assert_int_equal(sqlite_file_lock(p->a, &second, &p->why), ERR_UNAVAILABLE);
+  close(first);
+}
+
+static void each_step_that_fails_is_told_as_a_full_disk_or_as_one_that_refuses(void **state) {
+  struct place *p = *state;
+  static const struct {
+    int error;
+    enum err err;
+  } ROWS[] = {{ENOSPC, ERR_DISK_FULL}, {EROFS, ERR_UNAVAILABLE}};
+  int fd = -1;
+  assert_int_equal(sqlite_file_create(p->a, &p->why), ERR_OK);
+  for (size_t i = 0; i < 2; i++) {
+    fail_at("open", ROWS[i].error);
+    enum err create = sqlite_file_create(p->b, &p->why);
+    enum err lock = sqlite_file_lock(p->a, &fd, &p->why);
+    fail_at("link", ROWS[i].error);
+    enum err named = sqlite_file_publish(p->a, p->b, &p->why);
+    fail_at(NULL, 0);
+    assert_int_equal(create, ROWS[i].err);
+    assert_int_equal(lock, ROWS[i].err);
+    assert_int_equal(named, ROWS[i].err);
+    assert_non_null(strstr(p->why.detail, "cannot write"));
+  }
+  assert_int_not_equal(access(p->b, F_OK), 0);
+  fail_at("unlink", EROFS);
+  enum err twice = sqlite_file_publish(p->a, p->b, &p->why);
+  fail_at(NULL, 0);
+  assert_int_equal(twice, ERR_UNAVAILABLE);
+  assert_int_equal(fd, -1);
+}
+
+static void only_files_that_are_there_are_the_same(void **state) {
+  struct place *p = *state;
+  assert_int_equal(sqlite_file_create(p->a, &p->why), ERR_OK);
+  assert_true(sqlite_store_same(p->a, p->a));
+  assert_false(sqlite_store_same(p->a, p->b));
+  assert_false(sqlite_store_same(p->b, p->a));
+  assert_false(sqlite_store_same(p->a, "/proc/self/status"));  // of another file system
+}
+
+static void the_longest_path_leaves_room_for_the_name_of_its_lock(void **state) {
+  struct place *p = *state;
+  enum { LONGEST = 4090 };
+  char *name = NULL, path[LONGEST + 2];
+  memset(path, 'x', sizeof path);
+  path[0] = '/';
+  path[LONGEST + 1] = '\0';
+  assert_int_equal(sqlite_file_resolve(path, &name, &p->why), ERR_INVALID);
+  assert_non_null(strstr(p->why.detail, "too long"));
+  assert_null(name);
+  path[LONGEST] = '\0';
+  assert_int_equal(sqlite_file_resolve(path, &name, &p->why), ERR_OK);
+  mem_free(name);
+  assert_resolves(p, p->folder, p->folder);  // which is no file; SQLite says so
+}
+
+enum { NOBODY = 65534 };
+
+// Root may do everything, so that what is not allowed is tried as somebody else.
+static void become(uid_t user) {
+  if (getuid() == 0) assert_int_equal(seteuid(user), 0);
+}
+
+// It appears, but nobody can say that it stays.
+static void a_file_in_a_folder_that_cannot_be_synced_is_not_published(void **state) {
+  struct place *p = *state;
+  assert_int_equal(sqlite_file_create(p->a, &p->why), ERR_OK);
+  if (getuid() == 0) {
+    assert_int_equal(chown(p->folder, NOBODY, (gid_t)-1), 0);
+    assert_int_equal(chown(p->a, NOBODY, (gid_t)-1), 0);
+  }
+  assert_int_equal(chmod(p->folder, 0300), 0);
+  become(NOBODY);
+  enum err err = sqlite_file_publish(p->a, p->b, &p->why);
+  become(0);
+  assert_int_equal(chmod(p->folder, 0700), 0);
+  assert_int_equal(err, ERR_UNAVAILABLE);
+  assert_non_null(strstr(p->why.detail, "cannot write"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_with_a_meaning_become_plain_names),
@@ -158,6 +336,24 @@ int main(void) {
       cmocka_unit_test_setup_teardown(what_has_no_one_name_is_refused, place_setup, place_teardown),
       cmocka_unit_test_setup_teardown(a_finished_file_never_takes_the_place_of_another, place_setup,
                                       place_teardown),
+      cmocka_unit_test_setup_teardown(a_folder_on_a_network_is_refused_by_the_name_of_its_kind,
+                                      place_setup, place_teardown),
+      cmocka_unit_test_setup_teardown(what_stands_in_the_way_of_a_file_or_its_lock_is_named,
+                                      place_setup, place_teardown),
+      cmocka_unit_test_setup_teardown(
+          a_lock_holds_on_a_full_disk_too_where_it_cannot_say_whose_it_is, place_setup,
+          place_teardown),
+      cmocka_unit_test_setup_teardown(only_files_that_are_there_are_the_same, place_setup,
+                                      place_teardown),
+      cmocka_unit_test_setup_teardown(the_longest_path_leaves_room_for_the_name_of_its_lock,
+                                      place_setup, place_teardown),
+      cmocka_unit_test_setup_teardown(a_file_in_a_folder_that_cannot_be_synced_is_not_published,
+                                      place_setup, place_teardown),
+      cmocka_unit_test_setup_teardown(nor_does_it_need_a_lock_file_that_can_be_cut, place_setup,
+                                      place_teardown),
+      cmocka_unit_test_setup_teardown(
+          each_step_that_fails_is_told_as_a_full_disk_or_as_one_that_refuses, place_setup,
+          place_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
