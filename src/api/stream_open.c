@@ -76,8 +76,8 @@ struct wanted {
 static enum err read_request(struct call *c, struct wanted *w) {
   static const char *const PAGING[] = {"after", "limit", NULL};
   w->progress_ms = LIMIT_STREAM_PROGRESS_DEFAULT_MS;
-  enum err err =
-      events_refuse(c, PAGING, "is for lists; a stream goes on behind lastEventId, or Last-Event-ID");
+  enum err err = events_refuse(
+      c, PAGING, "is for lists; a stream goes on behind lastEventId, or Last-Event-ID");
   call_also(&err, events_wanted(c, &w->filter, &w->project));
   call_also(&err, call_query_int(c, "progressMs", 0, LIMIT_STREAM_PROGRESS_MS, &w->progress_ms));
   TRY(err);

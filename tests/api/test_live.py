@@ -139,7 +139,8 @@ def test_a_task_that_is_not_there_has_no_stream(server):
 @pytest.mark.parametrize("params, pointer", [
     ("nonsense=1", "?nonsense"), ("taskId=x", "?taskId"), ("progressMs=-1", "?progressMs"),
     ("progressMs=60001", "?progressMs"), ("after=1", "?after"), ("limit=5", "?limit"),
-    ("type=", "?type"), ("type=a%20b", "?type"), ("queue=a,b", "?queue"), ("queue=%C3%A9", "?queue"),
+    ("type=", "?type"), ("type=a%20b", "?type"), ("queue=a,b", "?queue"),
+    ("queue=%C3%A9", "?queue"),
     ("projectId=" + "p" * 201, "?projectId")])
 def test_a_bad_parameter_is_pointed_at(server, params, pointer):
     answer, stream = refused(server, params=params)

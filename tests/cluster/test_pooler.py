@@ -34,7 +34,7 @@ def test_nothing_is_lost_behind_a_pooler(pooled):
 
 
 def test_an_outage_behind_a_pooler_heals_as_soon(pooled, postgres):
-    """With `server_login_retry = 1`, as the guide has it; by itself a pooler would wait for 15 s."""
+    """With `server_login_retry = 1`, as the guide has it; by itself a pooler waits for 15 s."""
     pooled.until_serving(pooled.nodes, BACK_S)
     postgres.kill()
     for node in pooled.nodes:
