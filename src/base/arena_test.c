@@ -6,6 +6,10 @@
 
 #include <cmocka.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 static void allocations_are_aligned_and_apart(void **state) {
   (void)state;
   struct arena a;
@@ -98,6 +102,29 @@ static void formatted_text_takes_what_it_needs(void **state) {
   arena_fini(&a);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+// Before and behind each allocation, in one block or in one of its own, and after the reset.
+static void what_was_not_asked_for_is_forbidden_to_the_sanitizer(void **state) {
+  (void)state;
+  static const size_t SIZES[] = {1, 13, 16, 24, 500};
+  struct arena a;
+  arena_init(&a, 1024);
+  for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+    char *at = arena_alloc(&a, SIZES[i]), *again = arena_alloc(&a, SIZES[i]);
+    assert_null(__asan_region_is_poisoned(at, SIZES[i]));
+    assert_true(__asan_address_is_poisoned(at + SIZES[i]));
+    assert_true(SIZES[i] == 500 || __asan_address_is_poisoned(again - 1));
+  }
+  char *last = arena_alloc(&a, 8);
+  arena_reset(&a);
+  assert_true(__asan_address_is_poisoned(last));
+  arena_fini(&a);
+}
+#define CHECKED_TESTS cmocka_unit_test(what_was_not_asked_for_is_forbidden_to_the_sanitizer),
+#else
+#define CHECKED_TESTS
+#endif
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(allocations_are_aligned_and_apart),
@@ -107,6 +134,7 @@ int main(void) {
       cmocka_unit_test(new_objects_are_cleared),
       cmocka_unit_test(texts_are_copied_and_ended_by_nul),
       cmocka_unit_test(formatted_text_takes_what_it_needs),
+      CHECKED_TESTS  //
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
