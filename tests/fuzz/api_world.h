@@ -5,6 +5,10 @@
 #define TESTS_FUZZ_API_WORLD_H
 
 #include "fuzz.h"
+#include "untold.h"
+
+#include <sqlite3.h>
+#include <stdarg.h>
 
 #include "api/api.h"
 #include "api/jwt_testing.h"
@@ -52,6 +56,107 @@ void __wrap_http_respond(struct http_request *r, const struct http_answer *answe
   mem_free(r);
 }
 
+// --- the store -----------------------------------------------------------------------------------
+
+// One for all inputs, emptied before each: to open one costs as much as some hundred requests. Its
+// statements stay prepared, those of the reader too.
+enum { TABLES_MAX = 32, EMPTYING_MAX = 3 * TABLES_MAX };
+static struct {
+  struct store *store;
+  sqlite3 *db;
+  const struct store_ops *own_ops;
+  struct store_ops ops;
+  struct store_reader *reader;
+  sqlite3_stmt *empty[EMPTYING_MAX];  // empties it
+  size_t empty_count;
+} kept;
+
+int __real_sqlite3_open_v2(const char *path, sqlite3 **out, int flags, const char *vfs);
+int __wrap_sqlite3_open_v2(const char *path, sqlite3 **out, int flags, const char *vfs);
+
+int __wrap_sqlite3_open_v2(const char *path, sqlite3 **out, int flags, const char *vfs) {
+  int code = __real_sqlite3_open_v2(path, out, flags, vfs);
+  kept.db = *out;
+  return code;
+}
+
+static enum err kept_reader_open(struct store *store, struct store_reader **out,
+                                 struct fault *why) {
+  if (kept.reader == NULL) TRY(kept.own_ops->reader_open(store, &kept.reader, why));
+  *out = kept.reader;
+  return ERR_OK;
+}
+
+static void kept_reader_close(struct store_reader *reader) { (void)reader; }
+
+__attribute__((format(printf, 1, 2))) static sqlite3_stmt *kept_sql(const char *format, ...) {
+  char sql[256];
+  sqlite3_stmt *statement = NULL;
+  va_list args;
+  va_start(args, format);
+  vsnprintf(sql, sizeof sql, format, args);
+  va_end(args);
+  int code = sqlite3_prepare_v2(kept.db, sql, -1, &statement, NULL);
+  HOLDS(code == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(kept.db));
+  return statement;
+}
+
+static bool kept_step(sqlite3_stmt *statement) {
+  int code = sqlite3_step(statement);
+  HOLDS(code == SQLITE_ROW || code == SQLITE_DONE, "%s: %s", sqlite3_sql(statement),
+        sqlite3_errmsg(kept.db));
+  return code == SQLITE_ROW;
+}
+
+static void kept_empty(void) {
+  for (size_t i = 0; i < kept.empty_count; i++) {
+    kept_step(kept.empty[i]);
+    sqlite3_reset(kept.empty[i]);
+  }
+}
+
+static bool kept_has_rows(const char *table) {
+  sqlite3_stmt *look = kept_sql("SELECT 1 FROM main.%s LIMIT 1", table);
+  bool some = kept_step(look);
+  sqlite3_finalize(look);
+  return some;
+}
+
+// The rows that a new store has are kept beside it.
+static void kept_add_table(const char *name) {
+  bool some = kept_has_rows(name);
+  kept.empty[kept.empty_count++] = kept_sql("DELETE FROM main.%s", name);
+  if (!some) return;
+  sqlite3_stmt *copy = kept_sql("CREATE TEMP TABLE first_%s AS SELECT * FROM main.%s", name, name);
+  kept_step(copy);
+  sqlite3_finalize(copy);
+  kept.empty[kept.empty_count++] =
+      kept_sql("INSERT INTO main.%s SELECT * FROM temp.first_%s", name, name);
+}
+
+static void kept_open(void) {
+  struct sqlite_settings settings = {0};
+  struct fault why = {0};
+  char names[TABLES_MAX][64];
+  size_t count = 0;
+  HOLDS(sqlite_store_open(NULL, &settings, &kept.store, &why) == ERR_OK, "a store: %s", why.detail);
+  sqlite3_stmt *tables = kept_sql("SELECT name FROM main.sqlite_schema WHERE type = 'table'");
+  while (count < TABLES_MAX && kept_step(tables))
+    snprintf(names[count++], sizeof names[0], "%s", (const char *)sqlite3_column_text(tables, 0));
+  sqlite3_finalize(tables);
+  HOLDS(count > 0 && count < TABLES_MAX, "a store has tables");
+  kept.empty[kept.empty_count++] = kept_sql("BEGIN");
+  for (size_t i = 0; i < count; i++) kept_add_table(names[i]);
+  kept.empty[kept.empty_count++] = kept_sql("COMMIT");
+  kept.own_ops = kept.store->ops;
+  kept.ops = *kept.own_ops;
+  kept.ops.reader_open = kept_reader_open;
+  kept.ops.reader_close = kept_reader_close;
+  kept.store->ops = &kept.ops;
+}
+
+// --- the world -----------------------------------------------------------------------------------
+
 static int64_t world_now(void *self) { return ((struct world *)self)->now; }
 
 static void world_broken(void *self, const struct fault *why) {
@@ -61,18 +166,18 @@ static void world_broken(void *self, const struct fault *why) {
 
 static void world_open(struct str admin_key) {
   struct clock clock = {.now_ms = world_now, .self = &world};
-  struct sqlite_settings of_store = {0};
   struct fault why = {0};
-  world = (struct world){.now = WORLD_START_MS * 1000LL};
+  if (kept.store == NULL) kept_open();
+  kept_empty();
+  world = (struct world){.now = WORLD_START_MS * 1000LL, .store = kept.store, .body = world.body};
   struct engine_settings of_engine = {
       .clock = &clock,
       .lease_ms = 30000,
       .attempts_max = 3,
       .backoff = {.kind = BACKOFF_FIXED, .delay_ms = 1000, .delay_max_ms = 1000},
       .broken = world_broken};
-  buf_init(&world.body, (size_t)64 << 20);
-  enum err err = sqlite_store_open(NULL, &of_store, &world.store, &why);
-  if (err == ERR_OK) err = engine_open(world.store, &of_engine, &world.engine, &why);
+  if (world.body.max == 0) buf_init(&world.body, (size_t)64 << 20);
+  enum err err = engine_open(world.store, &of_engine, &world.engine, &why);
   if (err == ERR_OK) err = readers_start(world.engine, &why);
   HOLDS(err == ERR_OK, "a store in memory opens: %s", why.detail);
   struct api_settings of_api = {
@@ -170,8 +275,6 @@ static void world_close(void) {
   engine_stop(world.engine);
   api_close(world.api);
   engine_close(world.engine);
-  world.store->ops->close(world.store);
-  buf_fini(&world.body);
 }
 
 #endif

@@ -4,8 +4,10 @@
 //
 // Each byte of the input is a step. What must hold: every request is answered once, and in order;
 // what a client reads is a sequence of whole answers, cut only where the connection ended; the
-// server's counts are right at each step; it always stops.
+// server's counts are right at each step; it notices that clients have left; it always stops. The
+// server is used again for the next input unless this one stops it.
 #include "fuzz.h"
+#include "untold.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,13 +17,23 @@
 
 #include "http/inside.h"
 
-enum { CLIENTS = 4, OWED = 64, STEPS = 200, BODY = 300000, READ_MAX = 8 << 20 };
+// BODY is more than the sockets of both sides hold, which are made small so that answers get stuck.
+enum { CLIENTS = 4, OWED = 64, STEPS = 200, BODY = 40000, READ_MAX = 8 << 20 };
+enum { SOCKET_BYTES = 8192, CLIENT_BYTES = 4096, TURNS = 10 };
 
 // The targets are linked so that api_fuzz.c sees each answer; here there is nothing to see.
 void __real_http_respond(struct http_request *r, const struct http_answer *answer);
 
+int __wrap_uv_send_buffer_size(uv_handle_t *handle, int *value);
+int __real_uv_send_buffer_size(uv_handle_t *handle, int *value);
+
+int __wrap_uv_send_buffer_size(uv_handle_t *handle, int *value) {
+  (void)value;
+  return __real_uv_send_buffer_size(handle, &(int){SOCKET_BYTES});
+}
+
 struct client {
-  int fd;  // -1: none
+  int fd;  // -1: none. The buffers stay for the next client
   struct buf out;
   size_t sent;
   struct buf in;
@@ -148,21 +160,22 @@ static void leave(struct client *c, bool reset) {
   struct linger now = {.l_onoff = 1, .l_linger = 0};
   if (reset) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   close(c->fd);
-  buf_fini(&c->out);
-  buf_fini(&c->in);
-  *c = (struct client){.fd = -1};
+  c->fd = -1;
 }
 
 static void enter(struct client *c) {
   struct sockaddr_in to = {.sin_family = AF_INET,
                            .sin_port = htons((uint16_t)http_port(world.server)),
                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int small = 4096;
+  int small = CLIENT_BYTES;
   c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   HOLDS(connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0, "the server listens");
-  buf_init(&c->out, READ_MAX);
-  buf_init(&c->in, READ_MAX);
+  if (c->in.max == 0) buf_init(&c->out, READ_MAX);
+  if (c->in.max == 0) buf_init(&c->in, READ_MAX);
+  buf_clear(&c->out);
+  buf_clear(&c->in);
+  c->sent = 0;
 }
 
 static void say(struct client *c, struct dice *dice) {
@@ -171,8 +184,8 @@ static void say(struct client *c, struct dice *dice) {
       "GET /later HTTP/1.1\r\nHost: t\r\n\r\n",
       "HEAD /later HTTP/1.1\r\nHost: t\r\n\r\n",
       "POST /now HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nnine byte",
-      "POST /later HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: "
-      "b\r\n\r\n",
+      ("POST /later HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "3\r\nabc\r\n0\r\nA: b\r\n\r\n"),
       "POST /later HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
       "GET /later HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
       "GET /later HTTP/1.0\r\n\r\n",
@@ -313,12 +326,18 @@ static void open_world(void) {
       .handle = on_request, .gone = on_gone, .drained = on_drained, .refuse = on_refused};
   struct fault why = {0};
   HOLDS(http_open(&settings, &hooks, &world.server, &why) == ERR_OK, "it opens: %s", why.detail);
+  uv_send_buffer_size((uv_handle_t *)&world.server->listener, NULL);  // accepted ones take it over
+}
+
+static void begin_world(void) {
+  if (world.server == NULL) open_world();
+  uv_update_time(&world.server->loop);
   for (size_t i = 0; i < CLIENTS; i++) world.clients[i].fd = -1;
   world.serial = 0;
 }
 
 // Whatever is owed is answered, before the clients leave or after.
-static void close_world(bool clients_first) {
+static void end_world(bool clients_first) {
   for (size_t i = 0; clients_first && i < CLIENTS; i++)
     if (world.clients[i].fd >= 0) leave(&world.clients[i], true);
   for (size_t i = 0; i < OWED; i++) {
@@ -336,13 +355,34 @@ static void close_world(bool clients_first) {
     judge(c);
     leave(c, true);
   }
-  http_stop(world.server, 0);
-  http_run(world.server);
+}
+
+static void answer_the_rest(void) {
   for (size_t i = 0; i < OWED; i++)  // what came with the last bytes
     if (world.owed[i].request) answer(&world.owed[i], 1);
+}
+
+static void stop_server(void) {
+  http_stop(world.server, 0);
+  http_run(world.server);
+  answer_the_rest();
   HOLDS(http_stats(world.server).connections == 0, "it stops");
   check_counts();
   http_close(world.server);
+  world.server = NULL;
+}
+
+// A turn of the loop waits for something to happen, at most as long as a tick. The first one does
+// not, and takes those who came and left before they were accepted.
+static void let_clients_go(void) {
+  uv_run(&world.server->loop, UV_RUN_NOWAIT);
+  answer_the_rest();
+  for (int turns = 0; http_stats(world.server).connections > 0; turns++) {
+    HOLDS(turns < CLIENTS * TURNS, "it notices that its clients have left");
+    uv_run(&world.server->loop, UV_RUN_ONCE);
+    answer_the_rest();
+  }
+  check_counts();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -352,7 +392,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   struct dice dice = dice_of(data, size);
   unsigned flags = dice_byte(&dice);
-  open_world();
+  begin_world();
   for (int i = 0; i < STEPS && dice.at < dice.end; i++) {
     switch (dice_below(&dice, 8)) {
     case 0: uv_run(&world.server->loop, UV_RUN_NOWAIT); break;
@@ -366,6 +406,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (flags & 2) uv_run(&world.server->loop, UV_RUN_NOWAIT);
     check_counts();
   }
-  close_world(flags & 1);
+  end_world(flags & 1);
+  if (flags & 12)
+    let_clients_go();
+  else
+    stop_server();
   return 0;
 }

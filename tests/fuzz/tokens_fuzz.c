@@ -49,13 +49,13 @@ static void check_token(struct jwt *jwt, struct arena *a, struct str token) {
   exact_free(exact);
 }
 
+// Made once: it remembers only tokens that a public key has signed, and there is none.
 static void take_token(struct arena *a, struct str text, bool sign) {
-  struct jwt jwt;
+  static struct jwt jwt;
   struct jwt_settings s = settings();
-  jwt_init(&jwt, &s);
+  if (jwt.keys == NULL) jwt_init(&jwt, &s);
   struct str header = sign ? str_cut(&text, '\n') : text;
   check_token(&jwt, a, sign ? token_of(a, header, str_is_none(text) ? STR("") : text) : text);
-  jwt_fini(&jwt);
 }
 
 static void take_keys(struct str text) {
