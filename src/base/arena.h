@@ -21,8 +21,7 @@ void *arena_alloc_slow(struct arena *a, size_t bytes);
 // 16-byte aligned, not cleared, never NULL.
 static inline void *arena_alloc(struct arena *a, size_t bytes) {
   size_t rounded = (bytes + 15) & ~(size_t)15;
-  if (__builtin_expect((size_t)(a->end - a->next) < rounded, 0))
-    return arena_alloc_slow(a, bytes);
+  if (__builtin_expect((size_t)(a->end - a->next) < rounded, 0)) return arena_alloc_slow(a, bytes);
   char *at = a->next;
   a->next += rounded;
   return at;
