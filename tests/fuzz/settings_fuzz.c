@@ -87,7 +87,9 @@ static const char *no_env(const char *name) {
   return NULL;
 }
 
-// --- the file: the linker puts __wrap_fopen in the place of fopen --------------------------------
+// --- the file -----------------------------------------------------------------------------------
+
+// With large files fopen is fopen64, in whose place the linker puts this; see meson.build.
 
 #define FILE_PATH "/the settings of the input"
 
@@ -101,12 +103,12 @@ static ssize_t file_read(void *self, char *out, size_t room) {
   return (ssize_t)len;
 }
 
-FILE *__real_fopen(const char *path, const char *mode);
-FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__real_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
 
-FILE *__wrap_fopen(const char *path, const char *mode) {
+FILE *__wrap_fopen64(const char *path, const char *mode) {
   static char buffer[4096];
-  if (strcmp(path, FILE_PATH) != 0) return __real_fopen(path, mode);
+  if (strcmp(path, FILE_PATH) != 0) return __real_fopen64(path, mode);
   FILE *file = fopencookie(NULL, "r", (cookie_io_functions_t){.read = file_read});
   if (file) setvbuf(file, buffer, _IOFBF, sizeof buffer);
   return file;
@@ -154,6 +156,7 @@ static void check_file(struct str text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static bool quiet;
+  if (!quiet) (void)defaults();
   if (!quiet) quiet = log_open("/dev/null");
   struct dice dice = dice_of(data, size);
   unsigned what = dice_below(&dice, 2 * KIND_TOTAL);
