@@ -38,7 +38,7 @@ def test_an_outage_behind_a_pooler_heals_as_soon(pooled, postgres):
     pooled.until_serving(pooled.nodes, BACK_S)
     postgres.kill()
     for node in pooled.nodes:
-        until(lambda node=node: pooled.ready(node) == 503, BACK_S, f"{node.name} is ready")
+        until(lambda node=node: pooled.ready(node) == 503, BACK_S, f"not said by {node.name}")
     postgres.start()
     print(f"back after {pooled.until_serving(pooled.nodes, BACK_S):.2f} s")
 
