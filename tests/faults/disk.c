@@ -62,6 +62,7 @@ static void image_size(struct image *image, size_t size) {
 static void image_write(struct image *image, uint64_t offset, const char *bytes, size_t length) {
   if (length == 0) return;
   if (offset + length > image->size) image_size(image, offset + length);
+  assert(image->bytes);  // of that size, which is not 0
   memcpy(image->bytes + offset, bytes, length);
 }
 

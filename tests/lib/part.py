@@ -14,6 +14,7 @@ from lib.server import ROOT
 RESULTS = ROOT / "proof/RESULTS.md"
 MARK = "<!-- long runs -->"
 LONG_S = 6 * 3600
+TOLD = 24  # sentences of a long run at most, the latest, that go into its row
 
 
 def build(flavour, *targets):
@@ -104,7 +105,7 @@ class Part:
         row."""
         commit = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], cwd=ROOT, check=False,
                                 capture_output=True, text=True).stdout.strip() or "?"
-        told = "; ".join(self.told[-8:]).replace("|", "/")
+        told = "; ".join(self.told[-TOLD:]).replace("|", "/")
         row = (f"| `{self.name}` | {commit} | {self.seed} | {self.passed:,} | {self.seconds:,} s "
                f"| {told} |")
         before, table, behind = RESULTS.read_text().split(MARK)
