@@ -84,6 +84,20 @@ def until(what, deadline_s, sentence):
         time.sleep(0.01)  # what another process is about to do tells nobody; it is asked
 
 
+def not_of_a_copy(folder, names):
+    """What belongs to the running server alone, and the log, which is copied last."""
+    emptied = {"pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots",
+               "pg_stat_tmp", "pg_subtrans"}
+    if Path(folder).name in emptied:
+        return names
+    return {"pg_wal", "postmaster.pid", "postmaster.opts"} & set(names)
+
+
+def copy_if_there(source, target):
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+
+
 class SqlError(Exception):
     """What the server said to a statement."""
 
@@ -225,6 +239,9 @@ class Postgres:
 
     # --- using ------------------------------------------------------------------------------------
 
+    def major(self):
+        return int((self.data / "PG_VERSION").read_text())
+
     def url(self, database=SUPERUSER):
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
@@ -242,9 +259,11 @@ class Postgres:
         """Becomes, from nothing, a standby of `primary` that is up to date and synchronous."""
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
-        # An older pg_basebackup does not stream from a newer server.
-        run(CLIENTS / "pg_basebackup", "-D", self.data, "-d", primary.url(), "-R", "-X", "fetch",
-            "-c", "fast", "--no-sync")
+        if primary.major() > int(CLIENTS.parts[-2]):
+            self._copy(primary)
+        else:
+            run(CLIENTS / "pg_basebackup", "-D", self.data, "-d", primary.url(), "-R",
+                "-X", "stream", "-c", "fast", "--no-sync")
         self.configure(synchronous_standby_names="")  # it follows nobody's commits once promoted
         self.start()
         primary.configure(synchronous_standby_names="*")
@@ -253,6 +272,22 @@ class Postgres:
             until(lambda: sql("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), 20,
                   "the standby did not become synchronous")
         return self
+
+    def _copy(self, primary):
+        """As pg_basebackup, which takes nothing from a server that is newer than itself."""
+        wal = self.data / "pg_wal"
+        with primary.sql() as sql:
+            sql("SET client_min_messages = warning")
+            sql("SELECT pg_backup_start('standby', true)")
+            shutil.copytree(primary.data, self.data, ignore=not_of_a_copy,
+                            copy_function=copy_if_there)
+            label = sql.one("SELECT replace(labelfile, chr(10), '|') FROM pg_backup_stop(false)")
+            shutil.copytree(primary.data / "pg_wal", wal, copy_function=copy_if_there)
+        (self.data / "backup_label").write_text(label.replace("|", "\n"))
+        (self.data / "standby.signal").touch()
+        self.configure(primary_conninfo=primary.url())
+        if os.getuid() == 0:
+            subprocess.run(["chown", "-R", f"{SUPERUSER}:", self.data], check=True)
 
     def promote(self):
         """Returns once it takes writes."""
