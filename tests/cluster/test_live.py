@@ -124,5 +124,7 @@ def test_a_node_with_a_stream_waits_quietly_for_a_database_that_is_gone(
         api = Api(node)
         task = api.create()
         api.close()
-        stream.until(lambda: any(frame.data["taskId"] == task["id"]
-                                 for frame in stream.received))
+        # Whether the node served again was asked by a task, too.
+        stream.until(lambda: any(frame.name == "task.created"
+                                 and frame.data["taskId"] == task["id"]
+                                 for frame in stream.received), "the task")
