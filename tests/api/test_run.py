@@ -113,6 +113,8 @@ def test_without_sessions_the_line_that_is_printed_works(run):
 
 def test_when_a_key_is_made_the_end_of_the_workers_is_explained_once(run):
     one = run(PORT=str(free_port()))
+    until(lambda: [worker["waiting"] for worker in one.get("/api/v1/workers")["workers"]] == [
+        True, True], WAIT_S)
     one.get("/api/v1/keys", {"name": "boss", "roles": ["admin"]})
     until(lambda: "run: the demo workers ended: a key was made" in one.said(), WAIT_S)
     assert one.stop() == 0
