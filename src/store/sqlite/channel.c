@@ -118,7 +118,7 @@ static void channel_commit(struct channels *cs, struct channel *c) {
 // Takes back the channels that the unit made. They are the last of all, and went last into the hash
 // table, so clearing their slots cuts no other's chain.
 static void forget_fresh(struct channels *cs) {
-  while (cs->count > 0 && cs->all[cs->count - 1]->fresh) {
+  while (cs->count > 0 && cs->all[cs->count - 1] && cs->all[cs->count - 1]->fresh) {
     struct channel *c = cs->all[cs->count - 1];
     *slot_find(cs, c->tenant, c->queue, c->type) = 0;
     cs->all[--cs->count] = NULL;
