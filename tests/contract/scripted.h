@@ -7,6 +7,7 @@
 #define SCRIPTED_H
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -33,6 +34,7 @@ struct reply {
   const char *about;
   // Lines, each of which is
   //   7,true,'text,null,#0102   a row of numbers, truths, texts, and bytes that pass for a number
+  //   $1                        in a row: the number that the statement's first parameter is
   //   !FATAL 57P01 sentence     an error; FATAL and PANIC end the session, "-" leaves a word out
   //   ~WARNING 01000 sentence   a notice
   //   @topic payload            a notification
@@ -55,6 +57,7 @@ struct scripted_client {
   struct arena arena;  // of the texts
   const char *names[SCRIPTED_STATEMENTS], *texts[SCRIPTED_STATEMENTS], *bound;
   size_t count;
+  uint64_t first;              // parameter of `bound`, if it is a bigint
   bool greeted, open, failed;  // `open`: in a transaction; `failed`: skips up to the next sync
   bool ends, mute;             // says nothing more: goodbye was said, or for ever
   bool stays;                  // in a transaction that was ended
@@ -81,7 +84,7 @@ static struct reply scripted_usual[] = {
     {.about = "name = 'schema'", .says = "1"},
     {.about = "pg_try_advisory", .says = "true,0"},
     {.about = "SELECT 0::bigint", .says = "0,1700000000000\n1,1\n2,0"},
-    {.about = "INSERT INTO yard.node", .says = ""},
+    {.about = "INSERT INTO yard.node", .says = "$1,'me,1,1,0"},
     {.about = "SELECT (extract", .says = "1700000000000"},
     {.about = "", .says = ""},
 };
@@ -173,7 +176,8 @@ static inline uint32_t scripted_type(struct str field) {
   return str_eq(field, STR("true")) || str_eq(field, STR("false")) ? SCRIPTED_BOOL : SCRIPTED_INT8;
 }
 
-static inline void scripted_value(struct buf *body, struct str field) {
+static inline void scripted_value(const struct scripted_client *c, struct buf *body,
+                                  struct str field) {
   char text[24];
   uint64_t number;
   if (str_eq(field, STR("null"))) {
@@ -186,7 +190,7 @@ static inline void scripted_value(struct buf *body, struct str field) {
     buf_char(body, field.len == 4 ? '\1' : '\0');
   } else {
     snprintf(text, sizeof text, "%.*s", STR_FMT(field));
-    number = (uint64_t)strtoll(text, NULL, 10);
+    number = strcmp(text, "$1") == 0 ? c->first : (uint64_t)strtoll(text, NULL, 10);
     scripted_u32(body, sizeof number);
     scripted_u32(body, (uint32_t)(number >> 32));
     scripted_u32(body, (uint32_t)number);
@@ -220,7 +224,7 @@ static inline void scripted_row(struct scripted_client *c, struct str row) {
   struct buf body;
   buf_init(&body, 4096);
   scripted_u16(&body, (uint16_t)scripted_columns(row));
-  while (!str_is_none(row)) scripted_value(&body, str_cut(&row, ','));
+  while (!str_is_none(row)) scripted_value(c, &body, str_cut(&row, ','));
   scripted_put(c, 'D', buf_str(&body));
   buf_fini(&body);
 }
@@ -298,6 +302,23 @@ static inline void scripted_prepare(struct scripted_client *c, const char *name)
   scripted_put(c, '1', STR(""));
 }
 
+// Behind the names of portal and statement: the parameters' formats, and their values.
+static inline void scripted_bind(struct scripted_client *c, const char *body) {
+  const char *statement = body + strlen(body) + 1, *at = statement + strlen(statement) + 1;
+  uint16_t formats, count;
+  uint32_t bytes;
+  c->bound = scripted_text(c, statement);
+  c->first = 0;
+  memcpy(&formats, at, sizeof formats);
+  at += sizeof formats * (1 + (size_t)ntohs(formats));
+  memcpy(&count, at, sizeof count);
+  if (count == 0) return;
+  memcpy(&bytes, at + sizeof count, sizeof bytes);
+  if (ntohl(bytes) != sizeof c->first) return;
+  memcpy(&c->first, at + sizeof count + sizeof bytes, sizeof c->first);
+  c->first = be64toh(c->first);
+}
+
 static inline void scripted_hear(struct scripted *s, struct scripted_client *c, char kind,
                                  const char *body) {
   if (kind == 'X') c->ends = true;
@@ -306,7 +327,7 @@ static inline void scripted_hear(struct scripted *s, struct scripted_client *c, 
   switch (kind) {
   case 'P': scripted_prepare(c, body); break;
   case 'B':
-    c->bound = scripted_text(c, body + strlen(body) + 1);
+    scripted_bind(c, body);
     scripted_put(c, '2', STR(""));
     break;
   case 'E': scripted_answer(s, c, c->bound); break;

@@ -230,7 +230,7 @@ static void commit_something(void) {
 
 static void a_notice_that_cannot_be_sent_costs_nothing_else(void **state) {
   (void)state;
-  SCRIPT(two, {.about = "INSERT INTO yard.node", .says = "1,'other,5,5,3"});
+  SCRIPT(two, {.about = "INSERT INTO yard.node", .says = "$1,'me,1,1,0\n1,'other,5,5,3"});
   SCRIPT(full, {.about = "pg_notify", .says = "!ERROR 53200 the queue is full"});
   SCRIPT(gone, {.about = "pg_notify", .says = "!"});
   SCRIPT(good, {.about = "pg_notify", .says = "1"});
@@ -251,7 +251,7 @@ static void a_notice_that_cannot_be_sent_costs_nothing_else(void **state) {
 
 static void a_namesake_and_a_failure_are_told_of_once(void **state) {
   (void)state;
-  SCRIPT(twins, {.about = "INSERT INTO yard.node", .says = "1,'me,5,5,3"});
+  SCRIPT(twins, {.about = "INSERT INTO yard.node", .says = "$1,'me,1,1,0\n1,'me,5,5,3"});
   SCRIPT(full, {.about = "INSERT INTO yard.node", .says = "!ERROR 53100 full"});
   struct news news = {0};
   open_store(twins);

@@ -100,7 +100,8 @@ static int stop_vacuum(void **state) {
 
 #define VACUUM_TEST(f) cmocka_unit_test_setup_teardown(f, start_vacuum, stop_vacuum)
 
-// How often it vacuums where `before` is said first and `after` from then on.
+// How often it vacuums where `before` is said first and `after` from then on: of each table its
+// dead rows, as of which vacuum, and whether it is ours.
 static int vacuums(const char *before, const char *after) {
   struct reply script[] = {{.about = "pg_stat_get_dead_tuples", .says = before, .times = 1},
                            {.about = "pg_stat_get_dead_tuples", .says = after},
@@ -117,24 +118,26 @@ static int vacuums(const char *before, const char *after) {
 static void tables_of_others_are_not_vacuumed(void **state) {
   (void)state;
   for (int i = 0; i < 2; i++) {
-    assert_int_equal(vacuums("90000,true\n0,false\n0,true", ""), 0);
+    assert_int_equal(vacuums("90000,1,true\n0,1,false\n0,1,true", ""), 0);
     assert_true(vacuum.forbidden_said);
   }
-  assert_int_equal(vacuums("90000,true\n0,true\n0,true", "5,true\n0,true\n0,true"), 1);
+  assert_int_equal(vacuums("90000,1,true\n0,1,true\n0,1,true", "5,2,true\n0,2,true\n0,2,true"), 1);
   assert_false(vacuum.forbidden_said);
 }
 
 static void each_table_with_many_dead_rows_is_vacuumed(void **state) {
   (void)state;
-  assert_int_equal(vacuums("20000,true\n20000,true\n20000,true", ""), 0);
-  assert_int_equal(vacuums("20001,true\n0,true\n20001,true", "0,true\n0,true\n0,true"), 1);
-  assert_int_equal(vacuums("0,true\n30000,true\n30000,true", "0,true\n0,true\n30000,true"), 2);
+  assert_int_equal(vacuums("20000,1,true\n20000,1,true\n20000,1,true", ""), 0);
+  assert_int_equal(vacuums("20001,1,true\n0,1,true\n20001,1,true", "0,2,true\n0,2,true\n0,2,true"),
+                   1);
+  assert_int_equal(
+      vacuums("0,1,true\n30000,1,true\n30000,1,true", "0,2,true\n0,2,true\n30000,2,true"), 2);
   assert_int_equal(vacuum.tables[0].rest_us, 0);
 }
 
 static void it_is_not_looked_at_too_often(void **state) {
   (void)state;
-  SCRIPT(script, {.about = "pg_stat_get_dead_tuples", .says = "0,true\n0,true\n0,true"});
+  SCRIPT(script, {.about = "pg_stat_get_dead_tuples", .says = "0,1,true\n0,1,true\n0,1,true"});
   scripted_says(&server, script);
   for (int i = 0; i < 3; i++) check_err(pg_vacuum(&vacuum, &conn, &why), ERR_OK, NULL);
   assert_int_equal(scripted_given(&server, &script[0]), 1);
@@ -150,22 +153,22 @@ static void a_vacuum_in_vain_is_followed_by_a_rest_that_grows(void **state) {
   char before[64], after[64];
   for (int i = 0; i < 5; i++) {
     int dead = 30000 * (i + 1);
-    snprintf(before, sizeof before, "%d,true\n0,true\n0,true", dead);
-    snprintf(after, sizeof after, "%d,true\n0,true\n0,true", dead);
+    snprintf(before, sizeof before, "%d,1,true\n0,1,true\n0,1,true", dead);
+    snprintf(after, sizeof after, "%d,2,true\n0,2,true\n0,2,true", dead);
     assert_int_equal(vacuums(before, after), 1);
     assert_int_equal(vacuum.tables[0].rest_us, rests_s[i] * SECOND_US);
-    assert_int_equal(vacuums("300000,true\n0,true\n0,true", ""), 0);  // not before its time
+    assert_int_equal(vacuums("300000,1,true\n0,1,true\n0,1,true", ""), 0);  // not before its time
     jump(MINUTE_US);
   }
   // The server has removed them meanwhile: what comes now is new.
-  assert_int_equal(vacuums("100,true\n0,true\n0,true", ""), 0);
-  assert_int_equal(vacuums("20101,true\n0,true\n0,true", "0,true\n0,true\n0,true"), 1);
+  assert_int_equal(vacuums("100,1,true\n0,1,true\n0,1,true", ""), 0);
+  assert_int_equal(vacuums("20101,1,true\n0,1,true\n0,1,true", "0,2,true\n0,2,true\n0,2,true"), 1);
   assert_int_equal(vacuum.tables[0].rest_us, 0);
 }
 
 static void a_vacuum_that_fails_is_told(void **state) {
   (void)state;
-  SCRIPT(script, {.about = "pg_stat_get_dead_tuples", .says = "90000,true\n0,true\n0,true"},
+  SCRIPT(script, {.about = "pg_stat_get_dead_tuples", .says = "90000,1,true\n0,1,true\n0,1,true"},
          {.about = "VACUUM", .says = "!ERROR 55P03 locked"});
   scripted_says(&server, script);
   check_err(pg_vacuum(&vacuum, &conn, &why), ERR_CONFLICT, "locked");
