@@ -525,9 +525,9 @@ static inline enum err fake_tend(struct store_lane *lane, bool idle, struct faul
   pthread_mutex_lock(&s->lock);
   s->tends++;
   bool fails = s->fail_applies > 0 || lane->fails;
+  enum err err = fails ? s->fail_apply : ERR_OK;  // the probe: whether a write would succeed
   pthread_mutex_unlock(&s->lock);
-  if (fails) return fault_set(why, s->fail_apply, "the test says so");
-  return ERR_OK;  // the probe: a write would succeed
+  return err == ERR_OK ? ERR_OK : fault_set(why, err, "the test says so");
 }
 
 static inline enum err fake_reader_open(struct store *store, struct store_reader **out,
