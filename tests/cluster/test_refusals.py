@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lib.postgres import BIN, PgBouncer, Postgres, until
+from lib.postgres import CLIENTS, PgBouncer, Postgres, until
 
 LINES_A_SECOND, BACK_S = 1, 5.0
 
@@ -139,7 +139,7 @@ host yard,none,closed yard 127.0.0.1/32 scram-sha-256
 
 def lets_in(server, who, database):
     url = f"postgresql://{who}@127.0.0.1:{server.port}/{database}"
-    done = subprocess.run([BIN / "psql", "-Xwqd", url, "-c", "SELECT 1"], capture_output=True,
+    done = subprocess.run([CLIENTS / "psql", "-Xwqd", url, "-c", "SELECT 1"], capture_output=True,
                           check=False, timeout=10)
     return done.returncode == 0
 
