@@ -10,9 +10,11 @@
 
 enum { STORY_BYTES_MAX = 1 << 20 };
 
-static struct http_server server = {
-    .settings = {
-        .body_bytes_max = 3000, .head_bytes_max = 600, .uri_bytes_max = 120, .headers_max = 8}};
+static struct http_server server = {.settings = {.body_bytes_max = 3000,
+                                                 .bodies_bytes_max = 1 << 20,
+                                                 .head_bytes_max = 600,
+                                                 .uri_bytes_max = 120,
+                                                 .headers_max = 8}};
 static struct conn connection = {.server = &server, .peer = "127.0.0.1"};
 
 // A connection that is read as conn.c does it, without sockets.

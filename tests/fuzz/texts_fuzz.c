@@ -31,7 +31,7 @@ static bool plain_i64(struct str s, int64_t *out) {
   __int128 value = 0;
   for (size_t i = at; i < s.len; i++) {
     if (s.at[i] < '0' || s.at[i] > '9') return false;
-    if (value <= INT64_MAX) value = value * 10 + (s.at[i] - '0');
+    if (value <= UINT64_MAX) value = value * 10 + (s.at[i] - '0');
   }
   if (at && s.at[0] == '-') value = -value;
   if (value > INT64_MAX || value < INT64_MIN) return false;
