@@ -2,21 +2,7 @@
 #include "engine/testing.h"
 
 #include "base/hash.h"
-
-static struct ask *keying(struct yard *y, const char *id, const char *tenant) {
-  struct ask *a = ask_new(y, ORDER_KEY);
-  a->order.in.key.key =
-      (struct api_key){.id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_WORKER};
-  a->order.in.key.tenant_name = ask_text(a, tenant);
-  hash_sha256(str_of(id), a->order.in.key.key.hash);
-  return a;
-}
-
-static struct ask *revoking(struct yard *y, const char *id) {
-  struct ask *a = ask_new(y, ORDER_REVOKE);
-  a->order.in.key.key.id = ask_text(a, id);
-  return a;
-}
+#include "engine/testing_keys.h"
 
 static enum key_state state_of(struct yard *y, const char *id, struct principal *who,
                                struct arena *a) {

@@ -6,14 +6,6 @@ enum { INTERVAL_MS = 60000, HOUR_MS = 3600 * 1000 };
 
 // --- a yard that keeps little --------------------------------------------------------------------
 
-static struct yard *yard_keeping(struct retention retention, bool shared) {
-  struct yard *y = yard_new(shared ? 2 : 1);
-  y->retention = retention;
-  if (shared) fake_share(&y->store, &y->store.head, &y->ops, &y->news);
-  yard_open_engine(y);
-  return y;
-}
-
 static struct yard *keeping(struct keep keep) {
   return yard_keeping((struct retention){.keep = keep, .interval_ms = INTERVAL_MS}, false);
 }

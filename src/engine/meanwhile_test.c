@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "engine/testing_meanwhile.h"
+#include "engine/testing_keys.h"
 
 // A claim that begins to wait in a unit that has something to commit.
 static struct ask *waits_amid_a_unit(struct yard *y, const char *actor) {
@@ -13,20 +14,6 @@ static struct ask *waits_amid_a_unit(struct yard *y, const char *actor) {
 
 // --- keys and queues -----------------------------------------------------------------------------
 
-static struct ask *keying(struct yard *y, const char *id) {
-  struct ask *a = ask_new(y, ORDER_KEY);
-  a->order.in.key.key =
-      (struct api_key){.id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_WORKER};
-  hash_sha256(str_of(id), a->order.in.key.key.hash);
-  return a;
-}
-
-static struct ask *revoking(struct yard *y, const char *id) {
-  struct ask *a = ask_new(y, ORDER_REVOKE);
-  a->order.in.key.key.id = ask_text(a, id);
-  return a;
-}
-
 static void revoke_beside(struct yard *y) {
   ask_beside(y, 0, revoking(y, "k1"));
   assert_int_equal(others[0]->err, ERR_OK);
@@ -35,7 +22,7 @@ static void revoke_beside(struct yard *y) {
 static void who_waits_by_a_key_that_is_revoked_meanwhile_is_sent_back_after_the_commit(
     void **state) {
   struct yard *y = *state;
-  ask(keying(y, "k1"));
+  ask(keying(y, "k1", NULL));
   while_in_the_store(y, FAKE_APPLYING, revoke_beside);
   struct ask *a = waits_amid_a_unit(y, "key:k1"), *b = waits_amid_a_unit(y, "key:k2");
   settle_all(y);
@@ -46,7 +33,7 @@ static void who_waits_by_a_key_that_is_revoked_meanwhile_is_sent_back_after_the_
 // By the same key: one is to look again at once, the other after a pause.
 static void nor_does_who_is_to_look_again_wait_on_by_it(void **state) {
   struct yard *y = *state;
-  ask(keying(y, "k1"));
+  ask(keying(y, "k1", NULL));
   struct id id = made(y, "t");
   struct ask *a = claiming(y, "t", NULL, 1, 60000), *other = claiming(y, "x", NULL, 1, 60000);
   a->order.actor = ask_text(a, "key:k1");
@@ -54,7 +41,7 @@ static void nor_does_who_is_to_look_again_wait_on_by_it(void **state) {
   turn(y);
   assert_nothing(a);
   assert_waits(other);
-  ask(keying(y, "k2"));
+  ask(keying(y, "k2", NULL));
   id = made(y, "u");
   struct ask *b = claiming(y, "u", NULL, 1, 60000);
   b->order.actor = ask_text(b, "key:k2");

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/inside.h"
 #include "engine/testing.h"
+#include "engine/testing_keys.h"
 
 static enum err hear(struct yard *y) {
   struct arena a;
@@ -315,21 +316,6 @@ static void the_stores_clock_decides(void **state) {
 
 // --- the catalogue -------------------------------------------------------------------------------
 
-static struct ask *keying(struct yard *y, const char *id, const char *tenant) {
-  struct ask *a = ask_new(y, ORDER_KEY);
-  a->order.in.key.key =
-      (struct api_key){.id = ask_text(a, id), .name = ask_text(a, "ci"), .roles = ROLE_ADMIN};
-  a->order.in.key.tenant_name = ask_text(a, tenant);
-  hash_sha256(str_of(id), a->order.in.key.key.hash);
-  return a;
-}
-
-static struct ask *revoking(struct yard *y, const char *id) {
-  struct ask *a = ask_new(y, ORDER_REVOKE);
-  a->order.in.key.key.id = ask_text(a, id);
-  return a;
-}
-
 static int64_t opens(struct yard *y, const char *id) {
   struct arena a;
   struct principal who = {0};
@@ -344,11 +330,11 @@ static int64_t opens(struct yard *y, const char *id) {
 
 static void a_key_made_or_revoked_elsewhere_counts_once_the_news_are_heard(void **state) {
   struct yard *y = *state, *other = beside(y);
-  assert_int_equal(ask(keying(other, "k1", NULL)), ERR_OK);
+  assert_int_equal(ask(keying_as(other, "k1", NULL, ROLE_ADMIN)), ERR_OK);
   assert_int_equal(opens(y, "k1"), 0);
   hear(y);
   assert_int_equal(opens(y, "k1"), 1);
-  assert_int_equal(ask(keying(y, "k2", NULL)), ERR_OK);
+  assert_int_equal(ask(keying_as(y, "k2", NULL, ROLE_ADMIN)), ERR_OK);
   assert_int_equal(ask(revoking(other, "k1")), ERR_OK);  // it sees k2 in time
   assert_int_equal(opens(y, "k1"), 1);
   hear(y);
@@ -359,7 +345,7 @@ static void a_key_made_or_revoked_elsewhere_counts_once_the_news_are_heard(void 
 
 static void who_waits_by_a_key_revoked_elsewhere_is_sent_back(void **state) {
   struct yard *y = *state, *other = beside(y);
-  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL));
+  ask(keying_as(y, "k1", NULL, ROLE_ADMIN)), ask(keying_as(y, "k2", NULL, ROLE_ADMIN));
   struct ask *a = claiming(y, "t", NULL, 1, 60000), *b = claiming(y, "t", NULL, 1, 60000);
   a->order.actor = ask_text(a, "key:k1");
   b->order.actor = ask_text(b, "key:k2");
@@ -378,7 +364,7 @@ static void who_waits_by_a_key_revoked_elsewhere_is_sent_back(void **state) {
 
 static void the_last_admin_key_is_kept_although_two_servers_revoke_at_once(void **state) {
   struct yard *y = *state, *other = beside(y);
-  ask(keying(y, "k1", NULL)), ask(keying(y, "k2", NULL));
+  ask(keying_as(y, "k1", NULL, ROLE_ADMIN)), ask(keying_as(y, "k2", NULL, ROLE_ADMIN));
   hear(other);
   assert_int_equal(ask(revoking(other, "k1")), ERR_OK);
   assert_int_equal(ask(revoking(y, "k2")), ERR_CONFLICT);  // this one has heard nothing of it yet
@@ -388,9 +374,9 @@ static void the_last_admin_key_is_kept_although_two_servers_revoke_at_once(void 
 
 static void two_servers_make_a_tenant_of_one_name_once(void **state) {
   struct yard *y = *state, *other = beside(y);
-  assert_int_equal(ask(keying(other, "k1", "acme")), ERR_OK);
-  assert_int_equal(ask(keying(y, "k2", "acme")), ERR_OK);
-  assert_int_equal(ask(keying(y, "k3", "globex")), ERR_OK);
+  assert_int_equal(ask(keying_as(other, "k1", "acme", ROLE_ADMIN)), ERR_OK);
+  assert_int_equal(ask(keying_as(y, "k2", "acme", ROLE_ADMIN)), ERR_OK);
+  assert_int_equal(ask(keying_as(y, "k3", "globex", ROLE_ADMIN)), ERR_OK);
   assert_int_equal(y->store.tenant_count, 3);
   hear(other), hear(y);
   for (int i = 0; i < 2; i++) {

@@ -114,6 +114,15 @@ static inline int yard_setup_shared(void **state) {
   return 0;
 }
 
+// Which removes what has ended, past that; `shared`: with other servers on its store.
+static inline struct yard *yard_keeping(struct retention retention, bool shared) {
+  struct yard *y = yard_new(shared ? 2 : 1);
+  y->retention = retention;
+  if (shared) fake_share(&y->store, &y->store.head, &y->ops, &y->news);
+  yard_open_engine(y);
+  return y;
+}
+
 // Another process on the same store; its time is the host's.
 static inline struct yard *yard_beside(struct yard *host) {
   struct yard *y = mem_zero(sizeof *y);

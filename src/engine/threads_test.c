@@ -173,16 +173,20 @@ static void read_something(struct query *query, const struct store_ops *ops,
   query->err = ops && reader ? ERR_OK : ERR_INTERNAL;
 }
 
+static void order_one_task(struct party *p) {
+  p->create.task = (struct task){.type = STR("t"),
+                                 .payload = STR("{}"),
+                                 .priority = ABSENT,
+                                 .timeout_ms = ABSENT,
+                                 .version = VERSION_NONE};
+  order_for(p, ORDER_CREATE)->in.create.items = &p->create;
+  p->order.in.create.count = 1;
+}
+
 static void *client_run(void *self) {
   struct party *p = self;
   for (int i = 0; i < TASKS_EACH; i++) {
-    p->create.task = (struct task){.type = STR("t"),
-                                   .payload = STR("{}"),
-                                   .priority = ABSENT,
-                                   .timeout_ms = ABSENT,
-                                   .version = VERSION_NONE};
-    order_for(p, ORDER_CREATE)->in.create.items = &p->create;
-    p->order.in.create.count = 1;
+    order_one_task(p);
     bool waits = i % 5 == 0;
     if (waits) p->order.wait_ms = 60000;
     engine_submit(p->e, &p->order);
@@ -362,13 +366,7 @@ static void a_stop_without_a_drain_answers_all_who_wait(void **state) {
 }
 
 static enum err created(struct yard *y, struct party *p) {
-  p->create.task = (struct task){.type = STR("t"),
-                                 .payload = STR("{}"),
-                                 .priority = ABSENT,
-                                 .timeout_ms = ABSENT,
-                                 .version = VERSION_NONE};
-  order_for(p, ORDER_CREATE)->in.create.items = &p->create;
-  p->order.in.create.count = 1;
+  order_one_task(p);
   p->answered = false;
   engine_submit(y->e, &p->order);
   while (!p->answered) collect_once(y);
