@@ -1,20 +1,8 @@
 // sqlite_damage_test.c: files that no statement of ours makes: damaged, repaired by hand, foreign
 // or of another version. What is wrong is told, and what is whole is served.
-#include "contract.h"
-
-#include <sqlite3.h>
+#include "behind.h"
 
 #include "store/mark.h"
-
-// Runs SQL on the file of a closed store, behind the store's back. Its pages get their sums.
-static void sql(const char *path, const char *text) {
-  sqlite3 *db = NULL;
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  assert_int_equal(sqlite3_open_v2(path, &db, flags, "taskyard"), SQLITE_OK);
-  char *error = NULL;
-  if (sqlite3_exec(db, text, NULL, NULL, &error) != SQLITE_OK) fail_msg("%s: %s", text, error);
-  assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
 
 static void harm(struct world *w, const char *text) {
   world_close(w);

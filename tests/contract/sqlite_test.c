@@ -1,25 +1,14 @@
 // sqlite_test.c: what only the embedded store promises: its file, its lock, faults, backup, check.
-#include "contract.h"
+#include "behind.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-// Runs SQL on the file of a closed store, behind the store's back. Its pages get their sums.
-static void sql(const char *path, const char *text) {
-  sqlite3 *db = NULL;
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  assert_int_equal(sqlite3_open_v2(path, &db, flags, "taskyard"), SQLITE_OK);
-  char *error = NULL;
-  if (sqlite3_exec(db, text, NULL, NULL, &error) != SQLITE_OK) fail_msg("%s: %s", text, error);
-  assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
 
 static enum err open_at(const char *path, const struct sqlite_settings *settings,
                         struct store **out, struct fault *why) {
