@@ -65,6 +65,9 @@ class Attempt:
         await self.tell("progress", {name: value for name, value in fields.items()
                                      if value is not None})
         await asyncio.sleep(0)  # a stop that was just heard of takes effect now
+        if self.stop_reason is not None:
+            # wait_for (before Python 3.12) forgets a cancel that meets its answer.
+            raise asyncio.CancelledError
 
     async def tell(self, verb, fields):
         try:
@@ -78,7 +81,7 @@ class Attempt:
 
     async def keep(self):
         lease_s = (self.task["leaseExpiresAt"] - self.task["claimedAt"]) / 1000
-        while True:
+        while not self.work.done():     # beside cancelling, as in `progress`
             await asyncio.sleep(min(lease_s / 3, 2.0))
             await self.tell("heartbeat", {})
 
@@ -146,7 +149,7 @@ class TaskSystem:
         # Of this process alone: nobody else's worker takes what only we have the executor for.
         self.type = f"session_executor.{uuid.uuid4().hex}"
         self.executors = OrderedDict()
-        self.ending = False     # beside cancelling: wait_for forgets that when its answer is there
+        self.ending = False     # beside cancelling, as in Attempt.progress
 
     async def as_worker(self, method, path, body, timeout_s=30.0):
         return await request(method, self.url + API + path, body, self.credential, timeout_s)

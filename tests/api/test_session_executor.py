@@ -17,7 +17,7 @@ from lib.worker import WAIT_S, until
 EXAMPLE = ROOT / "examples" / "session_executor"
 sys.path.insert(0, str(EXAMPLE))
 
-from task_system import TaskSystem, check_executor  # noqa: E402
+from task_system import Attempt, TaskSystem, check_executor  # noqa: E402
 from taskyard_http import Refused, Unreachable, request  # noqa: E402
 
 PATTERN = (0, 25, 50, 75, 100)
@@ -250,6 +250,64 @@ def test_a_progress_that_is_none_fails_the_task_and_says_why(session):
 
     [failed] = run_here(session, TooMuch())
     assert failed["status"] == "failed" and "progress" in failed["error"]["message"]
+
+
+class Deaf:
+    """In place of a TaskSystem: one request forgets that it was cancelled, and gives its answer, as
+    wait_for may before Python 3.12."""
+
+    def __init__(self, deaf_verb):
+        self.deaf_verb, self.verbs = deaf_verb, []
+        self.asked = asyncio.Event()
+
+    async def as_worker(self, method, path, body):
+        self.verbs.append(path.rsplit("/", 1)[1])
+        if self.verbs[-1] == self.deaf_verb and not self.asked.is_set():
+            self.asked.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+        return {}
+
+
+class Endless:
+    async def execute(self, task, progress):
+        await progress(0)
+        await asyncio.Event().wait()
+
+
+def run_deaf(verb, lease_ms, stop):
+    """What was asked of the server; `stop` gets the attempt, and its run, amid the deaf request."""
+    async def flow():
+        system = Deaf(verb)
+        attempt = Attempt(system, {"id": "1", "leaseToken": "t", "claimedAt": 0,
+                                   "leaseExpiresAt": lease_ms})
+        run = asyncio.ensure_future(attempt.run(Endless()))
+        await asyncio.wait_for(system.asked.wait(), WAIT_S)
+        stop(attempt, run)
+        # With the run all that it began; what still ran behind it would run for ever.
+        _, late = await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()},
+                                     timeout=WAIT_S)
+        assert not late
+        return system.verbs
+
+    return asyncio.run(flow())
+
+
+def test_an_end_that_meets_the_answer_to_a_progress_ends_the_executor():
+    verbs = run_deaf("progress", 60_000, lambda attempt, run: run.cancel())
+    assert verbs == ["progress", "release"]
+
+
+def test_a_cancel_that_meets_the_answer_to_a_progress_ends_the_executor():
+    verbs = run_deaf("progress", 60_000, lambda attempt, run: attempt.stop("cancelled"))
+    assert verbs == ["progress", "fail"]
+
+
+def test_heartbeats_end_with_the_executor_although_one_was_under_way():
+    verbs = run_deaf("heartbeat", 3, lambda attempt, run: run.cancel())
+    assert verbs == ["progress", "heartbeat", "release"]
 
 
 def test_a_task_of_another_session_cannot_be_executed(make_session):
