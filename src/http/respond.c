@@ -91,7 +91,8 @@ static void on_rest_sent(uv_write_t *write, int status) {
   struct conn *c = write->data;
   mem_free(c->rest);
   c->rest = NULL;
-  if (status < 0) {
+  // Closed meanwhile: libuv tells only now of what it had written before.
+  if (status < 0 || c->state == CONN_CLOSED) {
     http_conn_close(c);
   } else if (c->state == CONN_STREAMING) {
     struct http_server *s = c->server;
