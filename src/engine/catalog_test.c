@@ -174,6 +174,16 @@ static void who_waits_without_a_key_is_sent_back_by_the_first_one(void **state) 
   assert_waits(other);
 }
 
+// It was let in before there was a key, and comes to its turn behind that.
+static void who_comes_late_without_a_key_does_not_wait(void **state) {
+  struct yard *y = *state;
+  ask(keying(y, "k1", NULL));
+  struct ask *claim = claiming(y, "t", NULL, 1, 60000);
+  claim->order.actor = ask_text(claim, "local");
+  ask(claim);
+  assert_nothing(claim);
+}
+
 // Else it would be given a task up to a minute later.
 static void who_waits_by_a_key_that_gets_an_end_is_sent_back(void **state) {
   struct yard *y = *state;
@@ -465,6 +475,7 @@ int main(void) {
       YARD_TEST(a_rotation_does_not_prolong_a_life),
       YARD_TEST(a_key_is_rotated_once_and_only_while_it_opens),
       YARD_TEST(who_waits_without_a_key_is_sent_back_by_the_first_one),
+      YARD_TEST(who_comes_late_without_a_key_does_not_wait),
       YARD_TEST(who_waits_by_a_key_that_gets_an_end_is_sent_back),
       YARD_TEST(who_comes_late_by_a_key_that_got_an_end_waits_no_longer_than_it_opens),
       YARD_TEST(the_last_admin_that_opens_is_not_revoked),
