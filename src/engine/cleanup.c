@@ -370,6 +370,8 @@ static void absorb_batch(struct unit *u) {
     add(sum_of(&c->arena, &c->sums, sum->tenant), &sum->removed);
   }
   b->order->in.cleanup.begun = true;
+  b->order->conflicts = 0;  // those of one batch do not count for the next
+  b->order->alone = false;
   b->order->not_before = b->sums.count ? rested_at(u) : 0;
   c->at = b->at;
   c->run_age_at = b->age_at;

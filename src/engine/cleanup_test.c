@@ -476,13 +476,20 @@ static void the_interval_s_own_run_is_tried_again_an_interval_later(void **state
   end_yard(y);
 }
 
-static void a_batch_that_runs_into_a_conflict_is_decided_again(void **state) {
+// It is decided again; and each batch may meet as many as an order, not all of a long run together.
+static void a_long_run_meets_a_conflict_with_each_batch(void **state) {
   (void)state;
-  struct yard *y = asked_to_keep((struct keep){.completed = 1});
-  for (int i = 0; i < 3; i++) ended_of(y, "t", TASK_COMPLETED);
-  fail_next(y, ERR_CONFLICT);
-  assert_int_equal(cleaned(y).completed, 2);
-  assert_int_equal(kept_count(y, TASK_COMPLETED), 1);
+  struct yard *y = asked_to_keep((struct keep){.completed = 10});
+  many(y, "t", 9 * LIMIT_CLEANUP_ITEMS + 10);
+  struct ask *a = cleaning(y);
+  ask(a);
+  for (int64_t left = INT64_MAX; a->answers == 0; live(y, 1)) {
+    int64_t now_left = (int64_t)kept_count(y, TASK_COMPLETED);
+    if (now_left < left) fail_next(y, ERR_CONFLICT);
+    left = now_left;
+  }
+  assert_int_equal(a->order.err, ERR_OK);
+  assert_int_equal(a->order.in.cleanup.removed.completed, 9 * LIMIT_CLEANUP_ITEMS);
   end_yard(y);
 }
 
@@ -581,7 +588,7 @@ int main(void) {
       cmocka_unit_test(the_state_tells_of_the_latest_run_and_the_next),
       cmocka_unit_test(a_run_whose_commit_fails_tells_who_asked_and_the_next_one_removes_it),
       cmocka_unit_test(the_interval_s_own_run_is_tried_again_an_interval_later),
-      cmocka_unit_test(a_batch_that_runs_into_a_conflict_is_decided_again),
+      cmocka_unit_test(a_long_run_meets_a_conflict_with_each_batch),
       cmocka_unit_test(a_drain_ends_a_run_after_its_batch),
       cmocka_unit_test(one_of_several_processes_has_the_cleanup_and_gives_it_back),
       cmocka_unit_test(another_process_takes_over_when_the_time_of_one_that_died_is_up),
