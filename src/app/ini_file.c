@@ -18,6 +18,8 @@ struct reading {
   struct fault *why;
 };
 
+#define EXPECTED "expected [section], key = value, or a ; comment"
+
 static void keep_error(struct reading *r, enum err err) {
   if (r->err == ERR_OK) r->err = err;
 }
@@ -32,7 +34,11 @@ static void step_line(struct reading *r) {
 static void read_header(struct reading *r, const char *line) {
   struct str rest = str_of(line + 1);
   size_t end = str_find(rest, ']');
-  if (end == rest.len) return;  // libinih refuses it
+  if (end == rest.len) {
+    // The keys behind it are of a section that is not known: nothing more is read.
+    keep_error(r, fault_set(r->why, ERR_INVALID, "%s: " EXPECTED, r->where));
+    return;
+  }
   struct str header = str_trim((struct str){rest.at, end});
   keep_error(r, r->hooks->section(r->hooks->self, header, r->where, r->why));
 }
@@ -72,9 +78,7 @@ enum err ini_file_read(const char *path, const struct ini_file_hooks *hooks, str
   bool read_error = ferror(r.file);
   fclose(r.file);
   if (r.err != ERR_OK && (bad_line == 0 || bad_line >= r.line)) return r.err;
-  if (bad_line)
-    return fault_set(why, ERR_INVALID, "%s:%d: expected [section], key = value, or a ; comment",
-                     path, bad_line);
+  if (bad_line) return fault_set(why, ERR_INVALID, "%s:%d: " EXPECTED, path, bad_line);
   if (read_error)
     return fault_set(why, ERR_INVALID, "the settings file %s cannot be read to its end", path);
   return ERR_OK;

@@ -558,6 +558,12 @@ def test_a_check_tells_all_that_is_wrong_in_the_order_of_its_places(offline, tmp
     assert offline("config", "--check", "--config", "bad.conf").stderr == ""
 
 
+def test_a_section_that_is_not_closed_is_told_and_not_the_keys_in_it(offline, tmp_path):
+    (tmp_path / "bad.conf").write_text("[type a\nqueue = voice\nbackoff = fixed 10s\n")
+    told = offline("config", "--check", "--config", "bad.conf", expect=CONFIG).stderr
+    assert told.startswith("taskyard: bad.conf:1: expected [section]") and told.count("\n") == 1
+
+
 @pytest.mark.parametrize("wrong", [1, 20, 21, 25])
 def test_of_many_wrong_settings_twenty_are_told_and_by_a_check_all(offline, tmp_path, wrong):
     (tmp_path / "bad.conf").write_text("log_levle = info\n" * wrong)
