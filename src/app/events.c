@@ -26,7 +26,13 @@ static const char *const EXAMPLES[] = {
     "taskyard events --type resize", "taskyard events --task 0198f3a2-5b7c-7e21-9a53-3f0d2c1b4a59",
     "taskyard events --json | jq -r 'select(.status == \"failed\") | .taskId'", NULL};
 
-enum { LINE_BYTES_MAX = 1 << 20, SHOWN_BYTES_MAX = 64 << 10, MARK_BYTES = 64, RETRY_MS = 3000 };
+enum {
+  LINE_BYTES_MAX = 1 << 20,
+  SHOWN_BYTES_MAX = 4 * LINE_BYTES_MAX,  // what is harmful in a terminal is shown in more bytes
+  EVENT_BLOCK_BYTES = 64 << 10,
+  MARK_BYTES = 64,
+  RETRY_MS = 3000
+};
 
 struct follow {
   struct command *c;
@@ -224,7 +230,7 @@ static enum err follow(struct follow *f, struct fault *why) {
 static enum err run(struct command *c, struct fault *why) {
   struct follow f = {
       .c = c, .term = term_of(STDOUT_FILENO), .retry_ms = RETRY_MS, .left = -1, .why = why};
-  arena_init(&f.arena, SHOWN_BYTES_MAX);
+  arena_init(&f.arena, EVENT_BLOCK_BYTES);
   buf_init(&f.input, LINE_BYTES_MAX);
   buf_init(&f.shown, SHOWN_BYTES_MAX);
   enum err err = read_options(&f, why);

@@ -115,7 +115,9 @@ enum err remote_stream(struct command *c, struct arena *a, const struct client_c
                        struct fault *why) {
   struct client_reply reply;
   if (!c->client) TRY(connect_server(c, why));
-  return client_expect(c->client, a, call, &reply, why);
+  enum err err = client_expect(c->client, a, call, &reply, why);
+  if (err == ERR_UNAUTHENTICATED) advise(why);
+  return err;
 }
 
 enum err remote_get(struct command *c, struct str path, struct str *document, struct fault *why) {
