@@ -137,8 +137,8 @@ static bool is_of_task(const char *variable) {
 // What a task of a stranger must not see: what its program prints goes to the stranger.
 static bool is_secret(const char *variable) {
   static const char *const secrets[] = {
-      "TASKYARD_KEY",        "TASKYARD_KEY_FILE", "TASKYARD_API_KEY", "API_KEY",
-      "TASKYARD_JWT_SECRET", "TASKYARD_STORE",    "DATABASE_URL",     "PGPASSWORD",
+      "TASKYARD_KEY",        "TASKYARD_SESSION", "TASKYARD_API_KEY", "API_KEY",
+      "TASKYARD_JWT_SECRET", "TASKYARD_STORE",   "DATABASE_URL",     "PGPASSWORD",
   };
   for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
     if (names(variable, secrets[i], strlen(secrets[i]))) return true;

@@ -366,8 +366,8 @@ def test_a_stop_answers_a_session_that_waits_for_its_task(make_server, make_api,
 def bundled(session_server, tmp_path):
     started = []
 
-    def start(*args, server=session_server):
-        started.append(Worker(server, tmp_path, "--sessions", *args))
+    def start(*args, server=session_server, env=None):
+        started.append(Worker(server, tmp_path, "--sessions", *args, env=env))
         return started[-1]
 
     yield start
@@ -386,10 +386,13 @@ def test_a_program_runs_the_tasks_of_sessions(session, bundled, tmp_path):
 
 
 def test_a_program_of_a_session_sees_no_keys(session, bundled):
-    bundled("--type", session.type, "--exec", "env")
+    secrets = ("TASKYARD_SESSION", "TASKYARD_API_KEY", "API_KEY", "TASKYARD_JWT_SECRET",
+               "TASKYARD_STORE", "DATABASE_URL", "PGPASSWORD")
+    bundled("--type", session.type, "--exec", "env",
+            env={**{name: "a-secret" for name in secrets}, "SHOWN": "yes"})
     result = session.task(session.started(), wait_ms=10_000)["result"]
-    assert "TASKYARD_TASK_ID=" in result
-    assert "TASKYARD_KEY" not in result and ADMIN not in result
+    assert "TASKYARD_TASK_ID=" in result and "SHOWN=yes" in result
+    assert "TASKYARD_KEY" not in result and ADMIN not in result and "a-secret" not in result
 
 
 def test_a_program_that_fails_is_seen_with_its_last_words(session, bundled):

@@ -14,9 +14,9 @@ WAIT_S = 10.0
 class Worker:
     """One `taskyard worker` process, and what it logged."""
 
-    def __init__(self, server, home, *args):
+    def __init__(self, server, home, *args, env=None):
         self.id = fresh_name("w")
-        env = {"TASKYARD_URL": server.url}
+        env = {"TASKYARD_URL": server.url, **(env or {})}
         if server.key:
             env["TASKYARD_KEY"] = server.key
         self.log_path = home / f"{self.id}.log"
