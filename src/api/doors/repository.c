@@ -58,6 +58,7 @@ static void resolved(struct query *q) {
       err == ERR_OK && x->task && !str_is_none(x->project) && !str_eq(x->task->project, x->project);
   if (err == ERR_OK && (x->task == NULL || other)) err = refuse_absent(c);
   if (err == ERR_OK) c->id = x->task->id;
+  if (c->http->gone) c->order.gone = true;  // it left meanwhile: it waits for nothing
   arena_fini(&c->read);
   if (err == ERR_OK) err = x->then(c);
   if (err != ERR_OK) call_fail(c, err);
