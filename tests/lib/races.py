@@ -329,12 +329,12 @@ def cancel_against_complete(yard, count, pairs=4):
 # --- enqueue storms -------------------------------------------------------------------------------
 
 def until_answered(line, body, key):
-    """409 in_progress says that the same key is under way: then again."""
+    """409 idempotency_in_progress says that the same key is under way: then again."""
     while True:
         status, answer = line.ask("POST", "/tasks", body, key)
         if status != 409:
             return status, answer
-        assert answer["code"] == "in_progress", answer
+        assert answer["code"] == "idempotency_in_progress", answer
         time.sleep(0.005)  # the answer that the first one gets is told to nobody else
 
 
