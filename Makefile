@@ -40,7 +40,7 @@ tsan: ## the unit tests under ThreadSanitizer
 	@tools/packages test
 	@tools/run-tests unit-tsan
 
-coverage: ## line coverage of src/ by unit and API tests; fails under 85 %
+coverage: ## line coverage of src/ by the unit, API, crash and cluster tests; fails under 85 %
 	@tools/packages test
 	@tools/coverage
 
