@@ -176,7 +176,15 @@ static enum err send(struct command *c, struct arena *a, struct str body,
 static enum err start_one(struct command *c, struct str task, struct str *document,
                           struct fault *why) {
   const char *id = arena_cstr(&c->arena, reply_text(&c->arena, task, "id"));
-  return remote_post(c, remote_path(&c->arena, "tasks", id, "/start"), STR("{}"), document, why);
+  struct client_call call = {
+      .method = "POST",
+      .path = remote_path(&c->arena, "tasks", id, "/start"),
+      .body = STR("{}"),
+      .idempotency_key = str_of(options_value(&c->given, "idempotency-key"))};
+  enum err err = remote_call(c, &c->arena, &call, document, why);
+  if (err != ERR_OK)
+    fprintf(stderr, "The task is %s; it may not be started. `taskyard get %s` tells.\n", id, id);
+  return err;
 }
 
 static enum err show_one(struct command *c, struct str document, struct fault *why) {

@@ -43,6 +43,13 @@ def test_a_task_is_submitted_started_shown_and_listed_in_a_session(
     assert "task.completed" in taskyard("get", "--events", id, *mine)
 
 
+def test_a_submit_with_a_key_may_be_repeated_in_a_session(taskyard, session):
+    args = ("submit", session.type, "--session", session.session, "--idempotency-key", "k")
+    id = taskyard(*args)
+    assert taskyard(*args) == id and session.ids() == [id]
+    assert session.task(id)["waitingFor"] == "worker"
+
+
 def test_the_variable_is_as_good_as_the_option(taskyard, session):
     env = {"TASKYARD_SESSION": session.session}
     id = taskyard("submit", session.type, "--name", "By hand", "--hold", env=env)
