@@ -194,6 +194,7 @@ static enum err show_one(struct command *c, struct str document, struct fault *w
   if (is_in_session(c) && !options_has(&c->given, "hold")) {
     TRY(start_one(c, task, &document, why));
     task = reply_raw(document, "task");
+    if (str_is_none(task)) return remote_refuse_answer(why);
   }
   struct str id = reply_text(&c->arena, task, "id");
   if (!options_has(&c->given, "wait")) return print_line(as_json ? task : id, why);
