@@ -134,7 +134,7 @@ struct lane {
 
   // of its own thread
   struct order sweep;  // the engine's own order to move on what is due
-  bool sweep_full;     // the latest one left some
+  bool sweep_left;     // the latest one left what is due, and nobody else has it
   bool worked;         // the store was not tended while idle since the last unit
   bool tend_now;       // has been idle for long enough
 

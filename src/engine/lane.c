@@ -144,7 +144,7 @@ static void next_wake(struct lane *lane, int64_t now, enum err swept) {
   }
   if (swept != ERR_OK)
     at = now + (swept == ERR_CONFLICT ? RETRY_CONFLICT_MS : RETRY_SWEEP_MS);
-  else if (at && at <= now && !lane->sweep_full)
+  else if (at && at <= now && !lane->sweep_left)
     at = now + RETRY_LOCKED_MS;
   e->wake_at = clock_sooner(e->wake_at, at);
 }

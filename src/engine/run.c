@@ -54,7 +54,7 @@ static enum err load(struct unit *u, bool sweep, struct fault *why) {
     (*LIST_AT(u->slots, struct pick_slot *, i))->pick = picks[i];
   u->due = want.due;
   u->due_count = want.due_count;
-  u->lane->sweep_full = want.due_count == LIMIT_SWEEP_ITEMS;
+  u->lane->sweep_left = want.due_count == LIMIT_SWEEP_ITEMS;
   u->changed = want.changed;
   u->tally = want.tally;
   u->tally_count = want.tally_count;
@@ -98,6 +98,7 @@ static void tell_listener(const struct unit *u) {
 static void tell_others(struct unit *u) {
   struct engine *e = u->e;
   if (u->wake_min && (e->wake_at == 0 || u->wake_min < e->wake_at)) e->wake_at = u->wake_min;
+  u->lane->sweep_left |= u->wake_min && u->wake_min <= u->now;  // what it has moved is due itself
   park_ended(u);
   feed_offer(u);
 }

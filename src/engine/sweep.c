@@ -60,14 +60,14 @@ static void sweep_running(struct unit *u, struct order *order, struct row *row) 
   }
 }
 
+// What comes back from its worker may have passed its expiresAt meanwhile. It ends here rather than
+// with a later sweep, before which a claim that waits would take it.
 enum verdict sweep_decide(struct unit *u, struct order *order) {
   for (size_t i = 0; i < u->due_count; i++) {
     struct row *row = u->due[i];
     if (row->gone) continue;
-    if (row->task.status == TASK_RUNNING)
-      sweep_running(u, order, row);
-    else if (row->task.status == TASK_PENDING)
-      sweep_pending(u, order, row);
+    if (row->task.status == TASK_RUNNING) sweep_running(u, order, row);
+    if (row->task.status == TASK_PENDING) sweep_pending(u, order, row);
   }
   return ANSWERED;
 }

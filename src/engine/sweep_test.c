@@ -68,6 +68,36 @@ static void a_pending_task_expires_whatever_it_waits_for_and_a_running_one_does_
   assert_status(y, a->tasks[3].id, TASK_RUNNING);
 }
 
+static void what_comes_back_behind_its_expiry_ends_and_is_not_given_to_who_waits(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 2), *waits;
+  item_of(a, 0)->expires_at = y->now + 1000;
+  ask(a);
+  taken_one(y, a->tasks[0].id);
+  y->now += 5;
+  taken_one(y, a->tasks[1].id);
+  waits = parked(y, "t", 50000);
+  pass(y, LEASE_MS - 5);
+  assert_status(y, a->tasks[0].id, TASK_CANCELLED);
+  assert_text(kept(y, a->tasks[0].id)->error_code, "expired");
+  assert_int_equal(last_event(y), EVENT_EXPIRED);
+  assert_int_equal(waits->answers, 0);
+  assert_int_equal(y->next_at, y->now + 5);
+}
+
+static void an_attempt_that_fails_behind_the_expiry_of_its_task_is_the_last(void **state) {
+  struct yard *y = *state;
+  struct ask *a = creating(y, "t", 1);
+  item_of(a, 0)->expires_at = y->now + 1000;
+  ask(a);
+  struct task task = taken_one(y, a->tasks[0].id);
+  y->now += 1000;
+  assert_int_equal(ask(settling(y, &task, SETTLE_FAIL)), ERR_OK);
+  turn(y);
+  assert_status(y, task.id, TASK_CANCELLED);
+  assert_int_equal(last_event(y), EVENT_EXPIRED);
+}
+
 // The sweep is the last order of its unit.
 static void what_orders_before_have_moved_is_left_to_them(void **state) {
   struct yard *y = *state;
@@ -145,6 +175,8 @@ int main(void) {
       YARD_TEST(an_attempt_past_its_timeout_fails_although_its_worker_lives),
       YARD_TEST(a_task_comes_due_at_its_time),
       YARD_TEST(a_pending_task_expires_whatever_it_waits_for_and_a_running_one_does_not),
+      YARD_TEST(what_comes_back_behind_its_expiry_ends_and_is_not_given_to_who_waits),
+      YARD_TEST(an_attempt_that_fails_behind_the_expiry_of_its_task_is_the_last),
       YARD_TEST(what_is_due_at_once_is_moved_on_in_units_of_a_size),
       YARD_TEST(an_idle_engine_asks_for_nothing),
       YARD_TEST(a_restart_finds_the_leases_that_ran_out_meanwhile),
