@@ -2,7 +2,8 @@
 //
 // A run is one order, decided again in unit after unit: the first one finds by the counts of tasks
 // what is too much (retention.c), each that follows removes a bounded batch and rests, so that
-// others are not held up. Counts are taken once a run; what ends meanwhile is left to the next one.
+// others are not held up. What goes by count is counted again with its batch, and what ends
+// meanwhile is left to the next run.
 // One run goes at a time, also among the servers that share a store: the one that has it says so in
 // the store, anew with every other batch, and the others may take it over when its time is up.
 #include "base/log.h"
@@ -31,8 +32,6 @@ void cleanup_close(struct engine *e) {
   pthread_mutex_destroy(&e->cleanup.lock);
 }
 
-static bool is_shared(const struct engine *e) { return e->store->ops->news != NULL; }
-
 // --- when ----------------------------------------------------------------------------------------
 
 // Where servers share a store each looks once an interval, since another one may have died before
@@ -44,7 +43,7 @@ int64_t cleanup_due(const struct engine *e) {
   if (c->free_at) return c->free_at;
   int64_t at = c->looked_at + interval_ms;
   if (c->early_at && c->early_at < at) return c->early_at;
-  if (c->stirred || is_shared(e)) return at;
+  if (c->stirred || engine_is_shared(e)) return at;
   if (c->age_at == 0) return 0;
   return c->age_at > at ? c->age_at : at;
 }
@@ -87,13 +86,18 @@ static enum verdict skip(struct order *order, const char *why) {
   return ANSWERED;
 }
 
-// Whether this server may begin, or go on. If not, when to ask again.
+// Another unit looks who has the cleanup, or says so.
+static bool is_in_use(const struct unit *u) { return engine_is_shared(u->e) && u->duty == NULL; }
+
+// Whether this server may begin, or go on. If not, when to ask again. A run that has begun is not
+// lost by a look of others at it.
 static bool has_duty(struct unit *u, const struct order *order) {
   struct cleanup_memory *c = &u->e->cleanup;
   const struct duty *duty = u->duty;
-  if (!is_shared(u->e)) return true;
+  bool begun = order->in.cleanup.begun;
+  if (!engine_is_shared(u->e) || (begun && is_in_use(u))) return true;
   if (duty && duty->holder == c->self) return true;
-  if (duty && !order->in.cleanup.begun && (duty->holder == 0 || duty->until <= u->now)) return true;
+  if (duty && !begun && (duty->holder == 0 || duty->until <= u->now)) return true;
   if (order == &c->own)
     c->free_at = (duty && duty->until > u->now ? duty->until : u->now) + REST_MS;
   return false;
@@ -101,13 +105,13 @@ static bool has_duty(struct unit *u, const struct order *order) {
 
 static void keep_duty(struct unit *u, bool begun) {
   bool lasts = begun && u->duty && u->duty->until - u->now > DUTY_MS / 2;
-  if (!is_shared(u->e) || lasts) return;
+  if (!engine_is_shared(u->e) || lasts) return;
   u->new_duty = (struct duty){.holder = u->e->cleanup.self, .until = u->now + DUTY_MS};
   u->duty_changes = true;
 }
 
 static void end_duty(struct unit *u) {
-  if (!is_shared(u->e) || !u->duty || u->duty->holder != u->e->cleanup.self) return;
+  if (!engine_is_shared(u->e) || !u->duty || u->duty->holder != u->e->cleanup.self) return;
   u->new_duty = (struct duty){0};
   u->duty_changes = true;
 }
@@ -117,8 +121,8 @@ static void end_duty(struct unit *u) {
 void cleanup_plan(struct unit *u, struct order *order) {
   const struct cleanup_memory *c = &u->e->cleanup;
   u->cleanup.began_at = u->now;
-  u->wants_duty |= is_shared(u->e);
-  u->wants_tallies = true;
+  u->wants_duty |= engine_is_shared(u->e);
+  u->wants_tallies |= !order->in.cleanup.begun;
   if (!order->in.cleanup.begun) return;
   int64_t room = LIMIT_CLEANUP_ITEMS;
   for (size_t i = c->at; i < c->step_count && i < c->at + LIMIT_CLEANUP_WANTS && room > 0; i++) {
@@ -131,6 +135,7 @@ void cleanup_plan(struct unit *u, struct order *order) {
                             .after = step->after,
                             .before = step->before,
                             .limit = few ? (size_t)step->excess : LIMIT_CLEANUP_ITEMS};
+    u->wants_tallies |= step->excess > 0;
     room -= step->excess;
   }
 }
@@ -230,13 +235,17 @@ static bool do_step(struct unit *u, const struct want_ended *want, size_t *left)
   return over;
 }
 
+static void stand_still(struct unit *u) {
+  const struct cleanup_memory *c = &u->e->cleanup;
+  u->cleanup.at = c->at;
+  u->cleanup.age_at = c->run_age_at;
+  take_step(c, &u->cleanup);
+}
+
 static void remove_batch(struct unit *u) {
-  struct cleanup_memory *c = &u->e->cleanup;
+  const struct cleanup_memory *c = &u->e->cleanup;
   struct cleanup_batch *b = &u->cleanup;
   size_t left = LIMIT_CLEANUP_ITEMS;
-  b->at = c->at;
-  b->age_at = c->run_age_at;
-  take_step(c, b);
   for (size_t i = 0; i < u->want_ended.count; i++) {
     const struct want_ended *want = LIST_AT(u->want_ended, struct want_ended, i);
     if (!do_step(u, want, &left)) return;
@@ -247,7 +256,7 @@ static void remove_batch(struct unit *u) {
   }
 }
 
-static enum verdict go_on(struct unit *u, struct order *order) {
+static enum verdict over_or_again(struct unit *u, struct order *order) {
   struct cleanup_memory *c = &u->e->cleanup;
   struct cleanup_batch *b = &u->cleanup;
   b->over = b->at == c->step_count || u->e->lane_draining;
@@ -259,20 +268,30 @@ static enum verdict go_on(struct unit *u, struct order *order) {
   return ANSWERED;
 }
 
+static void go_on(struct unit *u) {
+  stand_still(u);
+  u->cleanup.waits = is_in_use(u);
+  if (u->cleanup.waits) return;
+  keep_duty(u, true);
+  remove_batch(u);
+}
+
 enum verdict cleanup_decide(struct unit *u, struct order *order) {
   struct cleanup_memory *c = &u->e->cleanup;
+  bool begun = order->in.cleanup.begun;
   order->in.cleanup.skipped = NULL;
   if (c->driver && c->driver != order) return skip(order, "a cleanup is under way already");
-  if (!has_duty(u, order)) return skip(order, "another server is at it");
+  if (!has_duty(u, order)) {
+    if (begun) order->in.cleanup.removed = total(&c->sums);
+    return skip(order, "another server is at it");
+  }
   c->driver = order;
   u->cleanup = (struct cleanup_batch){.order = order, .began_at = u->cleanup.began_at};
-  if (!order->in.cleanup.begun) {
+  if (begun)
+    go_on(u);
+  else
     begin(u, order);
-  } else {
-    keep_duty(u, true);
-    remove_batch(u);
-  }
-  return go_on(u, order);
+  return over_or_again(u, order);
 }
 
 // --- how it ends ---------------------------------------------------------------------------------
@@ -372,7 +391,7 @@ static void absorb_batch(struct unit *u) {
   b->order->in.cleanup.begun = true;
   b->order->conflicts = 0;  // those of one batch do not count for the next
   b->order->alone = false;
-  b->order->not_before = b->sums.count ? rested_at(u) : 0;
+  b->order->not_before = b->waits || b->sums.count ? rested_at(u) : 0;
   c->at = b->at;
   c->run_age_at = b->age_at;
   if (b->at < c->step_count) c->steps[b->at] = b->step;

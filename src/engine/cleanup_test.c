@@ -556,6 +556,7 @@ static void who_has_lost_the_cleanup_stops(void **state) {
   live(y, 1000);
   assert_int_equal(a->answers, 1);
   assert_string_equal(a->order.in.cleanup.skipped, "another server is at it");
+  assert_int_equal(a->order.in.cleanup.removed.completed, LIMIT_CLEANUP_ITEMS);
   assert_int_equal(kept_count(y, TASK_COMPLETED), 5);
   assert_int_equal(y->store.duty.holder, 4711);
   assert_false(engine_cleanup(y->e, 1).running);

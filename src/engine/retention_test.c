@@ -48,6 +48,26 @@ static void an_abandoned_task_goes_as_a_failed_one(void **state) {
   yard_end(y);
 }
 
+static void a_run_by_age_counts_once_and_one_by_number_with_each_batch(void **state) {
+  (void)state;
+  struct yard *y = keeping((struct keep){.for_ms = HOUR_MS}, false);
+  ended(y, 1, "t", TASK_COMPLETED, 2 * LIMIT_CLEANUP_ITEMS);
+  y->now += HOUR_MS;
+  submit(cleaning(y));
+  live(y, 1000);
+  assert_int_equal(count_of(y, 1, "t"), 0);
+  assert_int_equal(y->store.tallies, 1);
+  yard_end(y);
+
+  y = keeping((struct keep){.completed = 1}, false);
+  ended(y, 1, "t", TASK_COMPLETED, 2 * LIMIT_CLEANUP_ITEMS);
+  submit(cleaning(y));
+  live(y, 1000);
+  assert_int_equal(count_of(y, 1, "t"), 1);
+  assert_int_equal(y->store.tallies, 3);
+  yard_end(y);
+}
+
 static void each_tenant_is_told_of_what_was_its_own(void **state) {
   (void)state;
   struct yard *y = keeping((struct keep){.completed = 1}, false);
@@ -213,6 +233,29 @@ static void while_another_speaks_of_the_cleanup_it_is_asked_again_soon(void **st
   yard_end(y);
 }
 
+static void a_look_of_another_at_the_cleanup_costs_a_run_under_way_a_rest_and_no_more(
+    void **state) {
+  (void)state;
+  struct yard *y = keeping((struct keep){.completed = 1}, true);
+  ended(y, 1, "t", TASK_COMPLETED, 2 * LIMIT_CLEANUP_ITEMS);
+  struct yard *other = yard_beside(y);
+  struct store_lane *looks = other->e->lanes[0].store;
+  struct ask *a = cleaning(y);
+  ask(a);
+  fake_take(looks, FAKE_LOCK_CLEANUP);
+  live(y, 1000);
+  assert_int_equal(a->answers, 0);
+  assert_true(y->next_at > y->now && y->next_at <= y->now + 10);
+  size_t left = count_of(y, 1, "t");
+  assert_true(left > 1);
+  fake_unlock_all(looks);
+  live(y, 1000);
+  assert_null(a->order.in.cleanup.skipped);
+  assert_int_equal(a->order.in.cleanup.removed.completed, 2 * LIMIT_CLEANUP_ITEMS - 1);
+  yard_end(other);
+  yard_end(y);
+}
+
 // It was taken for dead, and the server that took over has died.
 static void a_run_that_has_lost_the_cleanup_to_nobody_begins_anew(void **state) {
   (void)state;
@@ -229,6 +272,7 @@ static void a_run_that_has_lost_the_cleanup_to_nobody_begins_anew(void **state) 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_abandoned_task_goes_as_a_failed_one),
+      cmocka_unit_test(a_run_by_age_counts_once_and_one_by_number_with_each_batch),
       cmocka_unit_test(each_tenant_is_told_of_what_was_its_own),
       cmocka_unit_test(what_one_batch_has_no_room_for_is_left_to_the_next),
       cmocka_unit_test(of_several_types_the_first_to_come_of_age_says_when_to_look_again),
@@ -236,6 +280,7 @@ int main(void) {
       cmocka_unit_test(what_orders_before_it_have_deleted_or_sent_back_is_not_its_to_remove),
       cmocka_unit_test(a_run_that_lasts_says_again_that_it_is_at_it),
       cmocka_unit_test(while_another_speaks_of_the_cleanup_it_is_asked_again_soon),
+      cmocka_unit_test(a_look_of_another_at_the_cleanup_costs_a_run_under_way_a_rest_and_no_more),
       cmocka_unit_test(a_run_that_has_lost_the_cleanup_to_nobody_begins_anew),
       cmocka_unit_test(a_batch_that_fails_ends_its_run_and_the_next_one_goes_on),
       cmocka_unit_test(a_batch_that_is_full_amid_a_type_goes_on_with_it),

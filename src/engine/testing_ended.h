@@ -55,6 +55,7 @@ static inline struct tally *fake_tally_of(struct load *want, const struct task *
 static inline void fake_tallies(struct fake_store *s, struct load *want) {
   want->tally = ARENA_ARRAY(want->arena, struct tally, s->task_count + 1);
   want->tally_count = 0;
+  s->tallies++;
   for (size_t i = 0; i < s->task_count; i++)
     fake_tally_of(want, &s->tasks[i])->count[s->tasks[i].status]++;
 }

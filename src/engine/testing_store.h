@@ -72,12 +72,12 @@ struct fake_store {
   struct tenant tenants[LIMIT_TENANTS];
   size_t task_count, event_count, replay_count, line_count;
   size_t queue_count, type_count, key_count, tenant_count;
-  enum err fail_apply, fail_load;             // what the next ones end with
-  size_t fail_applies, fail_loads;            // how many of them
-  struct id contested;                        // whoever changes this task runs into a conflict
-  size_t conflict_each;                       // so many applies; 0: none
-  size_t applies, loads, rows_loaded, tends;  // for tests that count
-  int64_t dropped_through;                    // of the latest log that was cut
+  enum err fail_apply, fail_load;   // what the next ones end with
+  size_t fail_applies, fail_loads;  // how many of them
+  struct id contested;              // whoever changes this task runs into a conflict
+  size_t conflict_each;             // so many applies; 0: none
+  size_t applies, loads, rows_loaded, tends, tallies;  // for tests that count
+  int64_t dropped_through;                             // of the latest log that was cut
 };
 
 static inline struct fake_store *fake_of(struct store *store) {

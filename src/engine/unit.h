@@ -60,6 +60,7 @@ struct cleanup_batch {
   size_t at;                 // the step that is next when it is committed …
   struct cleanup_step step;  // … as it is then
   int64_t age_at;            // when something that is left comes of age; 0: nothing does
+  bool waits;                // another unit has the duty just now: nothing is removed
   bool over;
 };
 
