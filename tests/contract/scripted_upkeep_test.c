@@ -166,6 +166,14 @@ static void a_vacuum_in_vain_is_followed_by_a_rest_that_grows(void **state) {
   assert_int_equal(vacuum.tables[0].rest_us, 0);
 }
 
+// The statistics know of no vacuum since.
+static void one_that_was_skipped_since_the_server_is_at_it_does_not_count(void **state) {
+  (void)state;
+  const char *same = "30000,1,true\n0,1,true\n0,1,true";
+  for (int i = 0; i < 3; i++) assert_int_equal(vacuums(same, same), 1);
+  assert_int_equal(vacuum.tables[0].rest_us, 0);
+}
+
 static void a_vacuum_that_fails_is_told(void **state) {
   (void)state;
   SCRIPT(script, {.about = "pg_stat_get_dead_tuples", .says = "90000,1,true\n0,1,true\n0,1,true"},
@@ -184,6 +192,7 @@ int main(void) {
       VACUUM_TEST(each_table_with_many_dead_rows_is_vacuumed),
       VACUUM_TEST(it_is_not_looked_at_too_often),
       VACUUM_TEST(a_vacuum_in_vain_is_followed_by_a_rest_that_grows),
+      VACUUM_TEST(one_that_was_skipped_since_the_server_is_at_it_does_not_count),
       VACUUM_TEST(a_vacuum_that_fails_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
