@@ -114,8 +114,8 @@ static void render_json(struct command *c, const struct settings *s, struct buf 
 // Keys may also stand in the store, which is not opened here; so only what is wrong in any case is.
 static enum err check(const struct settings *s, struct fault *why) {
   TRY(settings_check_exposure(s, true, why));
-  bool relies_on_store = settings_is_public(s) && str_is_none(s->api_key) && !s->allow_public;
-  if (relies_on_store)
+  struct fault without_one = {0};
+  if (settings_check_exposure(s, false, &without_one) != ERR_OK)
     fprintf(stderr, "taskyard: without api_key, serve starts only if the store holds a key\n");
   return ERR_OK;
 }

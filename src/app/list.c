@@ -105,11 +105,9 @@ static struct str progress_text(struct listing *l, int64_t progress) {
   return arena_printf(&l->arena, "%" PRId64 "%s", progress, l->term.is_terminal ? "%" : "");
 }
 
-static bool is_in_session(const struct listing *l) { return !str_is_none(remote_session(l->c)); }
-
 // A session lists its tasks by name, without their types.
 static void add_row(struct listing *l, struct table *table, struct str task) {
-  const char *what = is_in_session(l) ? "name" : "type";
+  const char *what = remote_in_session(l->c) ? "name" : "type";
   struct str status = reply_text(&l->arena, task, "status");
   const struct table_cell cells[] = {{reply_text(&l->arena, task, "id"), STYLE_PLAIN},
                                      {reply_text(&l->arena, task, what), STYLE_PLAIN},
@@ -122,7 +120,7 @@ static void add_row(struct listing *l, struct table *table, struct str task) {
 static enum err print_table(struct listing *l, struct str tasks, struct fault *why) {
   struct table table;
   struct str key, task;
-  table_init(&table, &l->arena, is_in_session(l) ? SESSION_TITLES : TITLES);
+  table_init(&table, &l->arena, remote_in_session(l->c) ? SESSION_TITLES : TITLES);
   table.has_no_titles = l->page > 0;
   struct json_walk walk = json_walk(tasks);
   while (json_next(&walk, &key, &task)) add_row(l, &table, task);

@@ -19,17 +19,19 @@ static bool has_key_option(const struct command *c) {
   return options_has(&c->given, "key") || options_has(&c->given, "key-file");
 }
 
-struct str remote_session(const struct command *c) {
+static struct str session_of(const struct command *c) {
   const char *given = options_value(&c->given, "session"), *set = getenv("TASKYARD_SESSION");
   if (given) return str_of(given);
   return set && *set && !has_key_option(c) ? str_of(set) : STR_NONE;
 }
 
+bool remote_in_session(const struct command *c) { return !str_is_none(session_of(c)); }
+
 enum err remote_needs_key(struct command *c, const char *const *options, const char *because,
                           struct fault *why) {
   struct buf given;
   size_t count = 0;
-  if (str_is_none(remote_session(c))) return ERR_OK;
+  if (!remote_in_session(c)) return ERR_OK;
   buf_init(&given, FAULT_DETAIL_BYTES);
   for (; *options; options++) {
     if (!options_has(&c->given, *options)) continue;
@@ -48,7 +50,7 @@ enum err remote_needs_key(struct command *c, const char *const *options, const c
 static enum err choose_session(struct command *c, struct client_settings *settings,
                                struct fault *why) {
   bool given = options_has(&c->given, "session");
-  settings->session = remote_session(c);
+  settings->session = session_of(c);
   if (str_is_none(settings->session)) return ERR_OK;
   if (given && has_key_option(c))
     return fault_set(why, ERR_INVALID, "say --session or a key, not both: tasks are in one place");

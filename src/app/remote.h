@@ -8,9 +8,8 @@
 // --url, --key, --key-file and --session: the second table of every command that calls a server.
 extern const struct option_spec REMOTE_OPTIONS[];
 
-// The session to work in, by --session, else by TASKYARD_SESSION unless a key is given; STR_NONE:
-// none.
-struct str remote_session(const struct command *c);
+// Whether it works in a session: by --session, else by TASKYARD_SESSION unless a key is given.
+bool remote_in_session(const struct command *c);
 
 // Refuses, by their names, those of `options` (ended by NULL) that were given although a session is
 // meant. `because`: what a session has instead.

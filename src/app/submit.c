@@ -61,8 +61,6 @@ const struct command_spec COMMAND_submit = {
 // --- the task as JSON ----------------------------------------------------------------------------
 
 // A session asks for a name, and starts nothing by itself.
-static bool is_in_session(const struct command *c) { return !str_is_none(remote_session(c)); }
-
 static void put_key(struct buf *out, const char *key) { buf_printf(out, ",\"%s\":", key); }
 
 static void put_text(struct command *c, const char *option, const char *key, struct buf *out) {
@@ -86,7 +84,7 @@ static enum err put_start(struct command *c, struct buf *out, struct fault *why)
   const char *run_at = options_value(&c->given, "run-at");
   int64_t ms = 0;
   bool holds = options_has(&c->given, "hold");
-  if (holds && !is_in_session(c)) BUF_LIT(out, ",\"autoStart\":false");
+  if (holds && !remote_in_session(c)) BUF_LIT(out, ",\"autoStart\":false");
   if (options_has(&c->given, "delay")) {
     TRY(options_duration_ms(&c->given, "delay", 0, LIMIT_DELAY_MS, &ms, why));
     buf_printf(out, ",\"delayMs\":%" PRId64, ms);
@@ -130,7 +128,7 @@ static enum err put_metadata(struct command *c, struct buf *out, struct fault *w
 
 static void put_name(struct command *c, struct buf *out) {
   put_text(c, "name", "name", out);
-  if (!is_in_session(c) || options_has(&c->given, "name")) return;
+  if (!remote_in_session(c) || options_has(&c->given, "name")) return;
   put_key(out, "name");
   buf_json_str(out, str_of(c->given.positionals[0]));
 }
@@ -191,7 +189,7 @@ static enum err show_one(struct command *c, struct str document, struct fault *w
   bool as_json = options_has(&c->given, "json");
   struct str task = reply_raw(document, "task");
   if (str_is_none(task)) return remote_refuse_answer(why);
-  if (is_in_session(c) && !options_has(&c->given, "hold")) {
+  if (remote_in_session(c) && !options_has(&c->given, "hold")) {
     TRY(start_one(c, task, &document, why));
     task = reply_raw(document, "task");
     if (str_is_none(task)) return remote_refuse_answer(why);
@@ -286,7 +284,7 @@ static enum err send_lines(struct batch *b, struct payload_lines *lines, struct 
 }
 
 static enum err submit_lines(struct command *c, struct str members, struct fault *why) {
-  if (is_in_session(c))
+  if (remote_in_session(c))
     return command_misused(c, why, "a session takes one task at a time; submit each by itself");
   if (options_has(&c->given, "wait") || options_has(&c->given, "unique-key"))
     return command_misused(c, why,

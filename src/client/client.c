@@ -238,8 +238,7 @@ static CURLcode transfer(struct client *c) {
   return message->data.result;
 }
 
-static enum err transfer_fault(const struct client *c, CURLcode code, int64_t limit_ms,
-                               struct fault *why) {
+static enum err transfer_fault(const struct client *c, CURLcode code, struct fault *why) {
   switch (code) {
   case CURLE_ABORTED_BY_CALLBACK:
     return fault_set(why, ERR_UNAVAILABLE, "the call to %s was interrupted", c->url);
@@ -255,8 +254,10 @@ static enum err transfer_fault(const struct client *c, CURLcode code, int64_t li
     return fault_set(why, ERR_UNAVAILABLE, "the answer of %s is over %zu bytes", c->url,
                      c->reply_bytes_max);
   case CURLE_OPERATION_TIMEDOUT:
+    if (c->call->take)
+      return fault_set(why, ERR_UNAVAILABLE, "%s sent nothing for %d s", c->url, STREAM_SILENCE_S);
     return fault_set(why, ERR_UNAVAILABLE, "%s did not answer within %lld s", c->url,
-                     (long long)(limit_ms + 999) / 1000);
+                     (long long)(c->timeout_ms + c->call->wait_ms + 999) / 1000);
   default:
     return fault_set(why, ERR_UNAVAILABLE, "the call to %s failed: %s", c->url,
                      curl_easy_strerror(code));
@@ -275,7 +276,7 @@ enum err client_send(struct client *c, struct arena *a, const struct client_call
     (void)curl_multi_remove_handle(c->multi, c->easy);
   }
   curl_slist_free_all(headers);
-  if (code != CURLE_OK) return transfer_fault(c, code, c->timeout_ms + call->wait_ms, why);
+  if (code != CURLE_OK) return transfer_fault(c, code, why);
 
   long status = 0;
   curl_off_t retry_after_s = 0;

@@ -619,6 +619,13 @@ def test_config_check_is_quiet_when_all_is_well(offline):
             expect=CONFIG)
 
 
+def test_config_check_tells_what_a_public_address_relies_on(offline):
+    public = ("config", "--check", "--listen", "0.0.0.0:1")
+    assert "only if the store holds a key" in offline(*public).stderr
+    for lets_in in ({"API_KEY": "k" * 40}, {"TASKYARD_JWT_SECRET": "s" * 40}):
+        assert offline(*public, env=lets_in).stderr == ""
+
+
 def test_a_mistyped_variable_is_pointed_out(offline):
     told = offline("config", env={"TASKYARD_LISTN": "x"}).stderr
     assert "TASKYARD_LISTN is not used; did you mean TASKYARD_LISTEN?" in told
