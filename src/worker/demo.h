@@ -4,8 +4,8 @@
 
 #include "worker/attempt.h"
 
-// The types, ended by NULL: "sample", "file-processing", "api-call", "batch", and those of front
-// door S1: "sendMessage", "processVoice".
+// The types, ended by NULL: "sample", "file-processing", "api-call", "batch"; "sendMessage" and
+// "processVoice" of front door S1; "dummy" of the job API of front door S4.
 extern const char *const demo_types[];
 
 // An attempt_handler; `self` is not used. A task of any other type fails for good with
