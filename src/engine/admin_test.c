@@ -197,6 +197,40 @@ static void made_up_names_of_types_are_kept_up_to_a_limit(void **state) {
   assert_int_equal(ask(typing(y, "t7")), ERR_OK);
 }
 
+static int64_t priority_of(struct yard *y, int64_t tenant, const char *name) {
+  struct arena a;
+  struct type type = {.priority = ABSENT};
+  arena_init(&a, 4096);
+  engine_type(y->e, tenant, str_of(name), &a, &type);
+  arena_fini(&a);
+  return type.priority;
+}
+
+static struct type named(int64_t tenant, const char *name, int64_t priority) {
+  return (struct type){
+      .tenant = tenant, .name = str_of(name), .priority = priority, .timeout_ms = -1};
+}
+
+// Those that the store brings, and those that come later in between, before and behind them.
+static void a_type_is_found_in_whatever_order_they_came(void **state) {
+  struct yard *y = *state;
+  struct type types[] = {named(2, "m", 1), named(1, "z", 2), named(1, "mm", 3), named(1, "m", 4)};
+  struct catalog all = {.version = 1, .types = types, .type_count = 4};
+  static const char *const later[] = {"mz", "a", "zz", "mma", "mm"};
+  catalog_learn(y->e, &all);
+  for (int i = 0; i < 5; i++) {
+    struct ask *a = typing(y, later[i]);
+    a->order.in.type.priority = 10 + i;
+    assert_int_equal(ask(a), ERR_OK);
+  }
+  for (int i = 0; i < 5; i++) assert_int_equal(priority_of(y, 1, later[i]), 10 + i);
+  assert_int_equal(priority_of(y, 2, "m"), 1);
+  assert_int_equal(priority_of(y, 1, "z"), 2);
+  assert_int_equal(priority_of(y, 1, "m"), 4);
+  assert_int_equal(priority_of(y, 1, "n"), ABSENT);
+  assert_int_equal(priority_of(y, 2, "mm"), ABSENT);
+}
+
 // --- as other servers have it --------------------------------------------------------------------
 
 // As it is after a backup was restored there.
@@ -243,6 +277,7 @@ int main(void) {
       YARD_TEST(two_requests_at_once_revoke_one_admin_and_the_other_later),
       YARD_TEST(the_key_that_died_first_makes_room_first),
       YARD_TEST(made_up_names_of_types_are_kept_up_to_a_limit),
+      YARD_TEST(a_type_is_found_in_whatever_order_they_came),
       YARD_TEST(a_queue_that_the_store_has_no_word_of_any_more_is_open),
       YARD_TEST(a_tenant_has_its_name_whatever_its_number_is),
       YARD_TEST(neither_a_worker_s_key_nor_another_tenant_s_makes_up_for_the_last_admin),

@@ -6,6 +6,7 @@
 #include "engine/inside.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct str own(struct str s) {
   return str_is_none(s) ? s : (struct str){mem_copy(s.at, s.len), s.len};
@@ -21,25 +22,55 @@ static void *grown(void *items, size_t count, size_t item_bytes) {
 
 // --- one of each ---------------------------------------------------------------------------------
 
+// Queues and types are kept in this order: each create looks for its type, each claim of a task for
+// its queue, and there may be thousands of them.
+static int name_order(int64_t a_tenant, struct str a, int64_t b_tenant, struct str b) {
+  if (a_tenant != b_tenant) return a_tenant < b_tenant ? -1 : 1;
+  return str_compare(a, b);
+}
+
+static int queue_order(const void *a_ptr, const void *b_ptr) {
+  const struct queue *a = a_ptr, *b = b_ptr;
+  return name_order(a->tenant, a->name, b->tenant, b->name);
+}
+
+static int type_order(const void *a_ptr, const void *b_ptr) {
+  const struct type *a = a_ptr, *b = b_ptr;
+  return name_order(a->tenant, a->name, b->tenant, b->name);
+}
+
 static struct queue *find_queue(struct catalog_memory *c, int64_t tenant, struct str name) {
-  for (size_t i = 0; i < c->queue_count; i++)
-    if (c->queues[i].tenant == tenant && str_eq(c->queues[i].name, name)) return &c->queues[i];
-  return NULL;
+  struct queue sought = {.tenant = tenant, .name = name};
+  if (c->queue_count == 0) return NULL;
+  return bsearch(&sought, c->queues, c->queue_count, sizeof sought, queue_order);
 }
 
 static struct type *find_type(struct catalog_memory *c, int64_t tenant, struct str name) {
-  for (size_t i = 0; i < c->type_count; i++)
-    if (c->types[i].tenant == tenant && str_eq(c->types[i].name, name)) return &c->types[i];
-  return NULL;
+  struct type sought = {.tenant = tenant, .name = name};
+  if (c->type_count == 0) return NULL;
+  return bsearch(&sought, c->types, c->type_count, sizeof sought, type_order);
+}
+
+static struct queue *add_queue(struct catalog_memory *c, const struct queue *queue) {
+  c->queues = grown(c->queues, c->queue_count, sizeof *c->queues);
+  size_t at = c->queue_count++;
+  for (; at > 0 && queue_order(queue, &c->queues[at - 1]) < 0; at--)
+    c->queues[at] = c->queues[at - 1];
+  c->queues[at] = (struct queue){.tenant = queue->tenant, .name = own(queue->name)};
+  return &c->queues[at];
+}
+
+static struct type *add_type(struct catalog_memory *c, const struct type *type) {
+  c->types = grown(c->types, c->type_count, sizeof *c->types);
+  size_t at = c->type_count++;
+  for (; at > 0 && type_order(type, &c->types[at - 1]) < 0; at--) c->types[at] = c->types[at - 1];
+  atomic_store(&c->known_types, c->type_count);
+  return &c->types[at];
 }
 
 static void put_queue(struct catalog_memory *c, const struct queue *queue) {
   struct queue *old = find_queue(c, queue->tenant, queue->name);
-  if (old == NULL) {
-    c->queues = grown(c->queues, c->queue_count, sizeof *c->queues);
-    old = &c->queues[c->queue_count++];
-    *old = (struct queue){.tenant = queue->tenant, .name = own(queue->name)};
-  }
+  if (old == NULL) old = add_queue(c, queue);
   if (old->paused != queue->paused) {
     if (queue->paused)
       atomic_fetch_add(&c->paused_count, 1);
@@ -52,9 +83,7 @@ static void put_queue(struct catalog_memory *c, const struct queue *queue) {
 static void put_type(struct catalog_memory *c, const struct type *type) {
   struct type *old = find_type(c, type->tenant, type->name);
   if (old == NULL) {
-    c->types = grown(c->types, c->type_count, sizeof *c->types);
-    old = &c->types[c->type_count++];
-    atomic_store(&c->known_types, c->type_count);
+    old = add_type(c, type);
   } else {
     disown(old->name);
     disown(old->queue);
@@ -115,6 +144,8 @@ static void replace_all(struct catalog_memory *c, const struct catalog *all) {
     c->types[i].queue = own(c->types[i].queue);
     c->types[i].description = own(c->types[i].description);
   }
+  if (c->queue_count) qsort(c->queues, c->queue_count, sizeof *c->queues, queue_order);
+  if (c->type_count) qsort(c->types, c->type_count, sizeof *c->types, type_order);
   atomic_store(&c->paused_count, paused);
   atomic_store(&c->known_types, c->type_count);
   c->version = all->version;
