@@ -351,6 +351,9 @@ bool claim_was_cut(const struct pick_slot *slot);  // there may be more candidat
 
 // settle.c
 void settle_back_to_pending(struct unit *u, struct row *row, enum move move, int64_t delay_ms);
+// Ends a pending task whose expiresAt is past. Also one that has just come back from its worker, so
+// that no claim of the same unit takes it.
+bool sweep_expire(struct unit *u, struct row *row);
 void settle_failed(struct unit *u, struct order *order, struct row *row,
                    const struct settle_item *item);
 

@@ -83,6 +83,7 @@ static void end_attempt(struct unit *u, struct order *order, struct row *row,
     settle_failed(u, order, row, item);
   else
     release(u, order, row, item);
+  sweep_expire(u, row);
 }
 
 // A worker that lost the answer to its completion asks again with the same token: same answer.

@@ -7,19 +7,20 @@ void sweep_plan(struct unit *u, struct order *order) {
   (void)order;
 }
 
-static void expire(struct unit *u, struct order *order, struct row *row) {
+bool sweep_expire(struct unit *u, struct row *row) {
+  struct task *task = &row->task;
+  if (task->status != TASK_PENDING || !task->expires_at || task->expires_at > u->now) return false;
   unit_move(u, row, MOVE_EXPIRE, WAIT_NONE, NULL);
-  row->task.error_code = STR("expired");
-  row->task.error_message = STR("expiresAt passed before a worker took the task");
-  unit_event(u, order, row, EVENT_EXPIRED);
+  task->error_code = STR("expired");
+  task->error_message = STR("expiresAt passed while no worker had the task");
+  unit_event(u, &u->lane->sweep, row, EVENT_EXPIRED);
+  return true;
 }
 
 static void sweep_pending(struct unit *u, struct order *order, struct row *row) {
-  struct task *task = &row->task;
-  if (task->expires_at && task->expires_at <= u->now) {
-    expire(u, order, row);
-  } else if (task->run_at <= u->now &&
-             (task->waiting == WAIT_TIME || task->waiting == WAIT_RETRY)) {
+  const struct task *task = &row->task;
+  if (sweep_expire(u, row)) return;
+  if (task->run_at <= u->now && (task->waiting == WAIT_TIME || task->waiting == WAIT_RETRY)) {
     unit_move(u, row, MOVE_DUE, WAIT_WORKER, NULL);
     unit_event(u, order, row, EVENT_DUE);
   }
@@ -58,16 +59,17 @@ static void sweep_running(struct unit *u, struct order *order, struct row *row) 
   } else {
     lose(u, order, row);
   }
+  sweep_expire(u, row);
 }
 
-// What comes back from its worker may have passed its expiresAt meanwhile. It ends here rather than
-// with a later sweep, before which a claim that waits would take it.
 enum verdict sweep_decide(struct unit *u, struct order *order) {
   for (size_t i = 0; i < u->due_count; i++) {
     struct row *row = u->due[i];
     if (row->gone) continue;
-    if (row->task.status == TASK_RUNNING) sweep_running(u, order, row);
-    if (row->task.status == TASK_PENDING) sweep_pending(u, order, row);
+    if (row->task.status == TASK_RUNNING)
+      sweep_running(u, order, row);
+    else if (row->task.status == TASK_PENDING)
+      sweep_pending(u, order, row);
   }
   return ANSWERED;
 }

@@ -85,17 +85,39 @@ static void what_comes_back_behind_its_expiry_ends_and_is_not_given_to_who_waits
   assert_int_equal(y->next_at, y->now + 5);
 }
 
-static void an_attempt_that_fails_behind_the_expiry_of_its_task_is_the_last(void **state) {
+// Its worker fails it for a retry at once, or gives it back, when its time is over.
+static void what_its_worker_gives_back_behind_its_expiry_ends_too(void **state) {
+  struct yard *y = *state;
+  static const enum settle_verb verbs[] = {SETTLE_FAIL, SETTLE_RELEASE};
+  for (int i = 0; i < 2; i++) {
+    struct ask *a = creating(y, "t", 1);
+    item_of(a, 0)->expires_at = y->now + 1000;
+    ask(a);
+    struct task task = taken_one(y, a->tasks[0].id);
+    struct ask *waits = parked(y, "t", 50000), *back = settling(y, &task, verbs[i]);
+    y->now += 1000;
+    back->order.in.settle.items[0].delay_ms = 0;
+    back->order.claim = (struct claim_filter){.limit = 1, .worker = STR("w")};
+    assert_int_equal(ask(back), ERR_OK);
+    assert_status(y, task.id, TASK_CANCELLED);
+    assert_int_equal(last_event(y), EVENT_EXPIRED);
+    assert_text(y->store.events[y->store.event_count - 1].actor, "system");
+    assert_int_equal(back->claimed_count, 0);
+    assert_int_equal(waits->answers, 0);
+    ask(creating(y, "t", 1));
+    assert_int_equal(waits->claimed_count, 1);
+  }
+}
+
+static void what_is_due_since_long_ago_is_due_now(void **state) {
   struct yard *y = *state;
   struct ask *a = creating(y, "t", 1);
-  item_of(a, 0)->expires_at = y->now + 1000;
-  ask(a);
-  struct task task = taken_one(y, a->tasks[0].id);
-  y->now += 1000;
-  assert_int_equal(ask(settling(y, &task, SETTLE_FAIL)), ERR_OK);
+  item_of(a, 0)->expires_at = y->now - 3600 * 1000;
+  submit(a);
+  assert_true(engine_turn(y->e, &y->next_at));
+  assert_int_equal(y->store.tasks[0].wake_at, y->now);
   turn(y);
-  assert_status(y, task.id, TASK_CANCELLED);
-  assert_int_equal(last_event(y), EVENT_EXPIRED);
+  assert_status(y, a->tasks[0].id, TASK_CANCELLED);
 }
 
 // The sweep is the last order of its unit.
@@ -176,7 +198,8 @@ int main(void) {
       YARD_TEST(a_task_comes_due_at_its_time),
       YARD_TEST(a_pending_task_expires_whatever_it_waits_for_and_a_running_one_does_not),
       YARD_TEST(what_comes_back_behind_its_expiry_ends_and_is_not_given_to_who_waits),
-      YARD_TEST(an_attempt_that_fails_behind_the_expiry_of_its_task_is_the_last),
+      YARD_TEST(what_its_worker_gives_back_behind_its_expiry_ends_too),
+      YARD_TEST(what_is_due_since_long_ago_is_due_now),
       YARD_TEST(what_is_due_at_once_is_moved_on_in_units_of_a_size),
       YARD_TEST(an_idle_engine_asks_for_nothing),
       YARD_TEST(a_restart_finds_the_leases_that_ran_out_meanwhile),

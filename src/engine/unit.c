@@ -140,7 +140,7 @@ static int64_t earlier(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-int64_t task_wake_at(const struct task *task) {
+static int64_t wake_at(const struct task *task) {
   if (task->status == TASK_RUNNING) return task->lease_expires_at;
   if (task->status != TASK_PENDING) return 0;
   bool timed = task->waiting == WAIT_TIME || task->waiting == WAIT_RETRY;
@@ -169,8 +169,10 @@ static void ready_insert(struct unit *u, struct row *row) {
   u->ready_new = true;
 }
 
+// What is past already is due now: a shared store does not look far back.
 void unit_reschedule(struct unit *u, struct row *row) {
-  row->task.wake_at = task_wake_at(&row->task);
+  int64_t at = wake_at(&row->task);
+  row->task.wake_at = at && at < u->now ? u->now : at;
   u->wake_min = earlier(u->wake_min, row->task.wake_at);
   if (!task_is_ready(&row->task)) return;
   if (row->whole)  // with its payload

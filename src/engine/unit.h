@@ -142,7 +142,6 @@ struct change unit_change(const struct unit *u);
 struct task *unit_snapshot(struct arena *a, const struct task *task, bool deep);
 
 bool task_is_ready(const struct task *task);
-int64_t task_wake_at(const struct task *task);
 // How long a lease taken or renewed now may last: its length, but not past the attempt's timeout,
 // nor past the grace of a requested cancel.
 int64_t task_lease_end(const struct task *task, int64_t now);

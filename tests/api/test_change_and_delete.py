@@ -173,6 +173,13 @@ def test_a_new_expiry_is_kept_to(api):
     assert api.final(task)["status"] == "cancelled"
 
 
+def test_an_expiry_that_is_long_past_ends_a_task_at_once(api):
+    assert api.final(api.create(expiresAt=now_ms() - 3600_000))["status"] == "cancelled"
+    held = api.create(autoStart=False)
+    change(api, held, expiresAt=now_ms() - 3600_000)
+    assert api.final(held)["error"]["code"] == "expired"
+
+
 def test_changed_tags_are_found_and_old_ones_are_not(api):
     task = api.create(tags={"a": "1"})
     change(api, task, tags={"a": "2"})

@@ -271,6 +271,21 @@ static bool is_repeat(const struct ref *r, const struct ref_task *t,
          t->is.status == as && t->is.lease == item->lease;
 }
 
+static bool has_expired(const struct ref *r, const struct ref_task *t) {
+  return t->is.status == TASK_PENDING && t->is.expires_at && t->is.expires_at <= r->now;
+}
+
+// By the clock, whoever has brought it up.
+static void expires(struct ref *r, struct ref_task *t) {
+  struct str actor = r->actor;
+  r->actor = STR("system");
+  ends(r, t, TASK_CANCELLED);
+  error_is(&t->is, STR("expired"), STR("expiresAt passed while no worker had the task"),
+           t->is.error_detail);
+  happened(r, t, EVENT_EXPIRED);
+  r->actor = actor;
+}
+
 enum err ref_settle(struct ref *r, struct ref_task *t, const struct settle_item *item,
                     struct ref_wait *wait) {
   *wait = (struct ref_wait){0};
@@ -287,6 +302,7 @@ enum err ref_settle(struct ref *r, struct ref_task *t, const struct settle_item 
   } else {
     released(r, t, item);
   }
+  if (has_expired(r, t)) expires(r, t);
   return ERR_OK;
 }
 
@@ -438,11 +454,8 @@ int64_t ref_next(const struct ref *r) {
 
 static void pending_at(struct ref *r, struct ref_task *t) {
   struct task *is = &t->is;
-  if (is->expires_at && is->expires_at <= r->now) {
-    ends(r, t, TASK_CANCELLED);
-    error_is(is, STR("expired"), STR("expiresAt passed before a worker took the task"),
-             is->error_detail);
-    happened(r, t, EVENT_EXPIRED);
+  if (has_expired(r, t)) {
+    expires(r, t);
   } else if (is->waiting == WAIT_TIME || is->waiting == WAIT_RETRY) {
     is->waiting = WAIT_WORKER;
     changed(r, t);

@@ -1,2 +1,2 @@
 # src/engine/sweep.c: what has expired is moved on with the revision that it had.
-s/  row->task.error_code = STR("expired");/  row->task.error_code = STR("expired"), row->task.revision--;/
+s/  task->error_code = STR("expired");/  task->error_code = STR("expired"), task->revision--;/
