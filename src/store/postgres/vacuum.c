@@ -71,13 +71,11 @@ static bool is_due(struct vacuum_table *t) {
 }
 
 // Dead rows that somebody's old snapshot could still see stay, however often one tries.
-static void rest(struct vacuum_table *t, int64_t dead_before, int64_t took_us) {
-  bool in_vain = t->dead > dead_before / 2;
+static void rest(struct vacuum_table *t, bool in_vain, int64_t took_us) {
   t->rest_us = in_vain ? (t->rest_us ? t->rest_us * 2 : LOOK_EVERY_US) : 0;
   if (t->rest_us > REST_MAX_US) t->rest_us = REST_MAX_US;
   int64_t rest_us = took_us * SHARE > t->rest_us ? took_us * SHARE : t->rest_us;
   t->not_before = clock_mono_us() + rest_us;
-  t->dead_left = t->dead;
 }
 
 static enum err vacuum(struct vacuum *v, size_t table, struct conn *c, struct fault *why) {
@@ -87,8 +85,9 @@ static enum err vacuum(struct vacuum *v, size_t table, struct conn *c, struct fa
   int64_t took_us = clock_mono_us() - began_us;
   bool skipped;
   TRY(count_left(v, table, c, &skipped, why));
-  if (skipped) return ERR_OK;  // with the next look it is asked again whether it is due
-  rest(t, dead_before, took_us);
+  rest(t, skipped || t->dead > dead_before / 2, took_us);
+  if (skipped) return ERR_OK;  // all of it is still to do, so no more need to come first
+  t->dead_left = t->dead;
   log_event(LOG_DEBUG, "a table was vacuumed", LOG_STR("table", str_of(vacuums[table].table)),
             LOG_I64("dead_before", dead_before), LOG_I64("dead_after", t->dead),
             LOG_I64("ms", took_us / 1000));
