@@ -158,6 +158,10 @@ static curl_socket_t open_socket(void *self, curlsocktype purpose, struct curl_s
   return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
+static long connect_timeout_ms(const struct client *c) {
+  return (long)(c->timeout_ms < CONNECT_TIMEOUT_MS ? c->timeout_ms : CONNECT_TIMEOUT_MS);
+}
+
 // What all calls have in common. An option that this libcurl does not know would be a build fault,
 // so the results of setting these are not looked at.
 static void easy_prepare(struct client *c) {
@@ -170,9 +174,7 @@ static void easy_prepare(struct client *c) {
   (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
   (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
-  (void)curl_easy_setopt(
-      e, CURLOPT_CONNECTTIMEOUT_MS,
-      (long)(c->timeout_ms < CONNECT_TIMEOUT_MS ? c->timeout_ms : CONNECT_TIMEOUT_MS));
+  (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms(c));
   // A proxy of the environment cannot reach this machine's loopback.
   if (c->is_local) (void)curl_easy_setopt(e, CURLOPT_PROXY, "");
 }
@@ -238,6 +240,12 @@ static CURLcode transfer(struct client *c) {
   return message->data.result;
 }
 
+static bool is_connected(const struct client *c) {
+  curl_off_t us = 0;
+  (void)curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+  return us > 0;
+}
+
 static enum err transfer_fault(const struct client *c, CURLcode code, struct fault *why) {
   switch (code) {
   case CURLE_ABORTED_BY_CALLBACK:
@@ -254,8 +262,11 @@ static enum err transfer_fault(const struct client *c, CURLcode code, struct fau
     return fault_set(why, ERR_UNAVAILABLE, "the answer of %s is over %zu bytes", c->url,
                      c->reply_bytes_max);
   case CURLE_OPERATION_TIMEDOUT:
-    if (c->call->take)
+    if (c->call->take && is_connected(c))
       return fault_set(why, ERR_UNAVAILABLE, "%s sent nothing for %d s", c->url, STREAM_SILENCE_S);
+    if (!is_connected(c))
+      return fault_set(why, ERR_UNAVAILABLE, "%s cannot be reached: no connection within %ld s",
+                       c->url, (connect_timeout_ms(c) + 999) / 1000);
     return fault_set(why, ERR_UNAVAILABLE, "%s did not answer within %lld s", c->url,
                      (long long)(c->timeout_ms + c->call->wait_ms + 999) / 1000);
   default:
