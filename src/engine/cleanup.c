@@ -193,7 +193,7 @@ static void remove_one(struct unit *u, struct row *row, const struct cleanup_ste
   row->gone = true;
   row->forgotten = u->e->settings.retention.per_tenant;
   if (!row->forgotten) {
-    struct event *event = unit_event(u, &u->e->cleanup.own, row, EVENT_DELETED);
+    struct event *event = unit_event(u, u->cleanup.order, row, EVENT_DELETED);
     event->note = STR("cleanup");
     event->text = step->because;
   }

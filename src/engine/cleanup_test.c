@@ -364,7 +364,7 @@ static void each_removal_leaves_an_event_that_says_why(void **state) {
   assert_int_equal(event->kind, EVENT_DELETED);
   assert_true(id_eq(event->task, id));
   assert_int_equal(event->tenant, 1);
-  assert_text(event->actor, "system");
+  assert_text(event->actor, "tester");  // who asked for it
   assert_text(event->note, "cleanup");
   assert_text(event->text, "the newest 1 are kept");
   end_yard(y);

@@ -118,7 +118,7 @@ struct order {
     struct {
       bool begun;                     // the engine's own: it has found what is to go
       const char *skipped;            // out: why it was; NULL: it was not
-      struct cleanup_counts removed;  // out
+      struct cleanup_counts removed;  // out; not 0 also when it lost its turn on the way
     } cleanup;                        // of the order's tenant
   } in;
   struct claim_filter claim;  // of CLAIM, CLAIM_ONE and SETTLE
