@@ -281,13 +281,16 @@ size_t engine_queues(struct engine *e, int64_t tenant, struct arena *a, struct q
 }
 
 size_t catalog_paused(struct engine *e, int64_t tenant, struct arena *a, struct str **names) {
+  struct catalog_memory *c = &e->catalog;
+  size_t count = 0;
   *names = NULL;
-  if (atomic_load_explicit(&e->catalog.paused_count, memory_order_relaxed) == 0) return 0;
-  struct queue *queues;
-  size_t all = engine_queues(e, tenant, a, &queues), count = 0;
-  *names = ARENA_ARRAY(a, struct str, all + 1);
-  for (size_t i = 0; i < all; i++)
-    if (queues[i].paused) (*names)[count++] = queues[i].name;
+  if (atomic_load_explicit(&c->paused_count, memory_order_relaxed) == 0) return 0;
+  pthread_rwlock_rdlock(&c->lock);
+  *names = ARENA_ARRAY(a, struct str, atomic_load(&c->paused_count) + 1);
+  for (size_t i = 0; i < c->queue_count; i++)
+    if (c->queues[i].tenant == tenant && c->queues[i].paused)
+      (*names)[count++] = arena_dup(a, c->queues[i].name);
+  pthread_rwlock_unlock(&c->lock);
   return count;
 }
 
