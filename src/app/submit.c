@@ -60,7 +60,6 @@ const struct command_spec COMMAND_submit = {
 
 // --- the task as JSON ----------------------------------------------------------------------------
 
-// A session asks for a name, and starts nothing by itself.
 static void put_key(struct buf *out, const char *key) { buf_printf(out, ",\"%s\":", key); }
 
 static void put_text(struct command *c, const char *option, const char *key, struct buf *out) {
@@ -126,6 +125,7 @@ static enum err put_metadata(struct command *c, struct buf *out, struct fault *w
   return ERR_OK;
 }
 
+// A session asks for a name.
 static void put_name(struct command *c, struct buf *out) {
   put_text(c, "name", "name", out);
   if (!remote_in_session(c) || options_has(&c->given, "name")) return;
@@ -189,7 +189,7 @@ static enum err show_one(struct command *c, struct str document, struct fault *w
   bool as_json = options_has(&c->given, "json");
   struct str task = reply_raw(document, "task");
   if (str_is_none(task)) return remote_refuse_answer(why);
-  if (remote_in_session(c) && !options_has(&c->given, "hold")) {
+  if (remote_in_session(c) && !options_has(&c->given, "hold")) {  // it starts nothing by itself
     TRY(start_one(c, task, &document, why));
     task = reply_raw(document, "task");
     if (str_is_none(task)) return remote_refuse_answer(why);
