@@ -39,14 +39,16 @@ def refused(response, status, code, pointer=None):
 # --- in tests -------------------------------------------------------------------------------------
 
 def test_a_test_sees_what_waits_in_the_queue_and_empties_it(api):
-    """What Bull's getJobs(['waiting']) and empty() are for; close() is SIGTERM."""
+    """What Bull's getJobs(['waiting']), empty() and close() are for: a client of its own."""
     made = [created(api, payload={"n": n})["id"] for n in range(3)]
     busy = api.claim_one(queues=[QUEUE])
-    waiting = api.list(queue=QUEUE, status="pending", include="payload")
+    queue = api.twin()
+    waiting = queue.list(queue=QUEUE, status="pending", include="payload")
     assert [(task["id"], task["payload"]) for task in waiting] == [
         (made[2], {"n": 2}), (made[1], {"n": 1})]
     for task in waiting:
-        api.expect(api.delete(f"/tasks/{task['id']}"))
+        queue.expect(queue.delete(f"/tasks/{task['id']}"))
+    queue.close()
     assert api.list(queue=QUEUE, status="pending") == []
     assert api.task(busy)["status"] == "running"
 
@@ -63,6 +65,18 @@ def test_a_task_is_created_and_says_so(api):
     assert task["type"] == api.type and task["payload"] == {"text": "Hello"}
     assert task["queue"] == QUEUE and task["status"] == "pending"
     assert [one["id"] for one in api.list(queue=QUEUE)] == [body["id"]]
+
+
+def test_the_id_of_the_answer_is_valid_everywhere(api):
+    made = created(api)["id"]
+    task = api.claim_one(queues=[QUEUE])
+    assert task["id"] == api.task(made)["id"] == made
+    api.log(task, "a line")
+    api.complete(task, {"made": 1})
+    assert [one["id"] for one in api.list(queue=QUEUE)] == [made]
+    assert {event["taskId"] for event in api.events(task)} == {made}
+    for part in ("", "/events", "/attempts", "/logs", "/explain"):
+        assert api.get(f"/tasks/{made}{part}").status_code == 200
 
 
 def test_it_gets_three_attempts_with_a_second_between(api):

@@ -7,6 +7,7 @@ import pytest
 
 from lib.client import fresh_name
 from lib.server import BINARY, clean_environment
+from lib.worker import until
 
 
 def oid(number):
@@ -77,6 +78,44 @@ def test_a_repeated_import_makes_nothing_twice(api, imports, numbers):
     again = imports(lines)
     assert counts(again)["pending"] == {"made": 2, "existed": 3, "left_out": 0, "bad": 0}
     assert len(api.list()) == 5
+
+
+def interrupted(server, tmp_path, lines, count, cut):
+    """Imports the first lines from a pipe that stays open, and cuts that off: cut(process)."""
+    env = clean_environment(tmp_path, {"TASKYARD_URL": server.url})
+    with subprocess.Popen([str(BINARY), "import", "--from", "-"], text=True, cwd=tmp_path, env=env,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdin.write("".join(lines[:count]))
+        process.stdin.flush()
+        cut(process)
+        try:
+            process.stdin.write("".join(lines[count:]))
+        except BrokenPipeError:
+            pass
+        return process.communicate(timeout=60)[1], process.returncode
+
+
+@pytest.mark.parametrize("end", ["the import is killed", "the server goes away"])
+def test_an_interrupted_import_goes_on_when_it_is_repeated(
+        make_server, make_api, imports, tmp_path, numbers, end):
+    server = make_server(store="sqlite")
+    api = make_api(server)
+    lines = [json.dumps(document(number, api.type)) + "\n" for number in numbers[:40]]
+
+    def cut(process):
+        until(lambda: len(api.list(limit=100)) == 15)
+        process.kill() if end == "the import is killed" else server.stop()
+
+    said, code = interrupted(server, tmp_path, lines, 15, cut)
+    if end == "the server goes away":
+        assert code != 0 and "stopped at line 16; repeat the command to go on" in said
+        server.port_given = True    # it comes back where it was
+        server.start()
+    again = imports(lines, url=server.url)
+    assert again.returncode == 0
+    assert counts(again)["pending"] == {"made": 25, "existed": 15, "left_out": 0, "bad": 0}
+    assert len(api.list(limit=100)) == 40
 
 
 def test_bad_lines_are_told_with_their_number_and_passed_over(api, imports, numbers, tmp_path):

@@ -15,6 +15,7 @@ from lib.server import BINARY, POSTGRES, Server, clean_environment, drop_schemas
 
 DONE, FAILURE, USAGE, CONFIG = 0, 1, 64, 78
 KINDS = ["sqlite", "postgresql"] if POSTGRES else ["sqlite"]
+WAYS = [("sqlite", kind) for kind in KINDS] + ([("postgresql", "sqlite")] if POSTGRES else [])
 PARTS = ["catalogue", "tasks", "logs", "events", "replays"]
 
 
@@ -185,10 +186,10 @@ def check(where, tmp_path):
                           env=clean_environment(tmp_path), check=False)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["int", "kill"])
-def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, kind, number):
-    old, new, other = place(), place(kind), place()
+def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, way, number):
+    old, new, other = place(way[0]), place(way[1]), place()
     api = make_api(serve(old))
     for _ in range(20):
         api.create_many([{"payload": {"n": n}} for n in range(1000)])
@@ -225,7 +226,7 @@ def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, 
     assert make_api(serve(new)).create()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
 @pytest.mark.parametrize("part, harm", [
     ("catalogue", "UPDATE schema.tenant SET name = 'other' WHERE number = 1"),
     ("tasks", "UPDATE schema.task SET name = 'Name' WHERE name = 'name'"),
@@ -233,8 +234,8 @@ def test_an_interrupted_move_goes_on(place, serve, migrate, make_api, tmp_path, 
     ("events", "UPDATE schema.event SET at = at + 1"),
     ("replays", "DELETE FROM schema.replay"),
 ])
-def test_a_changed_byte_is_found(place, serve, migrate, make_api, kind, part, harm):
-    old, new = place(), place(kind)
+def test_a_changed_byte_is_found(place, serve, migrate, make_api, way, part, harm):
+    old, new = map(place, way)
     api = make_api(serve(old))
     api.post("/tasks", api.fields(name="name"), headers={"Idempotency-Key": "k"})
     api.log(api.claim_one(), "line")
@@ -246,16 +247,16 @@ def test_a_changed_byte_is_found(place, serve, migrate, make_api, kind, part, ha
     assert "differ in 1 of 5 parts" in ended.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
 def test_a_move_that_does_not_come_out_right_leaves_the_store_closed(place, serve, migrate,
-                                                                     make_api, tmp_path, kind):
-    old, new = place(), place(kind)
+                                                                     make_api, tmp_path, way):
+    old, new = map(place, way)
     api = make_api(serve(old))
     for _ in range(20):
         api.create_many([{} for n in range(1000)])
     api.server.stop()
     start_and_stop(old, new, tmp_path, signal.SIGINT)
-    old.sql("INSERT INTO queue(tenant, name, paused) VALUES (1, 'late', 1)")
+    old.sql("INSERT INTO schema.queue(tenant, name, paused) VALUES (1, 'late', true)")
     ended = migrate(*old.options("from"), *new.options("to"), expect=FAILURE)
     assert table(ended)["catalogue"][2] == "DIFFERENT"
     assert "stays closed" in ended.stderr

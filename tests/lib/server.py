@@ -82,9 +82,10 @@ class Server:
         self.program, self.directory = program, Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.store = f"sqlite:{self.directory}/taskyard.db" if store == "sqlite" else store
+        self.schema = None
         if store == "postgresql":
             self.store = POSTGRES
-            settings.setdefault("store_schema", new_schema())
+            self.schema = settings.setdefault("store_schema", new_schema())
         self.key = key
         self.env = dict(env or {})
         if key is not None:
@@ -114,6 +115,18 @@ class Server:
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def where_it_says(self, *texts):
+        """The files of its folder that hold one of these; on PostgreSQL its schema if that does."""
+        kept = {path.name: path.read_bytes()
+                for path in self.directory.iterdir() if path.is_file()}
+        if self.schema:
+            kept[self.schema] = subprocess.run(
+                ["pg_dump", "--data-only", "--schema", self.schema, POSTGRES], check=True,
+                stdout=subprocess.PIPE).stdout
+        words = [text.encode() for text in texts]
+        words += [word.hex().encode() for word in words]  # as pg_dump writes bytes
+        return [name for name, content in kept.items() if any(word in content for word in words)]
 
     def log_tail(self, lines=40):
         return "\n".join(self.log().splitlines()[-lines:])
