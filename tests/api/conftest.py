@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.client import Api  # noqa: E402
-from lib.server import ADMIN, Server, drop_schemas  # noqa: E402
+from lib.server import ADMIN, Server, drop_all_schemas, servers  # noqa: E402
 from lib.sessions import Session, with_sessions  # noqa: E402
 from lib.tokens import SECRET  # noqa: E402
 
@@ -27,7 +27,7 @@ def store():
     """What the suite runs on: memory:, or for each server a file of its own (sqlite), or a schema
     of its own (postgresql) on the server at TASKYARD_TEST_POSTGRES."""
     yield STORE
-    drop_schemas()
+    drop_all_schemas()
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +39,10 @@ def server(tmp_path_factory, store):
 
 @pytest.fixture
 def make_server(tmp_path, store):
-    """make_server(key="k", body_max=4096, …) starts another server; all stop with the test."""
-    made = []
-
-    def make(**options):
-        options.setdefault("store", store)
-        made.append(Server(tmp_path / f"server{len(made)}", **options))
-        return made[-1].start()
-
-    yield make
-    for one in reversed(made):
-        one.stop()
+    """make_server(key="k", body_max=4096, …) starts another server. All stop with the test, and
+    what they stored goes with them."""
+    with servers(tmp_path, store) as make:
+        yield make
 
 
 @pytest.fixture

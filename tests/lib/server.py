@@ -1,5 +1,6 @@
 """A Taskyard server under test: started on a free port, watched, stopped by its pid."""
 
+import contextlib
 import itertools
 import os
 import secrets
@@ -50,22 +51,30 @@ def flag(name, value):
 POSTGRES = os.environ.get("TASKYARD_TEST_POSTGRES")
 _numbers = itertools.count(1)
 _schemas = []
+_sessions = []  # one that lasts: to start psql takes longer than what it has to do
 
 
 def new_schema():
-    """The name of one that drop_schemas() removes."""
+    """The name of one that drop_all_schemas() removes."""
     _schemas.append(f"test_{secrets.token_hex(4)}_{next(_numbers)}")
     return _schemas[-1]
 
 
-def drop_schemas(schemas=None):
-    """Those, or all that are left."""
-    schemas = list(_schemas) if schemas is None else schemas
-    drops = [f"DROP SCHEMA IF EXISTS {schema} CASCADE;" for schema in schemas]
+def drop_schemas(schemas):
     _schemas[:] = [schema for schema in _schemas if schema not in schemas]
-    if drops:
-        subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", POSTGRES], text=True,
-                       input="SET client_min_messages = error;" + "".join(drops), check=True)
+    for schema in schemas:
+        if not _sessions:
+            from lib.postgres import Sql  # it needs this module
+            _sessions.append(Sql(POSTGRES))
+            _sessions[0]("SET client_min_messages = error")
+        _sessions[0](f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def drop_all_schemas():
+    """All that are left, at the end."""
+    drop_schemas(list(_schemas))
+    while _sessions:
+        _sessions.pop().close()
 
 
 class Server:
@@ -82,10 +91,10 @@ class Server:
         self.program, self.directory = program, Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.store = f"sqlite:{self.directory}/taskyard.db" if store == "sqlite" else store
-        self.schema = None
         if store == "postgresql":
             self.store = POSTGRES
-            self.schema = settings.setdefault("store_schema", new_schema())
+            settings.setdefault("store_schema", new_schema())
+        self.schema = settings.get("store_schema")
         self.key = key
         self.env = dict(env or {})
         if key is not None:
@@ -213,3 +222,21 @@ class Server:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+
+@contextlib.contextmanager
+def servers(directory, store):
+    """make(key="k", body_max=4096, …) starts another. At the end all stop, and their schemas go."""
+    made = []
+
+    def make(**options):
+        options.setdefault("store", store)
+        made.append(Server(directory / f"server{len(made)}", **options))
+        return made[-1].start()
+
+    try:
+        yield make
+    finally:
+        for one in reversed(made):
+            one.stop()
+        drop_schemas({one.schema for one in made if one.schema})
