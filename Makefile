@@ -4,8 +4,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test lint analyze format asan tsan coverage bench bench-postgres bench-peers docs
-.PHONY: proof proof-long install clean help
+.PHONY: all run test test-unit test-integration test-e2e test-coverage test-watch hooks lint analyze
+.PHONY: format asan tsan coverage coverage-unit bench bench-postgres bench-peers docs proof
+.PHONY: proof-long install clean help
 
 all: ## build/taskyard: install what is missing, build
 	@tools/packages build
@@ -18,6 +19,28 @@ run: all ## build, then run a server on 127.0.0.1:8503 and demo workers; Ctrl-C 
 test: ## everything that must hold; `make test ONLY=claim` runs the tests with that in their name
 	@tools/packages test
 	@tools/run-tests
+
+test-unit: ## the C tests alone, as shipped; ONLY works here and with the next two
+	@tools/packages test
+	@tools/run-tests unit
+
+test-integration: ## the black-box tests alone, on SQLite and on PostgreSQL
+	@tools/packages test
+	@tools/run-tests api api-postgres
+
+test-e2e: ## whole workflows with the programs that people run (tests/e2e.list)
+	@tools/packages test
+	@tools/run-tests e2e
+
+test-coverage: coverage ## the same as coverage
+
+test-watch: ## the tests that match what has changed, and again at each save; Ctrl-C stops
+	@tools/packages test
+	@tools/watch
+
+hooks: ## git runs lint and the C tests before a commit, the black-box tests before a push
+	@git config core.hooksPath tools/hooks
+	@echo "git calls tools/hooks from now on; to undo: git config --unset core.hooksPath"
 
 lint: ## the house rules, the formatting, cppcheck, stale generated files
 	@tools/packages test
@@ -43,6 +66,10 @@ tsan: ## the unit tests under ThreadSanitizer
 coverage: ## line coverage of src/ by the unit, API, crash and cluster tests; fails under 85 %
 	@tools/packages test
 	@tools/coverage
+
+coverage-unit: ## the same by the C tests alone; fails under 80 %
+	@tools/packages test
+	@tools/coverage --unit
 
 proof: ## the core under fire: fuzzing, faults, hardening; at most 20 minutes (proof/README.md)
 	@tools/packages test
@@ -80,5 +107,5 @@ clean: ## remove everything that was built
 	@rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1#/p' Makefile | \
-	  while IFS='#' read -r name text; do printf '  make %-16s%s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1#/p' Makefile | \
+	  while IFS='#' read -r name text; do printf '  make %-18s%s\n' "$$name" "$$text"; done
