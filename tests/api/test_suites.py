@@ -19,7 +19,7 @@ from lib.client import Api, fresh_name
 from lib.server import BINARY, ROOT, Server, clean_environment
 from lib.worker import Worker
 
-WAIT_S = 60
+WAIT_S = 180
 LOCAL = ROOT / "deploy" / "container" / "docker-compose.local.yml"
 # `unit` of a tree: one C test program of four tests, which fails where a file `broken` is.
 BUILDS_A_TEST = """\
