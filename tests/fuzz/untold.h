@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#ifdef __clang__  // else nothing is told
 #define UNTOLD(kind, type)                                                                         \
   void __wrap___sanitizer_cov_trace_##kind(type a, type b);                                        \
   __attribute__((no_sanitize("coverage"))) void __wrap___sanitizer_cov_trace_##kind(type a,        \
@@ -20,5 +21,6 @@ UNTOLD(const_cmp2, uint16_t)
 UNTOLD(const_cmp4, uint32_t)
 UNTOLD(const_cmp8, uint64_t)
 UNTOLD(switch, uintptr_t)
+#endif
 
 #endif
