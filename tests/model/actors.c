@@ -207,6 +207,7 @@ static void took(struct sim *s, struct actor *a) {
     history_task(&s->history, task->id);
     s->history.claims[a->label].task = task->id;
     s->history.claims[a->label].until = task->lease_expires_at;
+    s->history.claims[a->label].attempt = task->attempt;
     a->held[a->held_count++] = (struct held){
         .task = task->id, .token = task->lease, .until = task->lease_expires_at, .label = a->label};
   }

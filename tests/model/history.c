@@ -86,8 +86,8 @@ static bool lost(struct history *h, struct task_fact *t, const struct event *e, 
   if (e->at < t->claimed_at + lease_ms)
     return history_fail(h, "a lease of %lld ms is lost after %lld", (long long)lease_ms,
                         (long long)(e->at - t->claimed_at));
-  // A claim that was served twice may have got the same task again: it was told of the later lease.
-  bool later = h->claims[t->label].until - lease_ms > e->at;
+  // A claim that was served twice may have got the same task again: it was told of the later one.
+  bool later = h->claims[t->label].attempt > t->attempt;
   if (told_of(h, t, t->label) && !later && e->at < h->claims[t->label].until)
     return history_fail(h, "the lease of w%u is lost at %lld, and it was told %lld", t->label,
                         (long long)(e->at - WORLD_START_MS),

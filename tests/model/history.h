@@ -18,7 +18,8 @@ struct claim_fact {
   struct id task;
   enum settle_verb verb;
   enum told told;
-  int64_t until;  // the latest end of its lease that it was told
+  int64_t attempt;  // that it was told of
+  int64_t until;    // the latest end of its lease that it was told
 };
 
 struct task_fact {
