@@ -18,6 +18,7 @@ run: all ## build, then run a server on 127.0.0.1:8503 and demo workers; Ctrl-C 
 
 test: ## everything that must hold; `make test ONLY=claim` runs the tests with that in their name
 	@tools/packages test
+	@tools/postgres fetch
 	@tools/run-tests
 
 test-unit: ## the C tests alone, as shipped; ONLY works here and with the next two
