@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lib.alone import run_alone
 from lib.client import Api, fresh_name
 from lib.server import BINARY, ROOT, Server, clean_environment
 from lib.worker import Worker
@@ -129,10 +130,11 @@ def listed():
 def test_the_end_to_end_tests_are_there_and_are_listed_once():
     paths = listed()
     assert paths == sorted(set(paths))
-    assert all(re.fullmatch(r"tests/api/test_\w+\.py", path) for path in paths)
+    assert all(re.fullmatch(r"tests/(api|e2e)/test_\w+\.py", path) for path in paths)
     assert all((ROOT / path).is_file() for path in paths)
     for name in ("run", "worker", "transcripts", "examples", "container"):
         assert f"tests/api/test_{name}.py" in paths
+    assert {str(path.relative_to(ROOT)) for path in ROOT.glob("tests/e2e/test_*.py")} <= set(paths)
 
 
 def test_the_end_to_end_suite_runs_what_is_listed_and_nothing_else(suite):
@@ -167,26 +169,13 @@ def test_named_files_run_alone(suite):
     assert done.stdout.splitlines()[-1] == "1 passed, 0 failed", done.stdout
 
 
-LOOPBACK = """
-import fcntl, os, socket, struct, sys
-with socket.socket() as s:
-    up = fcntl.ioctl(s, 0x8913, struct.pack("16sH14x", b"lo", 0))
-    flags, = struct.unpack("16xH14x", up)
-    fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", flags | 1))
-assert [name for _, name in socket.if_nameindex()] == ["lo"]
-os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *sys.argv[1:]])
-"""
-
-
 def test_tests_run_where_there_is_no_network(tmp_path):
-    who = [] if os.geteuid() == 0 else ["--map-root-user"]
-    done = subprocess.run(
-        ["unshare", "--net", *who, sys.executable, "-c", LOOPBACK,
-         f"--basetemp={tmp_path / 'inner'}",
+    done = run_alone(
+        [sys.executable, "-m", "pytest", "-q", f"--basetemp={tmp_path / 'inner'}",
          "tests/api/test_run.py::test_without_sessions_the_line_that_is_printed_works",
          "tests/api/test_worker.py::test_the_task_is_described_in_the_environment",
          "tests/api/test_create.py::test_a_new_task_has_the_documented_defaults"],
-        cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, stdin=subprocess.DEVNULL)
+        cwd=ROOT, timeout=WAIT_S)
     assert done.returncode == 0 and " passed in " in done.stdout, done.stdout + done.stderr
 
 
