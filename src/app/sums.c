@@ -103,6 +103,7 @@ static void put_task(struct buf *out, const struct task *t) {
   put_text(out, t->queue);
   put_text(out, t->type);
 #define PUT_I64(field) put_i64(out, t->field)
+#define PUT_SPARSE(field) PUT_I64(field)
 #define PUT_ENUM(field) put_i64(out, (int64_t)t->field)
 #define PUT_TEXT(field) put_text(out, t->field)
 #define COLUMN(column, field, kind, group, meaning) PUT_##kind(field);

@@ -31,6 +31,7 @@ static void each_column_of_a_task_counts(void **state) {
   uint64_t before = of_task(&zero);
   struct task t = zero;
 #define CHANGE_I64(field) t.field = 1
+#define CHANGE_SPARSE(field) CHANGE_I64(field)
 #define CHANGE_ENUM(field) t.field = (typeof(t.field))1
 #define CHANGE_TEXT(field) t.field = STR("")
 #define COLUMN(column, field, kind, group, meaning)                                                \

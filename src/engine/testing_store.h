@@ -101,11 +101,13 @@ static inline struct task fake_copy(struct arena *a, const struct task *from, un
   struct task to = *from;
 #define ENUM(field)
 #define I64(field)
+#define SPARSE(field)
 #define TEXT(field) to.field = arena_dup(a, from->field);
 #define COLUMN(column, field, kind, group, meaning) kind(field)
 #include "store/task.def"
 #undef COLUMN
 #undef TEXT
+#undef SPARSE
 #undef I64
 #undef ENUM
   to.queue = arena_dup(a, from->queue);

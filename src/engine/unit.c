@@ -277,11 +277,13 @@ struct change unit_change(const struct unit *u) {
 static void deepen(struct arena *a, struct task *task) {
 #define ENUM(field)
 #define I64(field)
+#define SPARSE(field)
 #define TEXT(field) task->field = arena_dup(a, task->field);
 #define COLUMN(column, field, kind, group, meaning) kind(field)
 #include "store/task.def"
 #undef COLUMN
 #undef TEXT
+#undef SPARSE
 #undef I64
 #undef ENUM
   task->queue = arena_dup(a, task->queue);

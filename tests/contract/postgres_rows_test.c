@@ -2,6 +2,46 @@
 // what somebody else has written into its tables.
 #include "contract.h"
 
+// --- their size ---------------------------------------------------------------------------------
+
+#define IF_SPARSE_SPARSE(...) __VA_ARGS__
+#define IF_SPARSE_I64(...)
+#define IF_SPARSE_ENUM(...)
+#define IF_SPARSE_TEXT(...)
+#define IF_STATE_STATE(...) __VA_ARGS__
+#define IF_STATE_INPUT(...)
+
+static const char *const sparse[] = {
+#define COLUMN(column, field, kind, group, meaning) IF_STATE_##group(IF_SPARSE_##kind(#column, ))
+#include "store/task.def"
+#undef COLUMN
+};
+
+static int64_t zeros_in(const char *schema, const char *table) {
+  int64_t count = 0;
+  for (size_t i = 0; i < sizeof sparse / sizeof *sparse; i++)
+    count += backdoor_i64("SELECT count(*) FROM %s.%s WHERE %s = 0", schema, table, sparse[i]);
+  return count;
+}
+
+static int64_t bytes_in(const char *schema, const char *table) {
+  return backdoor_i64("SELECT max(pg_column_size(r.*)) FROM %s.%s AS r", schema, table);
+}
+
+// Each of these rows is written to the log of the database up to three times in a task's life.
+static void what_is_0_takes_no_room_in_a_row(void **state) {
+  struct world *w = *state;
+  struct id waits = world_create(w, STR("resize")), ends = world_create(w, STR("resize"));
+  assert_in_range(bytes_in(w->schema, "live"), 60, 110);
+  struct unit *u = unit_new(w);
+  unit_finish(u, world_load(w, ends, 0), TASK_COMPLETED);
+  OK(unit_apply(u));
+  assert_in_range(bytes_in(w->schema, "done"), 60, 130);
+  assert_int_equal(zeros_in(w->schema, "live"), 0);
+  assert_int_equal(zeros_in(w->schema, "done"), 0);
+  assert_int_equal(world_read(w, waits)->completed_at, 0);
+}
+
 // --- units ---------------------------------------------------------------------------------------
 
 // Two units that make the same keys must wait for each other in one order, whatever theirs is.
@@ -234,6 +274,7 @@ int main(void) {
   kind_now = &kinds[2];
   if (!kind_is_here(kind_now)) return 1;
   const struct CMUnitTest tests[] = {
+      CONTRACT_TEST(what_is_0_takes_no_room_in_a_row),
       CONTRACT_TEST(keys_of_any_length_and_order_are_made_in_one_unit),
       CONTRACT_TEST(answers_of_any_key_and_tenant_are_kept_in_one_unit),
       CONTRACT_TEST(a_task_that_has_ended_may_change_and_stays_ended),

@@ -9,6 +9,7 @@
 static void fill_columns(struct task *t, int64_t salt) {
   int64_t n = salt;
 #define FILL_I64(field) (field) = ++n
+#define FILL_SPARSE(field) FILL_I64(field)
 #define FILL_ENUM(field) (field) = (typeof(field))1
 #define FILL_TEXT(field) (field) = STR("text of " #field)
 #define COLUMN(column, field, kind, group, meaning) FILL_##kind(t->field);
@@ -18,6 +19,7 @@ static void fill_columns(struct task *t, int64_t salt) {
 
 static void assert_columns(const struct task *got, const struct task *want) {
 #define SAME_I64(field) assert_int_equal(got->field, want->field)
+#define SAME_SPARSE(field) SAME_I64(field)
 #define SAME_ENUM(field) assert_int_equal(got->field, want->field)
 #define SAME_TEXT(field) assert_str(got->field, want->field)
 #define COLUMN(column, field, kind, group, meaning) SAME_##kind(field);

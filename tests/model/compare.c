@@ -51,11 +51,13 @@ bool same_task(struct game *g, const struct task *is, const struct task *should_
 #define ENUM(field)                                                                                \
   good = good && same_number(g, where, #field, (int)is->field, (int)should->field);
 #define I64(field) good = good && same_number(g, where, #field, is->field, should->field);
+#define SPARSE(field) I64(field)
 #define TEXT(field) good = good && same_text(g, where, #field, is->field, should->field);
 #define COLUMN(column, field, kind, group, meaning) kind(field)
 #include "store/task.def"
 #undef COLUMN
 #undef TEXT
+#undef SPARSE
 #undef I64
 #undef ENUM
   if (!good || !parts) return good;

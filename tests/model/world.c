@@ -84,11 +84,13 @@ struct task task_copy(struct arena *a, const struct task *from) {
   struct task task = *from;
 #define ENUM(field)
 #define I64(field)
+#define SPARSE(field)
 #define TEXT(field) task.field = copy_of(a, from->field);
 #define COLUMN(column, field, kind, group, meaning) kind(field)
 #include "store/task.def"
 #undef COLUMN
 #undef TEXT
+#undef SPARSE
 #undef I64
 #undef ENUM
   task.queue = copy_of(a, from->queue);

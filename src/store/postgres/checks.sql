@@ -125,13 +125,14 @@ FROM @schema@.live WHERE (status = 0) <> (waiting <> 0);
 -- A task that waits for time must be found by the sweep.
 -- name: wakes
 SELECT 'I7 a task that waits for time has a time', count(*), min(id::text)
-FROM @schema@.live WHERE waiting IN (3, 4) AND wake_at <= 0;
+FROM @schema@.live WHERE waiting IN (3, 4) AND coalesce(wake_at, 0) <= 0;
 
 -- The lease of a running task, and the timer that ends it.
 -- name: leases
 SELECT 'I8 a running task has a lease, and the lease an end', count(*), min(id::text)
 FROM @schema@.live
-WHERE status = 1 AND (lease = 0 OR lease_expires_at = 0 OR wake_at <= 0 OR attempt = 0);
+WHERE status = 1 AND (0 IN (coalesce(lease, 0), coalesce(lease_expires_at, 0), attempt)
+  OR coalesce(wake_at, 0) <= 0);
 
 -- No lease stays behind on a task that is not running. One that has ended keeps the token of the
 -- attempt that ended it, so that a repeated completion is known.
@@ -160,7 +161,7 @@ SELECT 'I7 a task has an end exactly in a final status, and then no timer', coun
 FROM (
   SELECT id FROM @schema@.live WHERE completed_at <> 0
   UNION ALL
-  SELECT id FROM @schema@.done WHERE completed_at = 0 OR wake_at <> 0
+  SELECT id FROM @schema@.done WHERE coalesce(completed_at, 0) = 0 OR wake_at <> 0
 ) AS x;
 
 -- That a task was created is an event too.
@@ -190,7 +191,7 @@ JOIN (
   UNION ALL
   SELECT tenant, id, log_lines FROM @schema@.done
 ) AS s ON s.tenant = x.tenant AND s.id = x.task
-WHERE x.number > s.log_lines;
+WHERE x.number > coalesce(s.log_lines, 0);
 
 -- Its row is the lock of whoever changes the catalogue, and its value tells the others of it.
 -- name: catalogue

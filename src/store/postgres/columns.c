@@ -7,8 +7,17 @@
 #define IF_INPUT_INPUT(statement) statement
 
 #define PUT_I64(value) call_put_i64(c, value)
+#define PUT_SPARSE(value) put_sparse(c, value)
 #define PUT_ENUM(value) call_put_i64(c, (int64_t)(value))
 #define PUT_TEXT(value) call_put_text(c, value)
+
+// NULL takes no room in a row, and neither side makes a number of it.
+static void put_sparse(struct call *c, int64_t value) {
+  if (value)
+    call_put_i64(c, value);
+  else
+    call_put_no_i64(c);
+}
 
 static void put_key(struct call *c, const struct row *row) {
   call_put_i64(c, row->task.tenant);
@@ -36,6 +45,7 @@ void pg_columns_put_state(struct call *c, const struct row *row) {
 }
 
 #define READ_I64(field) (field) = result_i64(r)
+#define READ_SPARSE(field) READ_I64(field)  // NULL is read as 0
 #define READ_ENUM(field) (field) = (typeof(field))result_i64(r)
 #define READ_TEXT(field) (field) = result_text(r, a)
 

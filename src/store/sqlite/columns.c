@@ -2,10 +2,12 @@
 #include "store/sqlite/columns.h"
 
 #define BIND_I64(value) use_i64(u, value)
+#define BIND_SPARSE(value) BIND_I64(value)  // a 0 has no room in a row anyway
 #define BIND_ENUM(value) use_i64(u, (int64_t)(value))
 #define BIND_TEXT(value) use_text(u, value)
 
 #define READ_I64(field) (field) = use_get_i64(u)
+#define READ_SPARSE(field) READ_I64(field)
 #define READ_ENUM(field) (field) = (typeof(field))use_get_i64(u)
 #define READ_TEXT(field) (field) = use_get_text(u, a)
 

@@ -6,6 +6,8 @@
 -- the state of those that have not ended, and stays as small as the backlog; `done` that of those
 -- that have. A claim touches `live` alone.
 --
+-- What is 0 in most rows is NULL then, and takes no room.
+--
 -- `live` gets up to three versions of a row in a task's life. Neither its autovacuum nor our own
 -- (upkeep.c) waits for a share of the table, because its size says nothing about its churn; nor
 -- does it pause, because the table is small and claims wade through what is dead. A fifth of each
@@ -118,7 +120,7 @@ CREATE TABLE @schema@.task (
   backoff_delay_ms bigint NOT NULL,
   backoff_max_ms bigint NOT NULL,
   lease_ms bigint NOT NULL,
-  timeout_ms bigint NOT NULL,
+  timeout_ms bigint,
   version bigint NOT NULL,
   name text,
   description text,
@@ -136,19 +138,19 @@ CREATE TABLE @schema@.live (
   tenant bigint NOT NULL,
   id uuid NOT NULL,
   revision bigint NOT NULL,
-  wake_at bigint NOT NULL,
-  lease bigint NOT NULL,
-  lease_length_ms bigint NOT NULL,
-  lease_expires_at bigint NOT NULL,
-  claimed_at bigint NOT NULL,
-  cancel_requested_at bigint NOT NULL,
-  cancel_by bigint NOT NULL,
+  wake_at bigint,
+  lease bigint,
+  lease_length_ms bigint,
+  lease_expires_at bigint,
+  claimed_at bigint,
+  cancel_requested_at bigint,
+  cancel_by bigint,
   updated_at bigint NOT NULL,
-  run_at bigint NOT NULL,
-  expires_at bigint NOT NULL,
-  started_at bigint NOT NULL,
-  completed_at bigint NOT NULL,
-  log_lines bigint NOT NULL,
+  run_at bigint,
+  expires_at bigint,
+  started_at bigint,
+  completed_at bigint,
+  log_lines bigint,
   channel integer NOT NULL,
   priority integer NOT NULL,
   attempt integer NOT NULL,
