@@ -4,10 +4,16 @@
 // request is answered once, never with 5xx, with JSON of the right shape; a task keeps the rules of
 // its life from answer to answer; at the end lists, counts and events agree, and the store's own
 // checks find nothing.
-#include "api_world.h"
+#include "fuzz.h"
+#include "untold.h"
 
+#include "base/err.h"
 #include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/engine.h"
 #include "model/words.h"
+#include "tests/world/api_world.h"
 
 enum { STEPS_MAX = 60, KNOWN_MAX = 40 };
 #define ADMIN "an admin key of the world"
@@ -25,6 +31,13 @@ static struct known known[KNOWN_MAX];
 static size_t known_count;
 static char service_key[64];  // of a key that was made; empty: none
 static bool unknown_token;    // the request carries a token that was never given out
+
+// The latest answer.
+static struct {
+  struct world_answer answer;
+  bool replayed;  // it is kept from an earlier request
+  bool is_read;   // to a GET
+} latest;
 
 // --- what is said of answers ---------------------------------------------------------------------
 
@@ -63,8 +76,8 @@ static struct known *known_of(struct str id) {
 // task before the one who made it; and a completion that waits for the next task is answered late.
 // A read tells of what is.
 static void check_life(struct known *k, enum task_status status, int64_t revision) {
-  HOLDS(!world.is_read || !k->gone, "a task that was removed does not come back");
-  HOLDS(!world.is_read || revision >= k->revision, "a read tells nothing older than was told");
+  HOLDS(!latest.is_read || !k->gone, "a task that was removed does not come back");
+  HOLDS(!latest.is_read || revision >= k->revision, "a read tells nothing older than was told");
   if (revision < k->revision) return;
   HOLDS(revision > k->revision || k->status == status, "a status changes with its revision only");
   HOLDS(k->revision < 0 || k->status != TASK_COMPLETED || status == TASK_COMPLETED,
@@ -116,7 +129,7 @@ static void check_task(struct str task) {
   HOLDS(task_status_is_final(status) == !is_null(part[PART_ENDED]), "who ended has an end");
   int64_t progress = number_of(part[PART_PROGRESS_OF]);
   HOLDS(progress >= 0 && progress <= 100, "progress is a percentage");
-  if (k == NULL || world.replayed) return;
+  if (k == NULL || latest.replayed) return;
   check_life(k, status, number_of(part[PART_REVISION]));
   struct str token = text_of(part[PART_TOKEN]);
   if (token.len != sizeof k->token) return;
@@ -126,7 +139,7 @@ static void check_task(struct str task) {
 
 static void check_success(struct str body) {
   struct str key, value, tasks = member(body, "tasks"), task = member(body, "task");
-  HOLDS(world.status < 400, "a success says so: %d", world.status);
+  HOLDS(latest.answer.status < 400, "a success says so: %d", latest.answer.status);
   if (!str_is_none(task) && json_kind(task) == JSON_OBJECT) check_task(task);
   if (str_is_none(tasks) || json_kind(tasks) != JSON_ARRAY) return;
   struct json_walk w = json_walk(tasks);
@@ -139,11 +152,12 @@ static void check_success(struct str body) {
 
 static void check_failure(struct str body, bool door) {
   struct str code = text_of(member(body, "code"));
-  HOLDS(number_of(member(body, "status")) == world.status, "a problem tells its status");
+  HOLDS(number_of(member(body, "status")) == latest.answer.status, "a problem tells its status");
   HOLDS(!str_is_none(text_of(member(body, "detail"))), "a problem has a sentence");
   for (int i = 1; i < ERR_COUNT; i++) {
     if (!str_eq(code, str_of(err_code((enum err)i)))) continue;
-    HOLDS(door || err_http_status((enum err)i) == world.status, "a code goes with its status");
+    HOLDS(door || err_http_status((enum err)i) == latest.answer.status,
+          "a code goes with its status");
     return;
   }
   HOLDS(false, "a problem has a code of the table, not %.*s", STR_FMT(code));
@@ -153,23 +167,29 @@ static bool is_told;  // FUZZ_TELL is set: each request and answer is printed, f
 
 static void tell(const struct http_request *r) {
   fprintf(stderr, "%lld %d %.*s?%.*s %.*s\n  %d %.*s\n", (long long)world.now, (int)r->method,
-          STR_FMT(r->path), STR_FMT(r->query), STR_FMT(r->body), world.status,
-          STR_FMT(buf_str(&world.body)));
+          STR_FMT(r->path), STR_FMT(r->query), STR_FMT(r->body), latest.answer.status,
+          STR_FMT(buf_str(&latest.answer.body)));
 }
 
-static void world_answered(const struct http_request *r) {
+static void answered(const struct http_request *r, const struct world_answer *answer) {
   struct json_error error = {0};
   struct str body;
+  latest.is_read = r->method == HTTP_METHOD_GET;
+  struct str head = buf_str(&answer->head);
+  latest.replayed = str_starts(head, STR("Idempotent-Replayed"));
   if (is_told) tell(r);
-  HOLDS(world.status >= 200 && world.status < 500, "%.*s is answered %d: %.*s", STR_FMT(r->path),
-        world.status, STR_FMT(buf_str(&world.body)));
-  HOLDS(!unknown_token || world.status >= 400, "a token that nobody was given opens nothing");
-  if (str_is_none(world.type) || str_starts(world.type, STR("text/"))) return;
-  HOLDS(json_check(buf_str(&world.body), &body, &error), "an answer is JSON: %s", error.message);
+  HOLDS(latest.answer.status >= 200 && latest.answer.status < 500, "%.*s is answered %d: %.*s",
+        STR_FMT(r->path), latest.answer.status, STR_FMT(buf_str(&latest.answer.body)));
+  HOLDS(!unknown_token || latest.answer.status >= 400,
+        "a token that nobody was given opens nothing");
+  if (r->method == HTTP_METHOD_HEAD || str_is_none(latest.answer.type)) return;
+  if (str_starts(latest.answer.type, STR("text/"))) return;
+  HOLDS(json_check(buf_str(&latest.answer.body), &body, &error), "an answer is JSON: %s",
+        error.message);
   struct str success = member(body, "success");
-  HOLDS(!str_eq(success, STR("false")) || world.status >= 400, "a failure says so: %d",
-        world.status);
-  if (world.status >= 400)
+  HOLDS(!str_eq(success, STR("false")) || latest.answer.status >= 400, "a failure says so: %d",
+        latest.answer.status);
+  if (latest.answer.status >= 400)
     check_failure(
         body, str_starts(r->path, STR("/api/tasks")) || str_starts(r->path, STR("/api/v1/jobs")));
   else if (!str_is_none(success))
@@ -253,8 +273,8 @@ static void step_create(struct scene *s) {
   }
   if (how == 1) s->ask.query = TEXT(s, "waitMs=%u", dice_below(s->dice, 5000));
   if (how == 2) {
-    s->ask.extra_name = STR("Idempotency-Key");
-    s->ask.extra_value = TEXT(s, "k%u", dice_below(s->dice, 3));
+    s->ask.extra[0].name = STR("Idempotency-Key");
+    s->ask.extra[0].value = TEXT(s, "k%u", dice_below(s->dice, 3));
   }
 }
 
@@ -437,7 +457,8 @@ static void step_time(struct scene *s) {
 static void learn_key(void) {
   struct json_error error;
   struct str body;
-  if (world.status != 201 || !json_check(buf_str(&world.body), &body, &error)) return;
+  if (latest.answer.status != 201 || !json_check(buf_str(&latest.answer.body), &body, &error))
+    return;
   const char *at = memmem(body.at, body.len, "\"tk_", 4);
   if (at == NULL) return;
   struct str rest = str_from(body, (size_t)(at + 1 - body.at));
@@ -460,33 +481,26 @@ static void step(struct dice *dice, struct arena *arena) {
   struct scene s = {.dice = dice, .arena = arena};
   unsigned which = dice_byte(dice);
   s.ask.key = which & 128 && service_key[0] ? str_of(service_key) : STR(ADMIN);
-  s.ask.path = s.ask.query = s.ask.body = s.ask.extra_name = s.ask.extra_value = STR_NONE;
-  s.ask.user = STR_NONE;
   STEPS[which & 31](&s);
   if (str_is_none(s.ask.path)) return;
-  bool answered = world_send(&s.ask);
+  bool answered = world_send(&s.ask, &latest.answer);
   unknown_token = false;
   if (!answered) return;
   if (str_eq(s.ask.path, STR("/api/v1/keys"))) learn_key();
   struct str id = {s.ask.path.at + sizeof "/api/v1/tasks/" - 1, ID_TEXT_BYTES};
-  if (s.ask.method == HTTP_METHOD_DELETE && world.status < 300) known_of(id)->gone = true;
+  if (s.ask.method == HTTP_METHOD_DELETE && latest.answer.status < 300) known_of(id)->gone = true;
 }
 
 // --- at the end ----------------------------------------------------------------------------------
 
 // The answer to a read, which comes at once. It stays until the next request.
 static struct str read_of(const char *path, struct str query) {
-  struct world_ask ask = {.method = HTTP_METHOD_GET,
-                          .path = str_of(path),
-                          .query = query,
-                          .body = STR_NONE,
-                          .key = STR(ADMIN),
-                          .user = STR_NONE,
-                          .extra_name = STR_NONE};
-  HOLDS(world_send(&ask) && world.status == 200, "%s is read", path);
+  struct world_ask ask = {
+      .method = HTTP_METHOD_GET, .path = str_of(path), .query = query, .key = STR(ADMIN)};
+  HOLDS(world_send(&ask, &latest.answer) && latest.answer.status == 200, "%s is read", path);
   struct json_error error;
   struct str body = STR_NONE;
-  (void)json_check(buf_str(&world.body), &body, &error);
+  (void)json_check(buf_str(&latest.answer.body), &body, &error);
   return body;
 }
 
@@ -547,7 +561,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   service_key[0] = '\0';
   unknown_token = false;
   is_told = getenv("FUZZ_TELL") != NULL;
-  world_open(STR(ADMIN));
+  if (latest.answer.body.max == 0) world_answer_init(&latest.answer);
+  struct world_settings settings = world_usual(STR(ADMIN));
+  world_open(&settings);
+  world.answered = answered;
   for (int i = 0; i < STEPS_MAX && dice.at < dice.end; i++) step(&dice, &a);
   check_counts(&a);
   check_events();
