@@ -95,7 +95,7 @@ static int render_explain(struct call *c, struct buf *b) {
   const struct task *task = x->task;
   struct encode_context ctx = call_encoding(c);
   size_t waiting = count_waiting_workers(c);
-  int64_t now = clock_now(clock_real());
+  int64_t now = engine_now(c->engine);
   struct buf reason;
   buf_init(&reason, 2048);
   if (task->status == TASK_PENDING)
