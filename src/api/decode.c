@@ -232,12 +232,18 @@ static enum err take_tags(struct decoding *d, const struct field *f, struct str 
   return ERR_OK;
 }
 
+static enum err wrong_element(struct decoding *d, const struct field *f, size_t index,
+                              const char *sentence) {
+  const struct where list = {.up = d->where, .key = f->name};
+  return fault_field(d->why, pointer(d->arena, &list, arena_printf(d->arena, "%zu", index)),
+                     "element %zu of %s %s", index, f->name, sentence);
+}
+
 static enum err take_list(struct decoding *d, const struct field *f, struct str array,
                           struct names *out) {
   if (json_kind(array) != JSON_ARRAY) return wrong_field(d, f, "must be an array of strings");
   struct field item = {.kind = f->kind == FIELD_NAMES ? FIELD_NAME : FIELD_TEXT,
                        .max = LIMIT_BODY_BYTES_CEILING};
-  const struct where list = {.up = d->where, .key = f->name};
   size_t max = (size_t)f->max;
   struct names names = {ARENA_ARRAY(d->arena, struct str, max), 0};
   struct json_walk w = json_walk(array);
@@ -246,7 +252,7 @@ static enum err take_list(struct decoding *d, const struct field *f, struct str 
     if (names.count == max)
       return wrong_field(d, f, arena_printf(d->arena, "must have at most %zu elements", max).at);
     const char *sentence = take_text(d->arena, &item, value, &names.at[names.count]);
-    if (sentence) return wrong(d, &list, arena_printf(d->arena, "%zu", names.count), sentence);
+    if (sentence) return wrong_element(d, f, names.count, sentence);
   }
   *out = names;
   return ERR_OK;

@@ -296,8 +296,8 @@ static void a_list_points_at_the_element_that_is_wrong(void **state) {
   assert_int_equal(out.names.count, 0);
   assert_non_null(out.names.at);
   wrong("{\"names\":\"a\"}", "/names", "names must be an array of strings");
-  wrong("{\"names\":[\"a\",5]}", "/names/1", "1 must be a string");
-  wrong("{\"texts\":[\"\\u0000\"]}", "/texts/0", "0 must not contain U+0000");
+  wrong("{\"names\":[\"a\",5]}", "/names/1", "element 1 of names must be a string");
+  wrong("{\"texts\":[\"\\u0000\"]}", "/texts/0", "element 0 of texts must not contain U+0000");
   wrong("{\"names\":[\"a\",\"b\",\"c\",\"d\"]}", "/names", "names must have at most 3 elements");
   wrong("{\"texts\":[\"a\",\"b\",\"c\"]}", "/texts", "texts must have at most 2 elements");
 }
