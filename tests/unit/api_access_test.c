@@ -182,6 +182,17 @@ static void a_revoked_key_opens_nothing(void **state) {
   assert_refused(list_as(key), 401, "unauthenticated", UNKNOWN);
 }
 
+static void nobody_waits_for_longer_than_his_key_opens(void **state) {
+  (void)state;
+  const char *key = make_key("{\"name\":\"k\",\"roles\":[\"worker\"],\"expiresInMs\":5000}");
+  struct asked *a = ask_as(key, "POST /api/v1/claims", "{\"waitMs\":60000}");
+  world_pass(4999);
+  assert_waits(a);
+  world_pass(1);
+  assert_status(a, 200);
+  assert_number(a, "count", 0);
+}
+
 // --- tenants -------------------------------------------------------------------------------------
 
 static void tenants_do_not_see_each_other(void **state) {
@@ -333,6 +344,7 @@ int main(void) {
       ASK_TEST(what_is_wrong_with_a_rotation_is_told),
       ASK_TEST(the_key_of_the_settings_has_no_id),
       ASK_TEST(a_revoked_key_opens_nothing),
+      ASK_TEST(nobody_waits_for_longer_than_his_key_opens),
       ASK_TEST(tenants_do_not_see_each_other),
       ASK_TEST(a_token_names_its_user_roles_and_tenant),
       ASK_TEST(a_tenant_that_a_token_names_is_made_before_all_else),

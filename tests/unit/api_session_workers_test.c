@@ -2,6 +2,8 @@
 // and how claims that wait for any session get their turn.
 #include "tests/world/api_ask.h"
 
+#include "model/limits.h"
+
 #define TASKS "/api/v1/tasks"
 
 static int set_up(void **state) {
@@ -117,6 +119,30 @@ static void a_worker_that_left_is_leased_nothing(void **state) {
   world_leave(&gone->answer);
   assert_refused(gone, 503, "unavailable", "the client went away");
   assert_text(stays, "tasks.0.id", start("one", "a"));
+}
+
+// It leaves while a session is asked on its behalf: the task stays for the next.
+static void a_worker_that_leaves_while_a_session_is_asked_loses_nothing(void **state) {
+  (void)state;
+  const char *id = start("one", "a");
+  world.still = true;
+  struct asked *gone = claim("\"waitMs\":60000");
+  world_leave(&gone->answer);
+  world.still = false;
+  assert_status(gone, 503);
+  assert_text(claim(""), "tasks.0.id", id);
+}
+
+static void so_many_claims_wait_for_sessions(void **state) {
+  (void)state;
+  struct asked *first = claim("\"waitMs\":60000");
+  for (int i = 1; i < LIMIT_SESSION_CLAIMS; i++) assert_waits(claim("\"waitMs\":60000"));
+  struct asked *a = claim("\"waitMs\":60000");
+  assert_refused(a, 429, "too_many",
+                 "too many claims wait for tasks of sessions already; try again");
+  assert_header(a, "Retry-After", "1");
+  world_leave(&first->answer);
+  assert_waits(claim("\"waitMs\":60000"));
 }
 
 // Two wait and two tasks come at once: each gets one, and neither waits on.
@@ -236,6 +262,8 @@ int main(void) {
       TEST(a_claim_waits_for_any_session),
       TEST(who_waits_in_a_queue_gets_its_tasks),
       TEST(a_worker_that_left_is_leased_nothing),
+      TEST(a_worker_that_leaves_while_a_session_is_asked_loses_nothing),
+      TEST(so_many_claims_wait_for_sessions),
       TEST(as_many_are_sent_as_tasks_came),
       TEST(whoever_lost_his_key_gets_nothing),
       TEST(a_drain_answers_who_waits),

@@ -232,6 +232,21 @@ static void who_sends_nothing_has_no_session(void **state) {
                  "a session has its own tasks and nothing else; this route needs a credential");
 }
 
+// What is not open to sessions is their refusal where the request would have been one's.
+static void a_refusal_is_a_sessions_when_the_request_was(void **state) {
+  (void)state;
+  static const char line[] = "PUT " TASKS "/01890a5d-ac96-774b-bcce-b302099a8057";
+  assert_refused(ask_as("Cookie: app_session=me", line, "{}"), 405, "method_not_allowed",
+                 "of a session this route takes GET, HEAD");
+  assert_status(ask_as("Cookie: other=me", line, "{}"), 401);
+  struct world_settings settings = ask_usual();
+  settings.api.sessions.by_address = true;
+  open_with(settings);
+  assert_status(ask_as("", line, "{}"), 405);
+  // Workers send no credential either, on a server without keys.
+  assert_status(ask_as("", "GET /api/v1/queues", NULL), 401);
+}
+
 static void a_page_of_another_origin_gets_none_by_cookie(void **state) {
   (void)state;
   static const struct str pages[] = {{"https://app.example", 19}};
@@ -477,6 +492,7 @@ int main(void) {
       TEST(a_key_comes_by_header_parameter_or_cookie),
       TEST(a_key_that_is_none_is_refused),
       TEST(who_sends_nothing_has_no_session),
+      TEST(a_refusal_is_a_sessions_when_the_request_was),
       TEST(a_page_of_another_origin_gets_none_by_cookie),
       TEST(an_address_may_be_a_session),
       TEST(proxies_may_stand_behind_each_other_so_far),

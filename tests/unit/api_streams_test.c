@@ -253,6 +253,60 @@ static void who_is_too_far_behind_lists_again(void **state) {
   assert_body_has(a, "\"seq\":6,");
 }
 
+// --- a store that fails --------------------------------------------------------------------------
+
+static void what_the_store_did_not_tell_is_asked_again(void **state) {
+  (void)state;
+  struct asked *a = stream("events");
+  world.failing_reads = 1;
+  world.read_err = ERR_UNAVAILABLE;
+  make_task("{\"type\":\"a\"}");
+  assert_int_equal(world.failing_reads, 0);
+  world_pass(400);
+  assert_int_equal(count_in(a, EVENTS), 0);
+  world_pass(200);
+  assert_int_equal(count_in(a, EVENTS), 1);
+}
+
+static void who_reads_back_asks_again_too(void **state) {
+  (void)state;
+  for (int i = 0; i < 3; i++) make_task("{\"type\":\"a\"}");
+  world.failing_reads = 1;
+  world.read_err = ERR_UNAVAILABLE;
+  struct asked *a = stream("events?lastEventId=1");
+  assert_int_equal(world.failing_reads, 0);
+  assert_int_equal(count_in(a, EVENTS), 0);
+  world_pass(1000);
+  assert_int_equal(count_in(a, EVENTS), 2);
+}
+
+// There is more between than may be read at once.
+static void what_takes_too_long_to_read_is_reset(void **state) {
+  (void)state;
+  for (int i = 0; i < 3; i++) make_task("{\"type\":\"a\"}");
+  world.failing_reads = 1;
+  world.read_err = ERR_SCAN_LIMIT;
+  struct asked *a = stream("events?lastEventId=1&type=b");
+  assert_body_has(a, "\"event\":\"reset\",\"seq\":3,\"reason\":\"behind\"");
+  make_task("{\"type\":\"b\"}");
+  soon();
+  assert_int_equal(count_in(a, EVENTS), 1);
+}
+
+static void a_first_look_that_fails_is_the_answer(void **state) {
+  (void)state;
+  const char *id = make_task("{\"type\":\"a\"}");
+  claim_task(id);
+  world.failing_reads = 1;
+  world.read_err = ERR_UNAVAILABLE;
+  assert_refused(stream(say("tasks/%s/events?lastEventId=1", id)), 503, "unavailable",
+                 "the test says so");
+  world.still = true;
+  struct asked *gone = stream("events");
+  world_leave(&gone->answer);
+  assert_refused(gone, 503, "unavailable", "the stream has ended");
+}
+
 static void a_client_that_is_gone_is_let_go(void **state) {
   (void)state;
   struct asked *left = stream("events"), *broken = stream("events");
@@ -438,6 +492,10 @@ int main(void) {
       ASK_TEST(a_slow_client_gets_the_rest_when_it_takes_it),
       ASK_TEST(who_is_far_behind_reads_the_store),
       ASK_TEST(who_is_too_far_behind_lists_again),
+      ASK_TEST(what_the_store_did_not_tell_is_asked_again),
+      ASK_TEST(who_reads_back_asks_again_too),
+      ASK_TEST(what_takes_too_long_to_read_is_reset),
+      ASK_TEST(a_first_look_that_fails_is_the_answer),
       ASK_TEST(a_client_that_is_gone_is_let_go),
       ASK_TEST(a_head_tells_of_a_stream_and_begins_none),
       ASK_TEST(what_is_wrong_with_a_stream_is_told),

@@ -62,6 +62,14 @@ static enum err kept_reader_open(struct store *store, struct store_reader **out,
   return ERR_OK;
 }
 
+static enum err kept_read_events(struct store_reader *reader, struct arena *a,
+                                 const struct event_filter *filter, struct event_page *out,
+                                 struct fault *why) {
+  if (world.failing_reads == 0) return kept.own_ops->read_events(reader, a, filter, out, why);
+  world.failing_reads--;
+  return fault_set(why, world.read_err, "the test says so");
+}
+
 static void kept_reader_close(struct store_reader *reader) { (void)reader; }
 
 __attribute__((format(printf, 1, 2))) static sqlite3_stmt *kept_sql(const char *format, ...) {
@@ -129,6 +137,7 @@ static void kept_open(void) {
   kept.ops = *kept.own_ops;
   kept.ops.reader_open = kept_reader_open;
   kept.ops.reader_close = kept_reader_close;
+  kept.ops.read_events = kept_read_events;
   kept.store->ops = &kept.ops;
 }
 
@@ -462,7 +471,7 @@ bool world_send(const struct world_ask *ask, struct world_answer *answer) {
   answer->request = r;
   world.waiting++;
   world.hooks.handle(world.hooks.self, r);
-  world_turn();
+  if (!world.still) world_turn();
   return answer->status != 0;
 }
 

@@ -40,6 +40,9 @@ struct world {
   int waiting;  // requests that are not answered yet
   int streams;  // that have not ended
   bool woken;
+  bool still;         // what is sent waits for world_turn
+  int failing_reads;  // so many of the next readings of events fail …
+  enum err read_err;  // … with this
   struct world_timer timers[WORLD_TIMERS];
   size_t timer_count;
   // Called for each answer but those of streams. NULL: nobody listens.
