@@ -169,8 +169,7 @@ static void all_that_is_wrong_is_told_at_once(void **state) {
 
 static void a_filter_names_so_many(void **state) {
   (void)state;
-  char names[(LIMIT_FILTER_NAMES + 1) * 2 + 1] = "";
-  for (int i = 0; i < LIMIT_FILTER_NAMES; i++) strcat(names, i ? ",a" : "a");
+  const char *names = many(LIMIT_FILTER_NAMES, "a");
   assert_status(ask(say("GET " TASKS "?type=%s", names), NULL), 200);
   assert_wrong(ask(say("GET " TASKS "?type=%s,a", names), NULL), "?type",
                "type must have at most 32 names");
@@ -178,9 +177,8 @@ static void a_filter_names_so_many(void **state) {
 
 static void pages_are_as_long_as_they_may_be(void **state) {
   (void)state;
-  char bodies[16 * (LIMIT_PAGE_DEFAULT + 1) + 4] = "[{\"type\":\"t\"}";
-  for (int i = 0; i < LIMIT_PAGE_DEFAULT; i++) strcat(bodies, ",{\"type\":\"t\"}");
-  assert_status(ask("POST " TASKS, strcat(bodies, "]")), 201);
+  const char *bodies = many(LIMIT_PAGE_DEFAULT + 1, "{\"type\":\"t\"}");
+  assert_status(ask("POST " TASKS, say("[%s]", bodies)), 201);
   struct asked *a = ask("GET " TASKS, NULL);
   assert_number(a, "count", LIMIT_PAGE_DEFAULT);
   assert_number(ask(say("GET " TASKS "?cursor=%s", text_at(a, "nextCursor")), NULL), "count", 1);

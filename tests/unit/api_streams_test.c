@@ -214,9 +214,8 @@ static void who_is_far_behind_reads_the_store(void **state) {
   for (size_t i = 0; i < COUNT_OF(all); i++) all[i]->answer.flow = HTTP_FULL;
   make_task("{\"type\":\"b\",\"projectId\":\"p\"}");
   soon();
-  char body[16 * (AT_ONCE + 1)] = "[{\"type\":\"b\"}";
-  for (int i = 1; i < AT_ONCE; i++) strcat(body, ",{\"type\":\"a\"}");
-  strcat(body, "]");
+  const char *rest = many(AT_ONCE - 1, "{\"type\":\"a\"}");
+  const char *body = say("[{\"type\":\"b\"},%s]", rest);
   for (int i = 0; i < MANY / AT_ONCE; i++) {
     assert_status(ask("POST " TASKS, body), 201);
     soon();

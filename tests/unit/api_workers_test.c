@@ -185,16 +185,15 @@ static void long_lines_are_cut_at_a_character(void **state) {
 static void what_is_wrong_with_log_lines_is_told(void **state) {
   (void)state;
   const char *id = make_task("{\"type\":\"a\"}"), *token = claim_task(id);
-  char ends[LIMIT_LOG_LINES_REQUEST * 2 + 1] = "";
-  for (int i = 0; i < LIMIT_LOG_LINES_REQUEST; i++) strcat(ends, "\\n");
-  assert_status(move_task(id, "logs", token, say("\"text\":\"%s\"", ends)), 200);
+  const char *lines = many(LIMIT_LOG_LINES_REQUEST, "\\n");
+  assert_status(move_task(id, "logs", token, say("\"text\":\"%s\"", lines)), 200);
   const struct {
     const char *more, *pointer, *detail;
   } rows[] = {{"", "/lines", "lines is missing: send at least one line"},
               {"\"lines\":[]", "/lines", "lines is missing: send at least one line"},
               {"\"text\":\"\"", "/lines", "lines is missing: send at least one line"},
               {"\"lines\":[\"a\"],\"text\":\"b\"", "/text", "send lines or text, not both"},
-              {say("\"text\":\"%sx\"", ends), "/text", "text must have at most 100 lines"}};
+              {say("\"text\":\"%sx\"", lines), "/text", "text must have at most 100 lines"}};
   for (size_t i = 0; i < COUNT_OF(rows); i++)
     assert_wrong(move_task(id, "logs", token, rows[i].more), rows[i].pointer, rows[i].detail);
 }

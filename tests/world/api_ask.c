@@ -61,6 +61,18 @@ const char *say(const char *format, ...) {
   return text;
 }
 
+const char *many(size_t count, const char *text) {
+  size_t len = strlen(text);
+  char *all_of_it = arena_alloc(&texts, count * (len + 1) + 1), *at = all_of_it;
+  for (size_t i = 0; i < count; i++) {
+    if (i) *at++ = ',';
+    memcpy(at, text, len);
+    at += len;
+  }
+  *at = '\0';
+  return all_of_it;
+}
+
 // --- asking --------------------------------------------------------------------------------------
 
 static enum http_method method_of(struct str word) {

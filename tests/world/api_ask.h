@@ -25,6 +25,7 @@ struct world_settings ask_usual(void);
 void ask_open(const struct world_settings *settings);  // another world, in its place
 
 const char *say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *many(size_t count, const char *text);  // with commas between
 // Header lines with the token of a user; `members` more members of it, or "".
 const char *as_user(const char *user, const char *members);
 
