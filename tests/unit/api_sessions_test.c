@@ -420,6 +420,20 @@ static void an_address_begins_so_many(void **state) {
   make("X-App-Session: two", "{\"name\":\"n\"}");
 }
 
+static void who_ends_a_session_may_begin_another_at_once(void **state) {
+  (void)state;
+  struct world_settings settings = ask_usual();
+  settings.api.sessions.per_address = 1;
+  open_with(settings);
+  make(AS_ME, "{\"name\":\"n\"}");
+  world.still = true;  // the first is not closed yet
+  assert_status(as_me("DELETE /api/v1/sessions/me", NULL), 200);
+  struct asked *a = ask_as("X-App-Session: two", "POST " TASKS, "{\"name\":\"n\"}");
+  world.still = false;
+  world_turn();
+  assert_status(a, 201);
+}
+
 static void an_idle_session_ends_unless_a_task_of_it_runs(void **state) {
   (void)state;
   start(AS_ME, "a");
@@ -503,6 +517,7 @@ int main(void) {
       TEST(sessions_are_the_first_tenants),
       TEST(there_are_so_many_sessions),
       TEST(an_address_begins_so_many),
+      TEST(who_ends_a_session_may_begin_another_at_once),
       TEST(an_idle_session_ends_unless_a_task_of_it_runs),
       TEST(a_session_keeps_so_much),
       TEST(what_ended_in_a_session_is_removed_on_request),
