@@ -2,6 +2,10 @@
 // any key; and what follows from what does not open.
 #include "tests/world/api_ask.h"
 
+#include "api/jwt_testing.h"
+
+#include <time.h>
+
 #define TASKS "/api/v1/tasks"
 static const char NEEDED[] =
     "send an API key as Authorization: Bearer KEY or x-api-key: KEY, or a token as Authorization: "
@@ -242,6 +246,28 @@ static void a_tenant_that_a_token_names_is_made_before_all_else(void **state) {
   assert_status(ask_as(bob, "POST " TASKS "/no-id/claim", NULL), 404);
 }
 
+// Tokens tell the time of the wall, on which the world's clock has no say: some seconds are left to
+// it between the two looks at it.
+static void nobody_waits_for_longer_than_his_token_opens(void **state) {
+  (void)state;
+  struct world_settings settings = ask_usual();
+  struct arena arena;
+  settings.api.jwt.leeway_ms = 0;
+  ask_open(&settings);
+  arena_init(&arena, 1024);
+  struct str claims = arena_printf(&arena, "{\"sub\":\"ann\",\"roles\":[\"worker\"],\"exp\":%lld}",
+                                   (long long)time(NULL) + 50);
+  struct str token = token_of(&arena, STR("{\"alg\":\"HS256\"}"), claims);
+  struct asked *a = ask_as(say("Authorization: Bearer %.*s", STR_FMT(token)), "POST /api/v1/claims",
+                           "{\"waitMs\":60000}");
+  arena_fini(&arena);
+  world_pass(30000);
+  assert_waits(a);
+  world_pass(20000);
+  assert_status(a, 200);
+  assert_number(a, "count", 0);
+}
+
 static void a_token_that_is_none_is_challenged(void **state) {
   (void)state;
   struct asked *a = list_as("Authorization: Bearer a.b.c");
@@ -348,6 +374,7 @@ int main(void) {
       ASK_TEST(tenants_do_not_see_each_other),
       ASK_TEST(a_token_names_its_user_roles_and_tenant),
       ASK_TEST(a_tenant_that_a_token_names_is_made_before_all_else),
+      ASK_TEST(nobody_waits_for_longer_than_his_token_opens),
       ASK_TEST(a_token_that_is_none_is_challenged),
       ASK_TEST(an_address_fails_so_often_in_a_minute),
       ASK_TEST(without_any_key_this_machine_may_do_everything),
