@@ -50,8 +50,11 @@ static void every_command_explains_itself(void **state) {
     assert_exit(p, EXIT_DONE);
     assert_out(p, arena_printf(&at->arena, "Usage: taskyard %s", entry->name).at);
     assert_err_is(p, "");
-    assert_out_is(RUN(at, "help", entry->name), p->out);
   }
+  const struct program *p = RUN(at, "submit", "-h");
+  assert_out_is(RUN(at, "help", "submit"), p->out);
+  p = RUN(at, "worker", "--help");  // of another folder
+  assert_out_is(RUN(at, "help", "worker"), p->out);
 }
 
 static void help_of_what_is_not_there_is_refused(void **state) {

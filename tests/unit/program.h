@@ -144,18 +144,22 @@ static inline void program_fails(const struct program *p, const char *file, int 
 
 // --- the child -----------------------------------------------------------------------------------
 
-static inline _Noreturn void program_runs(struct place *at, const int ends[3], char **argv) {
+static inline void program_settles(const struct place *at, const int ends[3]) {
   static const int CMOCKA_CATCHES[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
-  int argc = 0;
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // it does not outlive the test
   for (size_t i = 0; i < sizeof CMOCKA_CATCHES / sizeof CMOCKA_CATCHES[0]; i++)
     (void)signal(CMOCKA_CATCHES[i], SIG_DFL);
   for (int fd = 0; fd < 3; fd++)
     if (dup2(ends[fd], fd) < 0) _exit(127);
   if (chdir(at->folder) != 0) _exit(127);
-  environ = at->env;
+  environ = (char **)at->env;
+}
+
+static inline int program_enters(void *self) {
+  char **argv = self;
+  int argc = 0;
   while (argv[argc]) argc++;
-  exit(commands_main(argc, argv));
+  return commands_main(argc, argv);
 }
 
 // A file that is read from its start, and has no name any more.
@@ -224,24 +228,33 @@ static inline struct program *program_new(struct place *at, const char *word) {
   return p;
 }
 
-// `words`: the command and its arguments, ended by NULL.
-static inline struct program *program_start(struct place *at, struct program_way way,
-                                            const char *const *words) {
-  char *argv[PROGRAM_ARGUMENTS + 2] = {(char *)"taskyard"};
-  struct program *p = program_new(at, words[0]);
+// Calls `enter` in a child, which ends with what it gives.
+static inline void program_launch(struct program *p, struct program_way way,
+                                  int (*enter)(void *self), void *self) {
   int ends[3];
-  for (size_t i = 0; words[i]; i++) {
-    assert_true(i < PROGRAM_ARGUMENTS);
-    argv[i + 1] = (char *)words[i];
-  }
   program_open_ends(p, &way, ends);
   int life = program_pipe(&p->life);
   fflush(NULL);  // or it would be written twice
   p->pid = fork();
   assert_true(p->pid >= 0);
-  if (p->pid == 0) program_runs(at, ends, argv);
+  if (p->pid == 0) {
+    program_settles(p->at, ends);
+    exit(enter(self));
+  }
   for (int i = 0; i < 3; i++) close(ends[i]);
   close(life);
+}
+
+// `words`: the command and its arguments, ended by NULL.
+static inline struct program *program_start(struct place *at, struct program_way way,
+                                            const char *const *words) {
+  char *argv[PROGRAM_ARGUMENTS + 2] = {(char *)"taskyard"};
+  struct program *p = program_new(at, words[0]);
+  for (size_t i = 0; words[i]; i++) {
+    assert_true(i < PROGRAM_ARGUMENTS);
+    argv[i + 1] = (char *)words[i];
+  }
+  program_launch(p, way, program_enters, argv);
   return p;
 }
 
@@ -424,6 +437,9 @@ static inline int place_end(void **state) {
 static inline void program_assert_exit(const struct program *p, int wanted, const char *file,
                                        int line) {
   if (p->code != wanted) program_fails(p, file, line, "it should have exited with %d", wanted);
+  // What a sanitizer finds at the end exits with 1 too.
+  if (strstr(p->err, "Sanitizer: ") || strstr(p->err, "runtime error: "))
+    program_fails(p, file, line, "a sanitizer complains");
 }
 
 // That it printed a text, to its standard output or to that of errors.
