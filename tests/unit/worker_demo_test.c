@@ -1,0 +1,93 @@
+// worker_demo_test.c: the demo worker serves the demo tasks of sessions, and those of queues.
+#include "tests/unit/working.h"
+
+static void the_demo_tasks_of_a_session_come_to_their_end(void **state) {
+  struct place *at = *state;
+  static const char *const rows[][3] = {
+      {"sample", "{\"delayMs\":0,\"description\":\"d\"}",
+       "\"result\":{\"message\":\"Sample task completed\",\"steps\":5,\"description\":\"d\""},
+      {"file-processing", "{\"delayMs\":0,\"filePath\":\"/tmp/x\"}",
+       "\"result\":{\"message\":\"File processed\",\"filePath\":\"/tmp/x\""},
+      {"api-call", "{\"delayMs\":0,\"endpoint\":\"/x\",\"data\":[1]}",
+       "\"response\":{\"ok\":true,\"echo\":[1]}"},
+      {"batch", "{\"delayMs\":0,\"items\":[1,\"b\"]}",
+       "\"items\":[{\"item\":1,\"status\":\"done\"},{\"item\":\"b\",\"status\":\"done\"}],"
+       "\"processed\":2,\"failed\":0"},
+  };
+  SERVE(at, "--store", "memory:", "--sessions");
+  struct program *w = START(at, "worker", "--demo", "--sessions", "--worker-id", "demo");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    // Each of a visitor of its own.
+    const struct client_settings visitor = {.session = str_of(rows[i][0])};
+    struct str path = arena_printf(&at->arena, "/demo/tasks/%s", rows[i][0]);
+    const char *made = call_as(at, visitor, "POST", path.at, rows[i][1]);
+    const char *wait = task_path(at, id_in(at, made), "?waitMs=20000");
+    const char *task = call_as(at, visitor, "GET", wait, NULL);
+    assert_holds(task, "\"status\":\"completed\"");
+    assert_holds(task, rows[i][2]);
+    assert_holds(task, "\"workerId\":\"demo\"");
+  }
+  assert_exit(STOP(w), EXIT_DONE);
+}
+
+static void a_session_that_ends_takes_the_running_task_with_it(void **state) {
+  struct place *at = *state;
+  const struct client_settings visitor = {.session = STR("k")};
+  SERVE(at, "--store", "memory:", "--sessions");
+  struct program *w = START(at, "worker", "--demo", "--sessions", "--lease", "1s");
+  (void)call_as(at, visitor, "POST", "/demo/tasks/sample", "{\"delayMs\":600000}");
+  AWAIT_ERR(w, "\"message\":\"task started\"");
+  (void)call_as(at, visitor, "DELETE", "/sessions/k", NULL);
+  AWAIT_ERR(w, "\"outcome\":\"lease lost\"");
+}
+
+// Otherwise whoever waits in that queue would wait for ever.
+static void a_demo_of_a_queue_fails_what_it_does_not_know(void **state) {
+  struct place *at = *state;
+  SERVE(at, "--store", "memory:");
+  const char *id = create(at, ",\"queue\":\"q\"");
+  assert_exit(RUN(at, "worker", "--demo", "--queue", "q", "--until-empty"), EXIT_DONE);
+  const char *task = ended(at, id);
+  assert_holds(task, "\"status\":\"failed\"");
+  assert_holds(task, "\"unknown_task_type\"");
+  assert_holds(task, "Unknown task type: t");
+}
+
+static void a_demo_without_a_queue_takes_only_what_it_knows(void **state) {
+  struct place *at = *state;
+  SERVE(at, "--store", "memory:");
+  const char *unknown = create(at, "");
+  const char *known =
+      id_in(at, call(at, "POST", "/tasks", "{\"type\":\"sample\",\"payload\":{\"delayMs\":0}}"));
+  const char *bad =
+      id_in(at, call(at, "POST", "/tasks", "{\"type\":\"batch\",\"payload\":{\"items\":\"abc\"}}"));
+  assert_exit(RUN(at, "worker", "--demo", "--until-empty"), EXIT_DONE);
+  assert_holds(ended(at, known), "\"status\":\"completed\"");
+  assert_holds(ended(at, bad), "items must be an array of at most 1000 elements");
+  assert_holds(call(at, "GET", task_path(at, unknown, ""), NULL), "\"status\":\"pending\"");
+}
+
+static void a_demo_honours_a_cancel(void **state) {
+  struct place *at = *state;
+  SERVE(at, "--store", "memory:");
+  const char *id = id_in(at, call(at, "POST", "/tasks",
+                                  "{\"type\":\"sample\",\"payload\":{\"delayMs\":600000},"
+                                  "\"leaseMs\":1000}"));
+  struct program *w = START(at, "worker", "--demo", "--drain", "0s");
+  AWAIT_ERR(w, "\"message\":\"task started\"");
+  (void)call(at, "POST", task_path(at, id, "/cancel"), "{\"graceMs\":60000}");
+  assert_holds(ended(at, id), "\"status\":\"cancelled\"");
+  AWAIT_ERR(w, "\"code\":\"cancelled\"");
+  assert_exit(STOP(w), EXIT_DONE);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      AT_A_PLACE(the_demo_tasks_of_a_session_come_to_their_end),
+      AT_A_PLACE(a_session_that_ends_takes_the_running_task_with_it),
+      AT_A_PLACE(a_demo_of_a_queue_fails_what_it_does_not_know),
+      AT_A_PLACE(a_demo_without_a_queue_takes_only_what_it_knows),
+      AT_A_PLACE(a_demo_honours_a_cancel),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+// working.h: for tests: workers of a place, the API of its server as the test itself calls it, and
+// gates at which the programs of tasks meet the test.
+#ifndef UNIT_WORKING_H
+#define UNIT_WORKING_H
+
+#include "tests/unit/program.h"
+
+#include "client/client.h"
+
+#include <sys/stat.h>
+
+// Calls the place's server, with the key or the session of `as`. The answer must be a good one.
+static inline const char *call_as(struct place *at, struct client_settings as, const char *method,
+                                  const char *path, const char *body) {
+  struct client *client;
+  struct client_reply reply;
+  struct fault why = {0};
+  const struct client_call call = {.method = method,
+                                   .path = arena_printf(&at->arena, "/api/v1%s", path),
+                                   .body = str_of(body),
+                                   .wait_ms = PROGRAM_PATIENCE_MS};
+  as.url = arena_printf(&at->arena, "http://127.0.0.1:%u", at->port);
+  assert_int_equal(client_open(&as, &client, &why), ERR_OK);
+  if (client_expect(client, &at->arena, &call, &reply, &why) != ERR_OK)
+    fail_msg("%s %s: %s", method, path, why.detail);
+  client_close(client);
+  return reply.body.at;
+}
+
+static inline const char *call(struct place *at, const char *method, const char *path,
+                               const char *body) {
+  return call_as(at, (struct client_settings){0}, method, path, body);
+}
+
+// The path of a task: its id, and what follows it.
+static inline const char *task_path(struct place *at, const char *id, const char *rest) {
+  return arena_printf(&at->arena, "/tasks/%s%s", id, rest).at;
+}
+
+// The id in an answer.
+static inline const char *id_in(struct place *at, const char *answer) {
+  static const char KEY[] = "\"id\":\"";
+  const char *found = strstr(answer, KEY);
+  if (!found) fail_msg("there is no id in %s", answer);
+  found += strlen(KEY);
+  return arena_cstr(&at->arena, (struct str){found, strcspn(found, "\"")});
+}
+
+// Creates a task of type t, with more members such as ",\"payload\":1"; its id.
+static inline const char *create(struct place *at, const char *members) {
+  struct str body = arena_printf(&at->arena, "{\"type\":\"t\"%s}", members);
+  return id_in(at, call(at, "POST", "/tasks", body.at));
+}
+
+// The task once it has ended; the server tells when.
+static inline const char *ended(struct place *at, const char *id) {
+  return call(at, "GET", task_path(at, id, "?waitMs=20000"), NULL);
+}
+
+// Where the latest server listens, for another one in its place.
+static inline const char *server_address(struct place *at) {
+  return arena_printf(&at->arena, "127.0.0.1:%u", at->port).at;
+}
+
+// Starts a worker for tasks of type t that runs program.sh, of which `script` is the text.
+#define WORKER(at, script, ...)                                                                    \
+  worker_start(                                                                                    \
+      at, script,                                                                                  \
+      WORDS("worker", "--type", "t", "--exec", "sh program.sh" __VA_OPT__(, ) __VA_ARGS__))
+static inline struct program *worker_start(struct place *at, const char *script,
+                                           const char *const *words) {
+  (void)place_writes(at, "program.sh", script);
+  return program_start(at, PLAIN_WAY, words);
+}
+
+// --- gates ---------------------------------------------------------------------------------------
+
+// A fifo of the place. A program tells of itself by `echo $$ >NAME`, and waits by `read _ <NAME`.
+static inline int gate(struct place *at, const char *name) {
+  const char *path = place_path(at, name);
+  assert_int_equal(mkfifo(path, 0600), 0);
+  int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  assert_true(fd >= 0);
+  return fd;
+}
+
+// Waits for a line with a number.
+static inline int64_t gate_hears(int fd) {
+  char line[32];
+  int64_t number = 0;
+  for (size_t len = 0; len < sizeof line; len++) {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    if (poll(&ready, 1, PROGRAM_PATIENCE_MS) != 1) fail_msg("nobody came to the gate");
+    assert_int_equal(read(fd, line + len, 1), 1);
+    if (line[len] == '\n' && str_to_i64((struct str){line, len}, &number)) return number;
+  }
+  fail_msg("there is no number in %.*s", (int)sizeof line, line);
+  return 0;
+}
+
+// Lets one program go on.
+static inline void gate_opens(int fd) { assert_int_equal(write(fd, "\n", 1), 1); }
+
+// Whether a process of this id is there and no zombie.
+static inline bool is_alive(int64_t pid) {
+  char path[64], text[512];
+  (void)snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
+  FILE *in = fopen(path, "re");
+  if (!in) return false;
+  size_t len = fread(text, 1, sizeof text - 1, in);
+  (void)fclose(in);
+  text[len] = '\0';
+  const char *name_end = strrchr(text, ')');
+  return name_end && name_end[2] != 'Z';
+}
+
+#endif
