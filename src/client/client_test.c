@@ -69,6 +69,75 @@ static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **st
   assert_non_null(strstr(why.detail, "502"));
 }
 
+static void an_unknown_problem_becomes_the_error_of_its_kind(void **state) {
+  struct fake_server *f = *state;
+  static const struct {
+    const char *answer;
+    enum err err;
+  } rows[] = {
+      {"HTTP/1.1 418 X\r\nContent-Length: 17\r\n\r\n{\"code\":\"teapot\"}", ERR_BAD_REQUEST},
+      {"HTTP/1.1 404 X\r\nContent-Length: 17\r\n\r\n{\"code\":\"teapot\"}", ERR_NOT_FOUND},
+      {"HTTP/1.1 429 X\r\nContent-Length: 2\r\n\r\n[]", ERR_TOO_MANY},
+      {"HTTP/1.1 599 X\r\nContent-Length: 0\r\n\r\n", ERR_UNAVAILABLE},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct client_reply reply;
+    struct fault why;
+    fake_answers(f, rows[i].answer);
+    assert_int_equal(client_expect(f->client, &f->arena, &get_call, &reply, &why), rows[i].err);
+    assert_non_null(strstr(why.detail, "the server answered with HTTP status"));
+  }
+}
+
+static void what_is_no_answer_at_all_is_a_failure(void **state) {
+  struct fake_server *f = *state;
+  struct client_reply reply;
+  struct fault why;
+  fake_answers(f, "220 mail.example.com ESMTP\r\n");
+  assert_int_equal(client_send(f->client, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(why.detail, "the call to http://127.0.0.1:"));
+  assert_non_null(strstr(why.detail, " failed: "));
+}
+
+static void a_large_answer_comes_whole_and_so_does_what_follows(void **state) {
+  struct fake_server *f = *state;
+  enum { BYTES = 3 << 19 };
+  struct buf b;
+  struct client_reply reply;
+  struct fault why;
+  buf_init(&b, BYTES + 100);
+  buf_printf(&b, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BYTES);
+  for (int i = 0; i < BYTES; i++) buf_char(&b, 'x');
+  fake_answers(f, arena_cstr(&f->arena, buf_str(&b)));
+  buf_fini(&b);
+  assert_int_equal(client_expect(f->client, &f->arena, &get_call, &reply, &why), ERR_OK);
+  assert_int_equal(reply.body.len, BYTES);
+  assert_int_equal(reply.body.at[BYTES - 1], 'x');
+  fake_answers(f, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  assert_int_equal(client_expect(f->client, &f->arena, &get_call, &reply, &why), ERR_OK);
+  assert_string_equal(reply.body.at, "{}");
+}
+
+static void an_answer_over_the_limit_is_a_failure(void **state) {
+  struct fake_server *f = *state;
+  static const struct {
+    const char *answer;
+    enum err err;
+  } rows[] = {{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour", ERR_OK},
+              {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfive!", ERR_UNAVAILABLE}};
+  struct client_settings settings = {.url = str_of(f->url), .reply_bytes_max = 4};
+  struct client *narrow = NULL;
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(client_open(&settings, &narrow, &why), ERR_OK);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fake_answers(f, rows[i].answer);
+    assert_int_equal(client_send(narrow, &f->arena, &get_call, &reply, &why), rows[i].err);
+  }
+  assert_non_null(strstr(why.detail, "is over 4 bytes"));
+  client_close(narrow);
+}
+
 struct taken {
   struct buf text;
   bool enough;
@@ -157,6 +226,60 @@ static void a_server_that_says_nothing_is_given_up(void **state) {
   assert_int_equal(client_send(hasty, &f->arena, &get_call, &reply, &why), ERR_UNAVAILABLE);
   assert_non_null(strstr(why.detail, "did not answer within"));
   client_close(hasty);
+}
+
+// A label of a name has at most 63 bytes, so that nobody is asked for this one.
+#define NOBODY "http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static void a_host_that_is_not_known_is_told_with_what_to_check(void **state) {
+  (void)state;
+  struct client_settings settings = {.url = STR(NOBODY)};
+  const char *const advice[] = {NULL, "look at `jwks_url`"};
+  struct arena a;
+  arena_init(&a, 1 << 10);
+  for (int i = 0; i < 2; i++) {
+    struct client *c = NULL;
+    struct client_reply reply;
+    struct fault why;
+    settings.advice = advice[i];
+    assert_int_equal(client_open(&settings, &c, &why), ERR_OK);
+    assert_int_equal(client_send(c, &a, &get_call, &reply, &why), ERR_UNAVAILABLE);
+    assert_non_null(strstr(why.detail, "the host of " NOBODY " is not known; "));
+    assert_non_null(strstr(why.detail, advice[i] ? advice[i] : "check --url or TASKYARD_URL"));
+    client_close(c);
+  }
+  arena_fini(&a);
+}
+
+// Its queue of connections is full, so that it looks like a machine that drops packets.
+static void a_server_that_lets_nobody_in_is_given_up(void **state) {
+  (void)state;
+  enum { FILLERS = 4 };
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof at;
+  int full = socket(AF_INET, SOCK_STREAM, 0), fillers[FILLERS];
+  assert_int_equal(bind(full, (struct sockaddr *)&at, size), 0);
+  assert_int_equal(listen(full, 0), 0);
+  assert_int_equal(getsockname(full, (struct sockaddr *)&at, &size), 0);
+  for (int i = 0; i < FILLERS; i++) {
+    fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    (void)connect(fillers[i], (struct sockaddr *)&at, size);
+  }
+  char url[64];
+  (void)snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(at.sin_port));
+  struct client_settings settings = {.url = str_of(url), .timeout_ms = 50};
+  struct client *hasty = NULL;
+  struct client_reply reply;
+  struct fault why;
+  struct arena a;
+  arena_init(&a, 1 << 10);
+  assert_int_equal(client_open(&settings, &hasty, &why), ERR_OK);
+  assert_int_equal(client_send(hasty, &a, &get_call, &reply, &why), ERR_UNAVAILABLE);
+  assert_non_null(strstr(why.detail, "cannot be reached: no connection within 1 s"));
+  client_close(hasty);
+  for (int i = 0; i < FILLERS; i++) close(fillers[i]);
+  close(full);
+  arena_fini(&a);
 }
 
 static void settings_that_cannot_work_are_refused_at_once(void **state) {
@@ -261,11 +384,17 @@ int main(void) {
       WITH_SERVER(the_connection_is_kept_and_nothing_sticks_to_the_next_call),
       WITH_SERVER(a_problem_becomes_its_error_with_the_servers_sentence),
       WITH_SERVER(an_answer_of_somebody_else_becomes_the_error_of_its_status),
+      WITH_SERVER(an_unknown_problem_becomes_the_error_of_its_kind),
+      WITH_SERVER(what_is_no_answer_at_all_is_a_failure),
+      WITH_SERVER(a_large_answer_comes_whole_and_so_does_what_follows),
+      WITH_SERVER(an_answer_over_the_limit_is_a_failure),
       WITH_SERVER(a_stream_is_handed_over_as_it_comes_and_can_be_ended),
       WITH_SERVER(a_stream_that_is_refused_is_an_error_with_the_servers_sentence),
       WITH_SERVER(an_interrupt_ends_a_blocked_call_and_all_later_ones),
       WITH_SERVER(no_server_gives_a_sentence_with_the_url),
       WITH_SERVER(a_server_that_says_nothing_is_given_up),
+      cmocka_unit_test(a_host_that_is_not_known_is_told_with_what_to_check),
+      cmocka_unit_test(a_server_that_lets_nobody_in_is_given_up),
       cmocka_unit_test(settings_that_cannot_work_are_refused_at_once),
       cmocka_unit_test(a_name_that_begins_like_a_loopback_address_is_not_local),
       cmocka_unit_test(names_are_escaped_for_a_path),

@@ -3,6 +3,7 @@
 
 #include "worker/testing.h"
 
+#include <semaphore.h>
 #include <signal.h>
 
 struct shop {
@@ -106,12 +107,29 @@ static void a_refusal_is_told_by_the_exit_status(void **state) {
   }
 }
 
+static sem_t begun;
+
+static struct outcome begins_and_ends_in_the_drain(const void *self, const struct attempt *at) {
+  (void)sem_post(&begun);
+  return ends_in_the_drain(self, at);
+}
+
+// The second claim is not answered before the task of the first one runs.
+static void hold_the_second_claim(void *self, const char *path) {
+  struct shop *s = self;
+  if (path_ends(path, "/claims") && desk_count(s->desk, "/claims") == 1) (void)sem_wait(&begun);
+}
+
 static void a_refusal_of_one_slot_lets_the_others_end_what_they_run(void **state) {
   struct shop *s = *state;
   s->plan.concurrency = 2;
+  s->desk->seen_self = s;
+  s->desk->seen = hold_the_second_claim;
+  (void)sem_init(&begun, 0, 0);
   desk_says(s->desk, "/claims", 1, 200, TASK);
   desk_says(s->desk, "/claims", ALWAYS, 403, PROBLEM("forbidden"));
-  assert_int_equal(run(s, ends_in_the_drain), 77);
+  assert_int_equal(run(s, begins_and_ends_in_the_drain), 77);
+  (void)sem_destroy(&begun);
   assert_string_equal(desk_told(s->desk, "/one/complete", 1),
                       "{\"leaseToken\":\"tok\",\"result\":7}");
 }

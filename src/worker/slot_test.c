@@ -1,7 +1,11 @@
 // slot_test.c: a slot claims, runs and reports, and knows when to try again and when to end.
 #include "worker/slot.h"
 
+#include "base/log.h"
 #include "worker/testing.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
 
 struct place {
   struct desk *desk;
@@ -221,6 +225,31 @@ static void a_server_that_fails_is_asked_again(void **state) {
   assert_int_equal(desk_count(p->desk, "/claims"), 4);
 }
 
+// Sends the log into a pipe; gives the end to read it from. log_open(NULL) ends that.
+static int log_pipe(void) {
+  int ends[2];
+  char path[64];
+  assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", ends[1]);
+  assert_true(log_open(path));
+  close(ends[1]);
+  return ends[0];
+}
+
+static void await_log(int fd, const char *text) {
+  char all[4096];
+  for (size_t len = 0; len < sizeof all - 1;) {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    if (poll(&ready, 1, PATIENCE_MS) != 1) fail_msg("%s did not come to the log", text);
+    ssize_t got = read(fd, all + len, sizeof all - 1 - len);
+    assert_true(got > 0);
+    len += (size_t)got;
+    all[len] = '\0';
+    if (strstr(all, text)) return;
+  }
+  fail_msg("%s is not in the log: %s", text, all);
+}
+
 static void a_wait_for_the_server_ends_with_the_worker(void **state) {
   struct place *p = *state;
   desk_add(p->desk, (struct desk_rule){.path = "/claims",
@@ -228,11 +257,33 @@ static void a_wait_for_the_server_ends_with_the_worker(void **state) {
                                        .body = PROBLEM("too_many"),
                                        .times = ALWAYS,
                                        .retry_after_s = 600});
+  int log = log_pipe();
   start(p);
-  (void)desk_told(p->desk, "/claims", 1);
+  await_log(log, "no task can be claimed; trying again");
   raise_phase(p, PHASE_DRAIN);
   assert_int_equal(end(p), ERR_OK);
   assert_int_equal(desk_count(p->desk, "/claims"), 1);
+  assert_true(log_open(NULL));
+  close(log);
+}
+
+// A second signal: whoever gets the task next need not wait for this worker.
+static void a_report_is_not_repeated_when_the_worker_ends_at_once(void **state) {
+  struct place *p = *state;
+  desk_says(p->desk, "/claims", 1, 200, TASK("one"));
+  desk_add(p->desk, (struct desk_rule){.path = "/complete",
+                                       .status = 503,
+                                       .body = PROBLEM("unavailable"),
+                                       .times = ALWAYS,
+                                       .retry_after_s = 20});
+  int log = log_pipe();
+  start(p);
+  await_log(log, "a report failed; trying again");
+  raise_phase(p, PHASE_NOW);
+  assert_int_equal(end(p), ERR_OK);
+  assert_int_equal(desk_count(p->desk, "/complete"), 1);
+  assert_true(log_open(NULL));
+  close(log);
 }
 
 static void a_server_that_says_no_ends_the_slot(void **state) {
@@ -282,6 +333,20 @@ static void settings_that_cannot_work_are_refused_at_the_start(void **state) {
   check_says(why.detail, "the server's URL must look like");
 }
 
+static void without_descriptors_no_slot_starts(void **state) {
+  struct place *p = *state;
+  struct rlimit before, none;
+  struct fault why;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = before;
+  none.rlim_cur = 0;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  enum err err = slot_start(&p->plan, &p->slot, &why);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_int_equal(err, ERR_INTERNAL);
+  assert_string_equal(why.detail, "there are no descriptors left");
+}
+
 int main(void) {
 #define AT_A_PLACE(name) cmocka_unit_test_setup_teardown(name, a_place, left)
   const struct CMUnitTest tests[] = {
@@ -298,9 +363,11 @@ int main(void) {
       AT_A_PLACE(a_task_whose_lease_was_lost_is_not_reported),
       AT_A_PLACE(a_server_that_fails_is_asked_again),
       AT_A_PLACE(a_wait_for_the_server_ends_with_the_worker),
+      AT_A_PLACE(a_report_is_not_repeated_when_the_worker_ends_at_once),
       AT_A_PLACE(a_server_that_says_no_ends_the_slot),
       AT_A_PLACE(a_task_that_comes_during_a_drain_is_given_back_untouched),
       AT_A_PLACE(settings_that_cannot_work_are_refused_at_the_start),
+      AT_A_PLACE(without_descriptors_no_slot_starts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
