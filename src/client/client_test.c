@@ -206,6 +206,17 @@ static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
   assert_int_equal(client_send(f->client, &f->arena, &call, &reply, &why), ERR_UNAVAILABLE);
 }
 
+static void a_proxy_of_the_environment_is_not_for_this_machine(void **state) {
+  struct fake_server *f = *state;
+  struct client_reply reply;
+  struct fault why;
+  assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+  fake_answers(f, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  enum err err = client_expect(f->client, &f->arena, &get_call, &reply, &why);
+  assert_int_equal(unsetenv("http_proxy"), 0);
+  assert_int_equal(err, ERR_OK);
+}
+
 static void no_server_gives_a_sentence_with_the_url(void **state) {
   struct fake_server *f = *state;
   end_server(f);
@@ -391,6 +402,7 @@ int main(void) {
       WITH_SERVER(a_stream_is_handed_over_as_it_comes_and_can_be_ended),
       WITH_SERVER(a_stream_that_is_refused_is_an_error_with_the_servers_sentence),
       WITH_SERVER(an_interrupt_ends_a_blocked_call_and_all_later_ones),
+      WITH_SERVER(a_proxy_of_the_environment_is_not_for_this_machine),
       WITH_SERVER(no_server_gives_a_sentence_with_the_url),
       WITH_SERVER(a_server_that_says_nothing_is_given_up),
       cmocka_unit_test(a_host_that_is_not_known_is_told_with_what_to_check),

@@ -4,6 +4,7 @@
 #include "worker/testing.h"
 
 #include <signal.h>
+#include <sys/pidfd.h>
 
 // Runs a shell script for the stand's task.
 static struct outcome run(struct stand *s, const char *script, int64_t grace_ms, bool text) {
@@ -176,6 +177,22 @@ static void sigkill_follows_after_the_grace(void **state) {
   assert_true(clock_mono_us() - began_us >= 100 * 1000);
 }
 
+#define TWO                                                                                        \
+  "(trap '' TERM; exec sleep 60) & echo $! >&2; trap 'exit 0' TERM; echo progress 1 >&3; wait"
+
+static void of_a_program_that_was_stopped_nothing_stays_behind(void **state) {
+  struct stand *s = *state;
+  int64_t left = 0;
+  desk_says(s->desk, "/progress", ALWAYS, 200, CANCEL_ASKED);
+  assert_string_equal(run(s, TWO, 60000, false).code, "cancelled");
+  const char *line = strstr(desk_told(s->desk, "/logs", 1), "[\"") + 2;
+  assert_true(str_to_i64((struct str){line, strcspn(line, "\"")}, &left));
+  struct pollfd ended = {.fd = pidfd_open((pid_t)left, 0), .events = POLLIN};
+  if (ended.fd < 0) return;  // it has gone already
+  assert_int_equal(poll(&ended, 1, PATIENCE_MS), 1);
+  close(ended.fd);
+}
+
 static void a_program_whose_lease_is_lost_gets_no_grace(void **state) {
   struct stand *s = *state;
   desk_says(s->desk, "/progress", ALWAYS, 409, PROBLEM("lease_lost"));
@@ -225,6 +242,7 @@ int main(void) {
       AT_A_STAND(a_process_that_is_left_with_the_pipes_does_not_hold_the_task),
       AT_A_STAND(a_cancelled_program_gets_sigterm_and_its_exit_no_longer_counts),
       AT_A_STAND(sigkill_follows_after_the_grace),
+      AT_A_STAND(of_a_program_that_was_stopped_nothing_stays_behind),
       AT_A_STAND(a_program_whose_lease_is_lost_gets_no_grace),
       AT_A_STAND(a_worker_that_ends_gives_the_task_back),
       AT_A_STAND(a_second_signal_to_the_worker_shortens_the_grace),

@@ -108,6 +108,18 @@ static void a_lost_lease_is_no_reason_to_try_again(void **state) {
   assert_false(moves_err_passes(err));
 }
 
+// Also a refused credential: it may be one that is just being changed.
+static void a_report_is_repeated_after_what_may_pass_and_nothing_else(void **state) {
+  (void)state;
+  static const enum err passing[] = {
+      ERR_UNAVAILABLE, ERR_OVERLOADED,   ERR_TOO_MANY,        ERR_SCAN_LIMIT,      ERR_DISK_FULL,
+      ERR_INTERNAL,    ERR_STORE_BROKEN, ERR_REQUEST_TIMEOUT, ERR_UNAUTHENTICATED, ERR_FORBIDDEN};
+  size_t count = 0;
+  for (int err = ERR_OK; err < ERR_COUNT; err++) count += moves_err_passes((enum err)err);
+  assert_int_equal(count, sizeof passing / sizeof *passing);
+  for (size_t i = 0; i < count; i++) assert_true(moves_err_passes(passing[i]));
+}
+
 int main(void) {
 #define WITH_SERVER(name) cmocka_unit_test_setup_teardown(name, a_client_of_a_server, both_ended)
   const struct CMUnitTest tests[] = {
@@ -116,6 +128,7 @@ int main(void) {
       WITH_SERVER(a_token_goes_back_as_it_came),
       WITH_SERVER(each_move_carries_the_token),
       WITH_SERVER(a_lost_lease_is_no_reason_to_try_again),
+      cmocka_unit_test(a_report_is_repeated_after_what_may_pass_and_nothing_else),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

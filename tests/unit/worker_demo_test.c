@@ -67,6 +67,18 @@ static void a_demo_without_a_queue_takes_only_what_it_knows(void **state) {
   assert_holds(call(at, "GET", task_path(at, unknown, ""), NULL), "\"status\":\"pending\"");
 }
 
+// Four run at a time otherwise.
+static void a_demo_that_is_to_run_once_runs_one_task(void **state) {
+  struct place *at = *state;
+  const char *const task = "{\"type\":\"sample\",\"payload\":{\"delayMs\":0}}";
+  SERVE(at, "--store", "memory:");
+  const char *first = id_in(at, call(at, "POST", "/tasks", task)),
+             *second = id_in(at, call(at, "POST", "/tasks", task));
+  assert_exit(RUN(at, "worker", "--demo", "--once"), EXIT_DONE);
+  assert_holds(ended(at, first), "\"status\":\"completed\"");
+  assert_holds(call(at, "GET", task_path(at, second, ""), NULL), "\"status\":\"pending\"");
+}
+
 static void a_demo_honours_a_cancel(void **state) {
   struct place *at = *state;
   SERVE(at, "--store", "memory:");
@@ -87,6 +99,7 @@ int main(void) {
       AT_A_PLACE(a_session_that_ends_takes_the_running_task_with_it),
       AT_A_PLACE(a_demo_of_a_queue_fails_what_it_does_not_know),
       AT_A_PLACE(a_demo_without_a_queue_takes_only_what_it_knows),
+      AT_A_PLACE(a_demo_that_is_to_run_once_runs_one_task),
       AT_A_PLACE(a_demo_honours_a_cancel),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

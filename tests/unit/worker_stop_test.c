@@ -66,6 +66,7 @@ static void what_outlasts_the_drain_is_given_back(void **state) {
   assert_false(is_alive(pid));
   assert_holds(status_of(at, id), "\"status\":\"pending\"");
   assert_holds(status_of(at, id), "\"attempt\":0,");
+  assert_holds(call(at, "GET", task_path(at, id, "/logs"), NULL), "\"got TERM\"");
   close(on);
 }
 
