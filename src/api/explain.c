@@ -32,7 +32,7 @@ static void reason_ready(struct buf *b, const struct explain_call *x, size_t wai
   const struct task *task = x->task;
   buf_printf(b, "It is ready. No worker has claimed type %.*s from queue %.*s yet; ",
              STR_FMT(task->type), STR_FMT(task->queue));
-  buf_printf(b, "%lld such tasks are ready, and %zu workers wait for other work.",
+  buf_printf(b, "such tasks that are ready: %lld, workers that wait for other work: %zu.",
              (long long)ready_beside(x), waiting_workers);
 }
 

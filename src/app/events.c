@@ -199,8 +199,9 @@ static void pause_ms(int64_t ms) {
   while (nanosleep(&left, &left) < 0 && errno == EINTR) continue;
 }
 
-// What is worth another try, once the server has answered.
-static bool may_come_back(const struct follow *f, enum err err) {
+// What is worth another try, once the server has answered, if only with a stream that was empty.
+static bool may_come_back(struct follow *f, enum err err) {
+  f->any |= err == ERR_OK;
   return f->any &&
          (err == ERR_OK || err == ERR_UNAVAILABLE || err == ERR_OVERLOADED || err == ERR_TOO_MANY);
 }

@@ -53,8 +53,9 @@ static enum err open_store(struct command *c, const char *schema, struct store *
 static void put_finding(const struct check_finding *f, struct buf *out) {
   if (f->violations == 0) buf_printf(out, "ok    %s\n", f->invariant);
   if (f->violations)
-    buf_printf(out, "FAIL  %s: %" PRId64 " violations, first %.*s\n", f->invariant, f->violations,
-               (int)f->example.len, f->example.len ? f->example.at : "");
+    buf_printf(out, "FAIL  %s: %" PRId64 " violation%s, first %.*s\n", f->invariant, f->violations,
+               f->violations == 1 ? "" : "s", (int)f->example.len,
+               f->example.len ? f->example.at : "");
 }
 
 static void put_finding_json(const struct check_finding *f, struct buf *out) {

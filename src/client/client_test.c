@@ -1,5 +1,5 @@
 // client_test.c: calls against a server of one thread that gives the answers a test wants.
-#include "client/fake_server.h"
+#include "client/testing_server.h"
 
 #include "base/buf.h"
 
@@ -15,7 +15,7 @@ static const struct client_call post_call = {
 static const struct client_call get_call = {.method = "GET", .path = {"/x?limit=5", 10}};
 
 static void a_call_carries_its_parts_and_brings_the_answer(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   fake_answers(f, "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}");
   struct client_reply reply;
   struct fault why;
@@ -31,7 +31,7 @@ static void a_call_carries_its_parts_and_brings_the_answer(void **state) {
 }
 
 static void the_connection_is_kept_and_nothing_sticks_to_the_next_call(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   fake_answers(f, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull");
   struct client_reply reply;
   struct fault why;
@@ -44,7 +44,7 @@ static void the_connection_is_kept_and_nothing_sticks_to_the_next_call(void **st
 }
 
 static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   fake_answers(
       f,
       "HTTP/1.1 422 X\r\nContent-Length: 143\r\nRetry-After: 3\r\n\r\n"
@@ -61,7 +61,7 @@ static void a_problem_becomes_its_error_with_the_servers_sentence(void **state) 
 }
 
 static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   fake_answers(f, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>");
   struct client_reply reply;
   struct fault why;
@@ -70,7 +70,7 @@ static void an_answer_of_somebody_else_becomes_the_error_of_its_status(void **st
 }
 
 static void an_unknown_problem_becomes_the_error_of_its_kind(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   static const struct {
     const char *answer;
     enum err err;
@@ -90,7 +90,7 @@ static void an_unknown_problem_becomes_the_error_of_its_kind(void **state) {
 }
 
 static void what_is_no_answer_at_all_is_a_failure(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct client_reply reply;
   struct fault why;
   fake_answers(f, "220 mail.example.com ESMTP\r\n");
@@ -100,7 +100,7 @@ static void what_is_no_answer_at_all_is_a_failure(void **state) {
 }
 
 static void a_large_answer_comes_whole_and_so_does_what_follows(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   enum { BYTES = 3 << 19 };
   struct buf b;
   struct client_reply reply;
@@ -119,7 +119,7 @@ static void a_large_answer_comes_whole_and_so_does_what_follows(void **state) {
 }
 
 static void an_answer_over_the_limit_is_a_failure(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   static const struct {
     const char *answer;
     enum err err;
@@ -150,7 +150,7 @@ static bool take_piece(void *self, struct str piece) {
 }
 
 static void a_stream_is_handed_over_as_it_comes_and_can_be_ended(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct taken taken = {0};
   struct client_call call = get_call;
   struct client_reply reply;
@@ -171,7 +171,7 @@ static void a_stream_is_handed_over_as_it_comes_and_can_be_ended(void **state) {
 }
 
 static void a_stream_that_is_refused_is_an_error_with_the_servers_sentence(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct taken taken = {0};
   struct client_call call = get_call;
   struct client_reply reply;
@@ -186,14 +186,14 @@ static void a_stream_that_is_refused_is_an_error_with_the_servers_sentence(void 
 }
 
 static void *interrupt_once_taken(void *self) {
-  struct fake_server *f = self;
+  struct testing_server *f = self;
   sem_wait(&f->taken);
   client_interrupt(f->client);
   return NULL;
 }
 
 static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   pthread_t other;
   assert_int_equal(pthread_create(&other, NULL, interrupt_once_taken, f), 0);
   struct client_call call = get_call;
@@ -207,7 +207,7 @@ static void an_interrupt_ends_a_blocked_call_and_all_later_ones(void **state) {
 }
 
 static void a_proxy_of_the_environment_is_not_for_this_machine(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct client_reply reply;
   struct fault why;
   assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
@@ -218,7 +218,7 @@ static void a_proxy_of_the_environment_is_not_for_this_machine(void **state) {
 }
 
 static void no_server_gives_a_sentence_with_the_url(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   end_server(f);
   struct client_reply reply;
   struct fault why;
@@ -228,7 +228,7 @@ static void no_server_gives_a_sentence_with_the_url(void **state) {
 }
 
 static void a_server_that_says_nothing_is_given_up(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct client_settings settings = {.url = str_of(f->url), .timeout_ms = 50};
   struct client *hasty = NULL;
   struct client_reply reply;

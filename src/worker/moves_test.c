@@ -1,7 +1,7 @@
 // moves_test.c: what the calls of a worker say, read by a server that answers as the test wants.
 #include "worker/moves.h"
 
-#include "client/fake_server.h"
+#include "client/testing_server.h"
 
 // Of a session: the server made it, and only the server reads it.
 #define TOKEN "s7f3a.0123456789abcdef"
@@ -10,13 +10,13 @@ static const struct claim claim = {.id = {"i", 1}, .token = {TOKEN, sizeof TOKEN
 static const struct wish_parts parts = {
     .types = (const char *const[]){"sample", NULL}, .worker = "w", .lease_ms = 2000};
 
-static void answer_with(struct fake_server *f, const char *body) {
+static void answer_with(struct testing_server *f, const char *body) {
   fake_answers(f, arena_printf(&f->arena, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
                                strlen(body), body)
                       .at);
 }
 
-static void check_request(struct fake_server *f, const char *path, const char *body) {
+static void check_request(struct testing_server *f, const char *path, const char *body) {
   char head[128];
   (void)snprintf(head, sizeof head, "POST /api/v1/%s HTTP/1.1\r\n", path);
   assert_int_equal(strncmp(fake_request(f), head, strlen(head)), 0);
@@ -24,7 +24,7 @@ static void check_request(struct fake_server *f, const char *path, const char *b
 }
 
 static void a_claim_asks_for_tasks_of_sessions_when_it_is_told_to(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct wish_parts of_sessions = parts;
   of_sessions.sessions = true;
   struct wish wish = wish_make(&f->arena, &of_sessions);
@@ -40,7 +40,7 @@ static void a_claim_asks_for_tasks_of_sessions_when_it_is_told_to(void **state) 
 }
 
 static void a_claim_says_nothing_of_sessions_otherwise(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct wish wish = wish_make(&f->arena, &parts);
   struct claim got;
   struct fault why;
@@ -51,7 +51,7 @@ static void a_claim_says_nothing_of_sessions_otherwise(void **state) {
 }
 
 static void a_token_goes_back_as_it_came(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct wish wish = wish_make(&f->arena, &parts);
   struct claim got = {0};
   struct fault why;
@@ -72,7 +72,7 @@ static void a_token_goes_back_as_it_came(void **state) {
 }
 
 static void each_move_carries_the_token(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct claim next;
   struct fault why;
   bool cancel = false, found = false;
@@ -98,7 +98,7 @@ static void each_move_carries_the_token(void **state) {
 
 // A session that is gone looks to its worker like any other lease that is lost.
 static void a_lost_lease_is_no_reason_to_try_again(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   struct fault why;
   bool cancel = false;
   fake_answers(

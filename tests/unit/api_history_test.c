@@ -150,8 +150,8 @@ static void a_ready_task_tells_who_else_waits(void **state) {
   struct asked *named =
       ask("POST /api/v1/claims", "{\"types\":[\"b\"],\"waitMs\":1000,\"workerId\":\"w\"}");
   assert_reason(id,
-                "It is ready. No worker has claimed type a from queue default yet; 2 such tasks "
-                "are ready, and 1 workers wait for other work.");
+                "It is ready. No worker has claimed type a from queue default yet; such tasks "
+                "that are ready: 2, workers that wait for other work: 1.");
   struct asked *a = get(say("tasks/%s/explain", id));
   assert_text(a, "explain.status", "pending");
   assert_text(a, "explain.waitingFor", "worker");

@@ -210,6 +210,16 @@ static void events_that_break_off_are_asked_for_again(void **state) {
   AWAIT_OUT(server, "Last-Event-ID: 1\r\n");
 }
 
+// A server that goes away at once has taken the call all the same.
+static void events_of_a_stream_that_was_empty_are_asked_for_again(void **state) {
+  struct place *at = *state;
+  FAKE(at, STREAM(""), STREAM("retry: 1\n" EVENT(1) "\n"));
+  const struct program *p = RUN(at, "events", "--json", "--count", "1");
+  assert_exit(p, EXIT_DONE);
+  assert_out_is(p, "{\"seq\":1}\n");
+  assert_err(p, "The stream ended; trying again.\n");
+}
+
 static void a_stream_that_cannot_tell_all_says_so(void **state) {
   struct place *at = *state;
   FAKE(at, STREAM("event: reset\ndata: {\"event\":\"reset\",\"seq\":7,\"reason\":\"behind\"}\n\n"));
@@ -251,6 +261,7 @@ int main(void) {
       AT_A_PLACE(a_task_of_a_session_that_may_not_be_started_is_named),
       AT_A_PLACE(an_import_stops_where_the_server_does),
       AT_A_PLACE(events_that_break_off_are_asked_for_again),
+      AT_A_PLACE(events_of_a_stream_that_was_empty_are_asked_for_again),
       AT_A_PLACE(a_stream_that_cannot_tell_all_says_so),
       AT_A_PLACE(a_stream_of_something_else_is_told),
       AT_A_PLACE(keys_of_tokens_come_from_a_url_with_its_path_and_query),

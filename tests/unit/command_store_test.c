@@ -62,7 +62,7 @@ static void check_tells_what_is_violated(void **state) {
   sql(at, "old.db", "UPDATE channel SET pending = pending + 1");
   const struct program *p = RUN(at, "check", "--store", OLD);
   assert_exit(p, EXIT_FAILURE);
-  assert_out(p, "FAIL  tallies equal what they count: 1 violations, first queue default, type t\n");
+  assert_out(p, "FAIL  tallies equal what they count: 1 violation, first queue default, type t\n");
   assert_err(p, " invariants are violated; keep a copy of the store before anything else\n");
   p = RUN(at, "check", "--store", OLD, "--json", "--trust-pages");
   assert_exit(p, EXIT_FAILURE);

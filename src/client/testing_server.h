@@ -1,7 +1,7 @@
-// fake_server.h: for tests: a server of one thread that gives the answers a test wants, and a
+// testing_server.h: for tests: a server of one thread that gives the answers a test wants, and a
 // client of it.
-#ifndef CLIENT_FAKE_SERVER_H
-#define CLIENT_FAKE_SERVER_H
+#ifndef CLIENT_TESTING_SERVER_H
+#define CLIENT_TESTING_SERVER_H
 
 #include "client/client.h"
 
@@ -21,7 +21,7 @@
 enum { FAKE_REQUEST_BYTES = 4096 };
 
 // Answers each request of one connection with `answer`; with NULL it only takes them.
-struct fake_server {
+struct testing_server {
   int listener;
   char url[64];
   pthread_mutex_t lock;
@@ -33,14 +33,14 @@ struct fake_server {
   struct client *client;
 };
 
-static inline void fake_answers(struct fake_server *f, const char *answer) {
+static inline void fake_answers(struct testing_server *f, const char *answer) {
   pthread_mutex_lock(&f->lock);
   f->answer = answer;
   pthread_mutex_unlock(&f->lock);
 }
 
 // A copy of the latest request.
-static inline const char *fake_request(struct fake_server *f) {
+static inline const char *fake_request(struct testing_server *f) {
   pthread_mutex_lock(&f->lock);
   const char *copy = arena_dup(&f->arena, str_of(f->request)).at;
   pthread_mutex_unlock(&f->lock);
@@ -68,7 +68,7 @@ static bool read_request(int fd, char text[FAKE_REQUEST_BYTES]) {
 }
 
 static void *serve(void *self) {
-  struct fake_server *f = self;
+  struct testing_server *f = self;
   char text[FAKE_REQUEST_BYTES];
   int fd = accept(f->listener, NULL, NULL);
   while (fd >= 0 && read_request(fd, text)) {
@@ -84,7 +84,7 @@ static void *serve(void *self) {
 }
 
 static int a_client_of_a_server(void **state) {
-  struct fake_server *f = mem_zero(sizeof *f);
+  struct testing_server *f = mem_zero(sizeof *f);
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof at;
   f->listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -105,7 +105,7 @@ static int a_client_of_a_server(void **state) {
 
 // The thread is done with the listener before it is closed: a number that is closed may be given
 // again.
-static void end_server(struct fake_server *f) {
+static void end_server(struct testing_server *f) {
   if (f->listener < 0) return;
   shutdown(f->listener, SHUT_RDWR);
   pthread_join(f->thread, NULL);
@@ -114,7 +114,7 @@ static void end_server(struct fake_server *f) {
 }
 
 static int both_ended(void **state) {
-  struct fake_server *f = *state;
+  struct testing_server *f = *state;
   client_close(f->client);
   end_server(f);
   sem_destroy(&f->taken);
