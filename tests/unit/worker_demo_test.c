@@ -18,11 +18,11 @@ static void the_demo_tasks_of_a_session_come_to_their_end(void **state) {
   struct program *w = START(at, "worker", "--demo", "--sessions", "--worker-id", "demo");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     // Each of a visitor of its own.
-    const struct client_settings visitor = {.session = str_of(rows[i][0])};
+    const char *visitor = arena_printf(&at->arena, "X-App-Session: %s\r\n", rows[i][0]).at;
     struct str path = arena_printf(&at->arena, "/demo/tasks/%s", rows[i][0]);
-    const char *made = call_as(at, visitor, "POST", path.at, rows[i][1]);
-    const char *wait = task_path(at, id_in(at, made), "?waitMs=20000");
-    const char *task = call_as(at, visitor, "GET", wait, NULL);
+    const char *made = ask_as(at, visitor, "POST", path.at, rows[i][1]);
+    const char *wait = task_path(at, member(at, made, "id"), "?waitMs=15000");
+    const char *task = ask_as(at, visitor, "GET", wait, "");
     assert_holds(task, "\"status\":\"completed\"");
     assert_holds(task, rows[i][2]);
     assert_holds(task, "\"workerId\":\"demo\"");
@@ -32,12 +32,12 @@ static void the_demo_tasks_of_a_session_come_to_their_end(void **state) {
 
 static void a_session_that_ends_takes_the_running_task_with_it(void **state) {
   struct place *at = *state;
-  const struct client_settings visitor = {.session = STR("k")};
+  static const char VISITOR[] = "X-App-Session: k\r\n";
   SERVE(at, "--store", "memory:", "--sessions");
   struct program *w = START(at, "worker", "--demo", "--sessions", "--lease", "1s");
-  (void)call_as(at, visitor, "POST", "/demo/tasks/sample", "{\"delayMs\":600000}");
+  (void)ask_as(at, VISITOR, "POST", "/demo/tasks/sample", "{\"delayMs\":600000}");
   AWAIT_ERR(w, "\"message\":\"task started\"");
-  (void)call_as(at, visitor, "DELETE", "/sessions/k", NULL);
+  (void)ask_as(at, VISITOR, "DELETE", "/sessions/k", "");
   AWAIT_ERR(w, "\"outcome\":\"lease lost\"");
 }
 
@@ -57,14 +57,14 @@ static void a_demo_without_a_queue_takes_only_what_it_knows(void **state) {
   struct place *at = *state;
   SERVE(at, "--store", "memory:");
   const char *unknown = create(at, "");
-  const char *known =
-      id_in(at, call(at, "POST", "/tasks", "{\"type\":\"sample\",\"payload\":{\"delayMs\":0}}"));
-  const char *bad =
-      id_in(at, call(at, "POST", "/tasks", "{\"type\":\"batch\",\"payload\":{\"items\":\"abc\"}}"));
+  const char *known = member(
+      at, ask(at, "POST", "/tasks", "{\"type\":\"sample\",\"payload\":{\"delayMs\":0}}"), "id");
+  const char *bad = member(
+      at, ask(at, "POST", "/tasks", "{\"type\":\"batch\",\"payload\":{\"items\":\"abc\"}}"), "id");
   assert_exit(RUN(at, "worker", "--demo", "--until-empty"), EXIT_DONE);
   assert_holds(ended(at, known), "\"status\":\"completed\"");
   assert_holds(ended(at, bad), "items must be an array of at most 1000 elements");
-  assert_holds(call(at, "GET", task_path(at, unknown, ""), NULL), "\"status\":\"pending\"");
+  assert_holds(ask(at, "GET", task_path(at, unknown, ""), ""), "\"status\":\"pending\"");
 }
 
 // Four run at a time otherwise.
@@ -72,22 +72,24 @@ static void a_demo_that_is_to_run_once_runs_one_task(void **state) {
   struct place *at = *state;
   const char *const task = "{\"type\":\"sample\",\"payload\":{\"delayMs\":0}}";
   SERVE(at, "--store", "memory:");
-  const char *first = id_in(at, call(at, "POST", "/tasks", task)),
-             *second = id_in(at, call(at, "POST", "/tasks", task));
+  const char *first = member(at, ask(at, "POST", "/tasks", task), "id"),
+             *second = member(at, ask(at, "POST", "/tasks", task), "id");
   assert_exit(RUN(at, "worker", "--demo", "--once"), EXIT_DONE);
   assert_holds(ended(at, first), "\"status\":\"completed\"");
-  assert_holds(call(at, "GET", task_path(at, second, ""), NULL), "\"status\":\"pending\"");
+  assert_holds(ask(at, "GET", task_path(at, second, ""), ""), "\"status\":\"pending\"");
 }
 
 static void a_demo_honours_a_cancel(void **state) {
   struct place *at = *state;
   SERVE(at, "--store", "memory:");
-  const char *id = id_in(at, call(at, "POST", "/tasks",
-                                  "{\"type\":\"sample\",\"payload\":{\"delayMs\":600000},"
-                                  "\"leaseMs\":1000}"));
+  const char *id = member(at,
+                          ask(at, "POST", "/tasks",
+                              "{\"type\":\"sample\",\"payload\":{\"delayMs\":600000},"
+                              "\"leaseMs\":1000}"),
+                          "id");
   struct program *w = START(at, "worker", "--demo", "--drain", "0s");
   AWAIT_ERR(w, "\"message\":\"task started\"");
-  (void)call(at, "POST", task_path(at, id, "/cancel"), "{\"graceMs\":60000}");
+  (void)ask(at, "POST", task_path(at, id, "/cancel"), "{\"graceMs\":60000}");
   assert_holds(ended(at, id), "\"status\":\"cancelled\"");
   AWAIT_ERR(w, "\"code\":\"cancelled\"");
   assert_exit(STOP(w), EXIT_DONE);

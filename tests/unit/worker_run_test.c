@@ -44,10 +44,10 @@ static void what_it_says_on_its_way_is_with_the_task(void **state) {
                "echo 'progress 40 resize: page 2 of 5' >&3; echo nonsense >&3; echo one >&2; "
                "printf 'last' >&2");
   assert_holds(ended(at, id), "\"status\":\"completed\"");
-  const char *events = call(at, "GET", task_path(at, id, "/events"), NULL);
+  const char *events = ask(at, "GET", task_path(at, id, "/events"), "");
   assert_holds(events, "\"task.progress\"");
   assert_holds(events, "resize");
-  const char *logs = call(at, "GET", task_path(at, id, "/logs"), NULL);
+  const char *logs = ask(at, "GET", task_path(at, id, "/logs"), "");
   assert_holds(logs, "[fd 3: not a progress line] nonsense");
   assert_holds(logs, "\"one\"");
   assert_holds(logs, "\"last\"");
@@ -104,7 +104,7 @@ static void so_many_run_side_by_side_and_no_more(void **state) {
   for (int i = 0; i < 4; i++) ids[i] = create(at, "");
   struct program *w = WORKER(at, "echo $$ >on; read _ <go", "--concurrency", "3");
   for (int i = 0; i < 3; i++) (void)gate_hears(on);
-  const char *queue = call(at, "GET", "/queues/default", NULL);
+  const char *queue = ask(at, "GET", "/queues/default", "");
   assert_holds(queue, "\"running\":3");
   assert_holds(queue, "\"pending\":1");
   gate_opens(go);
@@ -125,7 +125,7 @@ static void a_worker_of_a_queue_leaves_the_others_alone(void **state) {
   assert_exit(w, EXIT_DONE);
   assert_holds(ended(at, here), "\"result\":\"here\"");
   assert_holds(ended(at, here), "\"workerId\":\"me\"");
-  assert_holds(call(at, "GET", task_path(at, there, ""), NULL), "\"status\":\"pending\"");
+  assert_holds(ask(at, "GET", task_path(at, there, ""), ""), "\"status\":\"pending\"");
 }
 
 static void until_empty_runs_all_and_once_runs_one(void **state) {
@@ -134,11 +134,11 @@ static void until_empty_runs_all_and_once_runs_one(void **state) {
   SERVE(at, "--store", "memory:");
   for (int i = 0; i < 3; i++) ids[i] = create(at, "");
   assert_exit(RUN(at, "worker", "-t", "t", "-e", "true", "--once"), EXIT_DONE);
-  assert_holds(call(at, "GET", task_path(at, ids[0], ""), NULL), "\"status\":\"completed\"");
-  assert_holds(call(at, "GET", task_path(at, ids[1], ""), NULL), "\"status\":\"pending\"");
+  assert_holds(ask(at, "GET", task_path(at, ids[0], ""), ""), "\"status\":\"completed\"");
+  assert_holds(ask(at, "GET", task_path(at, ids[1], ""), ""), "\"status\":\"pending\"");
   assert_exit(RUN(at, "worker", "-t", "t", "-e", "true", "--until-empty"), EXIT_DONE);
   for (int i = 0; i < 3; i++)
-    assert_holds(call(at, "GET", task_path(at, ids[i], ""), NULL), "\"status\":\"completed\"");
+    assert_holds(ask(at, "GET", task_path(at, ids[i], ""), ""), "\"status\":\"completed\"");
 }
 
 // Another worker may have the program.

@@ -6,7 +6,7 @@
 #define STUBBORN "trap '' TERM; echo $$ >on; while :; do sleep 1; done"
 
 static const char *status_of(struct place *at, const char *id) {
-  return call(at, "GET", task_path(at, id, ""), NULL);
+  return ask(at, "GET", task_path(at, id, ""), "");
 }
 
 static void a_cancelled_program_gets_sigterm(void **state) {
@@ -16,10 +16,10 @@ static void a_cancelled_program_gets_sigterm(void **state) {
   const char *id = create(at, ",\"leaseMs\":1000");
   (void)WORKER(at, POLITE);
   int64_t pid = gate_hears(on);
-  (void)call(at, "POST", task_path(at, id, "/cancel"), "{\"graceMs\":60000}");
+  (void)ask(at, "POST", task_path(at, id, "/cancel"), "{\"graceMs\":60000}");
   assert_holds(ended(at, id), "\"status\":\"cancelled\"");
   assert_false(is_alive(pid));
-  assert_holds(call(at, "GET", task_path(at, id, "/logs"), NULL), "\"got TERM\"");
+  assert_holds(ask(at, "GET", task_path(at, id, "/logs"), ""), "\"got TERM\"");
   close(on);
 }
 
@@ -30,7 +30,7 @@ static void a_program_whose_task_was_removed_is_killed_at_once(void **state) {
   const char *id = create(at, ",\"leaseMs\":1000");
   struct program *w = WORKER(at, STUBBORN, "--grace", "60s");
   int64_t pid = gate_hears(on);
-  (void)call(at, "DELETE", task_path(at, id, "?force=true"), NULL);
+  (void)ask(at, "DELETE", task_path(at, id, "?force=true"), "");
   AWAIT_ERR(w, "\"outcome\":\"lease lost\"");
   assert_false(is_alive(pid));
   close(on);
@@ -66,7 +66,7 @@ static void what_outlasts_the_drain_is_given_back(void **state) {
   assert_false(is_alive(pid));
   assert_holds(status_of(at, id), "\"status\":\"pending\"");
   assert_holds(status_of(at, id), "\"attempt\":0,");
-  assert_holds(call(at, "GET", task_path(at, id, "/logs"), NULL), "\"got TERM\"");
+  assert_holds(ask(at, "GET", task_path(at, id, "/logs"), ""), "\"got TERM\"");
   close(on);
 }
 
@@ -113,7 +113,7 @@ static void a_result_waits_for_a_server_that_was_away(void **state) {
   const char *task = ended(at, id);
   assert_holds(task, "\"result\":\"kept\"");
   assert_holds(task, "\"attempt\":1,");
-  assert_holds(call(at, "GET", task_path(at, id, "/logs"), NULL), "\"log\"");
+  assert_holds(ask(at, "GET", task_path(at, id, "/logs"), ""), "\"log\"");
   assert_exit(STOP(w), EXIT_DONE);
   close(on);
   close(go);

@@ -1,60 +1,25 @@
-// working.h: for tests: workers of a place, the API of its server as the test itself calls it, and
-// gates at which the programs of tasks meet the test.
+// working.h: for tests: workers of a place, and gates at which the programs of tasks meet the test.
 #ifndef UNIT_WORKING_H
 #define UNIT_WORKING_H
 
-#include "tests/unit/program.h"
-
-#include "client/client.h"
+#include "tests/unit/asking.h"
 
 #include <sys/stat.h>
-
-// Calls the place's server, with the key or the session of `as`. The answer must be a good one.
-static inline const char *call_as(struct place *at, struct client_settings as, const char *method,
-                                  const char *path, const char *body) {
-  struct client *client;
-  struct client_reply reply;
-  struct fault why = {0};
-  const struct client_call call = {.method = method,
-                                   .path = arena_printf(&at->arena, "/api/v1%s", path),
-                                   .body = str_of(body),
-                                   .wait_ms = PROGRAM_PATIENCE_MS};
-  as.url = arena_printf(&at->arena, "http://127.0.0.1:%u", at->port);
-  assert_int_equal(client_open(&as, &client, &why), ERR_OK);
-  if (client_expect(client, &at->arena, &call, &reply, &why) != ERR_OK)
-    fail_msg("%s %s: %s", method, path, why.detail);
-  client_close(client);
-  return reply.body.at;
-}
-
-static inline const char *call(struct place *at, const char *method, const char *path,
-                               const char *body) {
-  return call_as(at, (struct client_settings){0}, method, path, body);
-}
 
 // The path of a task: its id, and what follows it.
 static inline const char *task_path(struct place *at, const char *id, const char *rest) {
   return arena_printf(&at->arena, "/tasks/%s%s", id, rest).at;
 }
 
-// The id in an answer.
-static inline const char *id_in(struct place *at, const char *answer) {
-  static const char KEY[] = "\"id\":\"";
-  const char *found = strstr(answer, KEY);
-  if (!found) fail_msg("there is no id in %s", answer);
-  found += strlen(KEY);
-  return arena_cstr(&at->arena, (struct str){found, strcspn(found, "\"")});
-}
-
 // Creates a task of type t, with more members such as ",\"payload\":1"; its id.
 static inline const char *create(struct place *at, const char *members) {
   struct str body = arena_printf(&at->arena, "{\"type\":\"t\"%s}", members);
-  return id_in(at, call(at, "POST", "/tasks", body.at));
+  return member(at, ask(at, "POST", "/tasks", body.at), "id");
 }
 
 // The task once it has ended; the server tells when.
 static inline const char *ended(struct place *at, const char *id) {
-  return call(at, "GET", task_path(at, id, "?waitMs=20000"), NULL);
+  return ask(at, "GET", task_path(at, id, "?waitMs=15000"), "");
 }
 
 // Where the latest server listens, for another one in its place.
