@@ -16,7 +16,8 @@ from lib.tokens import SECRET  # noqa: E402
 
 STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
 # What concerns that store, or none: once is enough.
-collect_ignore = [] if STORE == "sqlite" else ["test_sqlite.py", "test_suites.py"]
+collect_ignore = [] if STORE == "sqlite" else [
+    "test_network.py", "test_site.py", "test_sqlite.py", "test_suites.py"]
 if STORE != "postgresql":
     collect_ignore.append("test_door_repository_plans.py")
 if STORE == "memory:":  # a restart keeps nothing of it, so there is nothing to test

@@ -3,26 +3,21 @@
 tools/run-tests and its like clear build/test, so they run here in a tree of their own, where what
 takes long is replaced by a few lines of shell."""
 
-import base64
-import hashlib
 import html.parser
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lib.alone import run_alone
 from lib.client import Api, fresh_name
 from lib.server import BINARY, ROOT, Server, clean_environment
+from lib.tree import WAIT_S, Tree
 from lib.worker import Worker
 
-WAIT_S = 180
 LOCAL = ROOT / "deploy" / "container" / "docker-compose.local.yml"
 # `unit` of a tree: one C test program of four tests, which fails where a file `broken` is.
 BUILDS_A_TEST = """\
@@ -37,45 +32,6 @@ fi
 echo '[  PASSED  ] 4 test(s).'
 END
 chmod 755 build/tests/a_test"""
-
-
-class Tree:
-    """A tree with some of our files, and stubs in the place of others."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        folder.mkdir()
-
-    def copy(self, *paths):
-        for path in paths:
-            target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, target)
-
-    def write(self, path, text):
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-        return target
-
-    def stub(self, path, body):
-        self.write(path, f"#!/bin/sh\n{body}\n").chmod(0o755)
-
-    def environment(self, **more):
-        kept = {name: value for name, value in os.environ.items()
-                if name not in ("ONLY", "FILES", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        git = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER")
-               for what in ("NAME", "EMAIL")}
-        return {**kept, **git, "HOME": str(self.folder), "TASKYARD_TEST_POSTGRES": "none", **more}
-
-    def run(self, *command, **more):
-        return subprocess.run(command, cwd=self.folder, env=self.environment(**more), text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S)
-
-    def git(self, *arguments):
-        done = self.run("git", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 @pytest.fixture
@@ -167,61 +123,6 @@ def test_named_files_run_alone(suite):
     assert done.stdout.splitlines()[-1] == "5 passed, 0 failed", done.stdout
     done = suite.run("tools/run-tests", "unit", "api", FILES="tests/api/test_one.py")
     assert done.stdout.splitlines()[-1] == "1 passed, 0 failed", done.stdout
-
-
-def test_tests_run_where_there_is_no_network(tmp_path):
-    done = run_alone(
-        [sys.executable, "-m", "pytest", "-q", f"--basetemp={tmp_path / 'inner'}",
-         "tests/api/test_run.py::test_without_sessions_the_line_that_is_printed_works",
-         "tests/api/test_worker.py::test_the_task_is_described_in_the_environment",
-         "tests/api/test_create.py::test_a_new_task_has_the_documented_defaults"],
-        cwd=ROOT, timeout=WAIT_S)
-    assert done.returncode == 0 and " passed in " in done.stdout, done.stdout + done.stderr
-
-
-@pytest.fixture
-def registry(tree):
-    """A tree of tools/postgres, whose registry has servers that say their version."""
-    tree.copy("tools/postgres", "src/store/postgres/guard.c")
-    tree.write("package/LICENSE.md", "")
-    tree.write("package/native/pg-symlinks.json", "[]")
-    for name in ("postgres", "initdb"):
-        tree.stub(f"package/native/bin/{name}", "echo $0 $*")
-    packed = tree.run("tar", "-czf", "packed.tgz", "package")
-    assert packed.returncode == 0, packed.stderr
-    digest = hashlib.sha512((tree.folder / "packed.tgz").read_bytes()).digest()
-    sum_of_it = "sha512-" + base64.b64encode(digest).decode()
-    # None of these is in /usr/lib/postgresql.
-    tree.write("tools/postgres.lock", "".join(
-        f"{major} {processor} {major}.1 {sum_of_it}\n"
-        for major in (7, 8, 90, 91, 92) for processor in ("x64", "arm64")))
-    tree.stub("programs/npm", 'echo "$4" >>"$HOME/asked" && cp "$HOME/packed.tgz" .')
-    return tree
-
-
-def test_the_servers_that_tests_start_are_fetched_before_the_first_of_them(registry):
-    path = f"{registry.folder}/programs:{os.environ['PATH']}"
-    assert registry.run("tools/postgres", "versions", "--tested").stdout.split() == \
-        ["7", "8", "90", "92"]
-    for _ in range(2):  # the second time they are there
-        done = registry.run("tools/postgres", "fetch", PATH=path)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    asked = (registry.folder / "asked").read_text().split()
-    assert [name.partition("@")[2].partition("@")[2] for name in asked] == \
-        ["7.1", "8.1", "90.1", "92.1"]
-    where = registry.run("tools/postgres", "programs", "--version", "90").stdout.strip()
-    assert where == str(registry.folder / "build/postgres/90.1/native/bin")
-
-
-def test_a_server_that_cannot_be_fetched_ends_the_run_before_it_begins(registry):
-    registry.copy("Makefile")
-    registry.stub("programs/npm", "echo there is no network >&2; exit 1")
-    registry.stub("tools/packages", "")
-    registry.stub("tools/run-tests", "touch began")
-    done = registry.run("make", "--no-print-directory", "test",
-                        PATH=f"{registry.folder}/programs:{os.environ['PATH']}")
-    assert done.returncode != 0 and not (registry.folder / "began").exists()
-    assert "there is no network\npostgres: npm could not fetch" in done.stderr
 
 
 # --- what a save runs -----------------------------------------------------------------------------

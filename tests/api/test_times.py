@@ -5,6 +5,7 @@ import time
 import pytest
 
 from lib.client import problem
+from lib.worker import until
 
 FIXED_50 = {"type": "fixed", "delayMs": 50, "jitter": 0}
 
@@ -112,9 +113,29 @@ def test_a_long_attempt_within_its_timeout_is_left_alone(api):
 
 
 def test_updated_at_follows_each_change(api):
-    task = api.create()
-    claimed = api.claim_one()
-    assert claimed["updatedAt"] >= task["updatedAt"]
-    done = api.complete(claimed)
-    assert done["updatedAt"] == done["completedAt"] >= claimed["updatedAt"]
-    assert done["revision"] > claimed["revision"] > task["revision"]
+    lease = {}
+
+    def claim(task):
+        lease.update(api.claim_one())
+        return api.task(task)
+
+    changes = {
+        "change": lambda task: api.expect(
+            api.patch(f"/tasks/{task['id']}", {"priority": 3}))["task"],
+        "start": api.start,
+        "claim": claim,
+        "progress": lambda task: (api.progress(lease, 5), api.task(task))[1],
+        "fail": lambda _: api.fail(lease),
+        "retry": api.retry,
+        "claim again": claim,
+        "complete": lambda _: api.complete(lease),
+    }
+    task = api.create(autoStart=False, maxAttempts=1)
+    for name, change in changes.items():
+        # The clock of the store, which may be a database's, is this machine's.
+        until(lambda before=task: now_ms() > before["updatedAt"] + 1)
+        after = change(task)
+        assert after["updatedAt"] > task["updatedAt"], name
+        assert after["revision"] > task["revision"], name
+        task = after
+    assert task["updatedAt"] == task["completedAt"]

@@ -15,6 +15,21 @@ static void every_key_of_what_belongs_to_a_tenant_begins_with_it(void **state) {
   assert_int_equal(backdoor_i64(KEYS " AND i.indkey[0] <> a.attnum", w->schema), 0);
 }
 
+// The sweep, the cleanup of kept answers and the look for new channels are for all tenants at once.
+#define FREE "'live_wake', 'replay_at', 'channel_number'"
+
+static void every_other_index_does_so_but_those_for_all_tenants(void **state) {
+  struct world *w = *state;
+  static const char others[] =
+      "SELECT count(*) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid"
+      " JOIN pg_class AS x ON x.oid = i.indexrelid"
+      " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'tenant'"
+      " WHERE c.relnamespace = '%s'::regnamespace AND NOT i.indisunique"
+      " AND i.indkey[0] <> a.attnum%s";
+  assert_int_equal(backdoor_i64(others, w->schema, ""), 3);
+  assert_int_equal(backdoor_i64(others, w->schema, " AND x.relname IN (" FREE ")"), 3);
+}
+
 #define OTHERS                                                                                     \
   "SELECT count(*) FROM pg_class AS c WHERE c.relnamespace = '%s'::regnamespace"                   \
   " AND c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_attribute AS a"                           \
@@ -42,6 +57,7 @@ int main(void) {
   if (!kind_is_here(kind_now)) return 1;
   const struct CMUnitTest tests[] = {
       CONTRACT_TEST(every_key_of_what_belongs_to_a_tenant_begins_with_it),
+      CONTRACT_TEST(every_other_index_does_so_but_those_for_all_tenants),
       CONTRACT_TEST(all_but_what_the_servers_share_belongs_to_a_tenant),
       CONTRACT_TEST(no_row_is_bound_to_one_of_another_table),
   };
