@@ -81,15 +81,36 @@ static void a_file_without_a_size_is_of_a_mebibyte(void **state) {
   check_says(desk_told(s->desk, "/logs", 1), "f\"");
 }
 
-// The first report goes out at once, the last one at the end; between them time is short.
+enum { ITEMS = 3 };
+
+// Runs a batch that takes so long; how many of its reports came. They came in order, the last one
+// for certain.
+static int batch_reports(struct stand *s, int delay_ms) {
+  static const char *const reports[ITEMS] = {
+      "\"progress\":0,\"currentStep\":\"Item 1 of 3\",\"currentStepDescription\":\"one\"",
+      "\"progress\":33,\"currentStep\":\"Item 2 of 3\","
+      "\"currentStepDescription\":\"{\\\"n\\\":2}\"",
+      "\"progress\":66,\"currentStep\":\"Item 3 of 3\",\"currentStepDescription\":\"three\""};
+  int before = desk_count(s->desk, "/progress"), item = 0;
+  struct str payload =
+      arena_printf(&s->arena, "{\"delayMs\":%d,\"items\":[\"one\",{\"n\":2},\"three\"]}", delay_ms);
+  assert_int_equal(run(s, "batch", payload).kind, OUTCOME_COMPLETED);
+  int came = desk_count(s->desk, "/progress") - before;
+  for (int i = 1; i <= came; i++) {
+    const char *body = desk_told(s->desk, "/progress", before + i);
+    while (item < ITEMS && !strstr(body, reports[item])) item++;
+    if (item++ == ITEMS) fail_msg("this is no report of an item, or too late: %s", body);
+  }
+  assert_int_equal(item, ITEMS);
+  return came;
+}
+
+// Of reports within a short time only the last is sent: a machine that is too slow for one batch
+// gets one that takes longer.
 static void a_batch_reports_item_by_item(void **state) {
   struct stand *s = *state;
-  struct str payload = STR("{\"delayMs\":0,\"items\":[\"one\",{\"n\":2},\"three\"]}");
-  assert_int_equal(run(s, "batch", payload).kind, OUTCOME_COMPLETED);
-  const char *last = desk_told(s->desk, "/progress", desk_count(s->desk, "/progress"));
-  check_says(last,
-             "\"progress\":66,\"currentStep\":\"Item 3 of 3\","
-             "\"currentStepDescription\":\"three\"");
+  for (int delay_ms = 900; batch_reports(s, delay_ms) < ITEMS; delay_ms *= 2)
+    assert_true(delay_ms < PATIENCE_MS);
 }
 
 static void a_payload_that_cannot_be_used_fails_for_good_and_says_why(void **state) {

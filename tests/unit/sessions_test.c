@@ -115,15 +115,17 @@ static void hang_up(struct client *c) {
   mem_free(c);
 }
 
-// `who`: "" or a whole header line.
+// `who`: "" or a whole header line. A path that begins with two slashes is not below /api/v1.
 static void send_to(struct client *c, const char *method, const char *path, const char *who,
                     const char *body) {
   static const char FORM[] =
-      "%s /api/v1%s HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
+      "%s %s%s HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
       "Content-Length: %zu\r\n\r\n%s";
+  bool is_below = path[1] != '/';
   size_t room = strlen(body) + 1024;
   char *text = mem_alloc(room);
-  int length = snprintf(text, room, FORM, method, path, who, strlen(body), body);
+  int length = snprintf(text, room, FORM, method, is_below ? "/api/v1" : "",
+                        is_below ? path : path + 1, who, strlen(body), body);
   assert_int_equal(send(c->fd, text, (size_t)length, MSG_NOSIGNAL), length);
   mem_free(text);
 }
@@ -180,6 +182,7 @@ static void make_ready(struct client *c, const char *who, const char *type, char
   assert_int_equal(ask(c, "POST", path, who, ""), 200);
 }
 
+#define TASK "{\"name\":\"n\"}"
 #define CLAIM(type, wait)                                                                          \
   "{\"sessions\":true,\"types\":[\"" type "\"],\"workerId\":\"w\",\"waitMs\":" #wait "}"
 
@@ -246,6 +249,12 @@ static void sessions_come_and_go_while_workers_serve_them(void **state) {
   stop(f);
 }
 
+// Whether somebody besides this client waits for an answer.
+static bool another_waits(struct client *c) {
+  assert_int_equal(ask(c, "GET", "//health", "", ""), 200);
+  return says(c, "\"requestsInFlight\":2}");
+}
+
 static void a_session_that_is_ended_answers_who_waits_in_it(void **state) {
   (void)state;
   struct fixture *f = start(1, 60000);
@@ -255,18 +264,19 @@ static void a_session_that_is_ended_answers_who_waits_in_it(void **state) {
   make_ready(ends, who, "work", id);
   snprintf(path, sizeof path, "/tasks/%s?waitMs=60000", id);
   send_to(waits, "GET", path, who, "");
-  // The same connection asks for something else first, so that the wait has begun.
-  while (ask(ends, "GET", "/sessions/stats", "x-api-key: local\r\n", "") == 200)
-    if (says(ends, "\"count\":1")) break;
-  assert_int_equal(ask(ends, "DELETE", "/sessions/k", who, ""), 200);
-  int status = receive(waits);
-  assert_true(status == 200 || status == 404);
-  // There is room for one only, so that this one waits for the end of the first.
   int64_t until_us = clock_mono_us() + (int64_t)PATIENCE_S * 1000000;
+  while (!another_waits(ends)) assert_true(clock_mono_us() < until_us);
+  // The session's lane makes this one only when it has seen the wait.
+  assert_int_equal(ask(ends, "POST", "/tasks", who, TASK), 201);
+  assert_true(another_waits(ends));
+  assert_int_equal(ask(ends, "DELETE", "/sessions/k", who, ""), 200);
+  assert_int_equal(receive(waits), 200);
+  assert_true(says(waits, "\"status\":\"pending\""));
+  // There is room for one only, so that this one waits for the end of the first.
+  until_us = clock_mono_us() + (int64_t)PATIENCE_S * 1000000;
   session_line(who, "other");
-  while (ask(ends, "GET", "/tasks", who, "") == 503) assert_true(clock_mono_us() < until_us);
-  assert_int_equal(ends->status, 200);
-  assert_true(says(ends, "\"count\":0"));
+  while (ask(ends, "POST", "/tasks", who, TASK) == 503) assert_true(clock_mono_us() < until_us);
+  assert_int_equal(ends->status, 201);
   hang_up(waits);
   hang_up(ends);
   stop(f);
@@ -274,7 +284,8 @@ static void a_session_that_is_ended_answers_who_waits_in_it(void **state) {
 
 static void an_idle_session_ends_by_itself_unless_a_task_of_it_runs(void **state) {
   (void)state;
-  struct fixture *f = start(2, 100);
+  enum { IDLE_MS = 2000 };  // the first session is busy by then
+  struct fixture *f = start(2, IDLE_MS);
   struct client *c = connect_to(f);
   char who[64], id[64], token[64], path[128], body[128];
   session_line(who, "busy");
@@ -282,12 +293,13 @@ static void an_idle_session_ends_by_itself_unless_a_task_of_it_runs(void **state
   assert_int_equal(ask(c, "POST", "/claims", "", CLAIM("long", 0)), 200);
   member(c, "leaseToken", token, sizeof token);
   session_line(who, "idle");
-  assert_int_equal(ask(c, "GET", "/tasks", who, ""), 200);
-  int64_t until_us = clock_mono_us() + (int64_t)PATIENCE_S * 1000000;
+  int64_t began_us = clock_mono_us(), until_us = began_us + (int64_t)PATIENCE_S * 1000000;
+  assert_int_equal(ask(c, "POST", "/tasks", who, TASK), 201);
   do {
     assert_true(clock_mono_us() < until_us);
     assert_int_equal(ask(c, "GET", "/sessions/stats", "x-api-key: local\r\n", ""), 200);
   } while (says(c, "\"idle\""));
+  assert_true(clock_mono_us() - began_us >= IDLE_MS * 1000);
   assert_true(says(c, "\"busy\""));
   snprintf(path, sizeof path, "/tasks/%s/complete", id);
   snprintf(body, sizeof body, "{\"leaseToken\":\"%s\",\"result\":1}", token);

@@ -105,15 +105,18 @@ static void a_log_level_leaves_out_what_is_below_it(void **state) {
 // The worker may be there before its server, and stays when that goes away.
 static void a_worker_waits_for_its_server(void **state) {
   struct place *at = *state;
-  struct program *server = SERVE(at, "--store", "memory:");
-  assert_exit(STOP(server), EXIT_DONE);
+  int port = port_keep(at);
   struct program *w = WORKER(at, "cat");
   AWAIT_ERR(w, "\"message\":\"no task can be claimed; trying again\"");
-  server = START(at, "serve", "--listen", server_address(at), "--store", "memory:");
-  AWAIT_ERR(server, "\"message\":\"listening\"");
+  struct program *server = serve_there(at, "memory:");
   assert_holds(ended(at, create(at, ",\"payload\":[1]")), "\"result\":[1]");
   assert_err(w, "is `taskyard serve` running there?");
+  assert_exit(STOP(server), EXIT_DONE);
+  AWAIT_ERR(w, "\"message\":\"no task can be claimed; trying again\"");
+  (void)serve_there(at, "memory:");
+  assert_holds(ended(at, create(at, ",\"payload\":[2]")), "\"result\":[2]");
   assert_exit(STOP(w), EXIT_DONE);
+  close(port);
 }
 
 int main(void) {

@@ -87,7 +87,7 @@ static void a_program_past_its_time_is_killed(void **state) {
   struct place *at = *state;
   int on = gate(at, "on");
   SERVE(at, "--store", "memory:");
-  const char *id = create(at, ",\"timeoutMs\":400,\"leaseMs\":1000,\"maxAttempts\":1");
+  const char *id = create(at, ",\"timeoutMs\":3000,\"leaseMs\":1000,\"maxAttempts\":1");
   struct program *w = WORKER(at, "trap '' TERM; echo $$ >on; while :; do sleep 1; done");
   int64_t pid = gate_hears(on);
   assert_holds(ended(at, id), "\"timeout\"");

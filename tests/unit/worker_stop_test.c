@@ -99,8 +99,8 @@ static void an_idle_worker_ends_its_long_poll(void **state) {
 
 static void a_result_waits_for_a_server_that_was_away(void **state) {
   struct place *at = *state;
-  int on = gate(at, "on"), go = gate(at, "go");
-  struct program *server = SERVE(at, "--store", "sqlite:kept.db");
+  int on = gate(at, "on"), go = gate(at, "go"), port = port_keep(at);
+  struct program *server = serve_there(at, "sqlite:kept.db");
   const char *id = create(at, "");
   struct program *w = WORKER(at, "echo $$ >on; read _ <go; echo log >&2; echo '\"kept\"'");
   (void)gate_hears(on);
@@ -108,8 +108,7 @@ static void a_result_waits_for_a_server_that_was_away(void **state) {
   (void)END(server);
   gate_opens(go);
   AWAIT_ERR(w, "\"message\":\"the server did not take word of a running task\"");
-  server = START(at, "serve", "--listen", server_address(at), "--store", "sqlite:kept.db");
-  AWAIT_ERR(server, "\"message\":\"listening\"");
+  (void)serve_there(at, "sqlite:kept.db");
   const char *task = ended(at, id);
   assert_holds(task, "\"result\":\"kept\"");
   assert_holds(task, "\"attempt\":1,");
@@ -117,6 +116,7 @@ static void a_result_waits_for_a_server_that_was_away(void **state) {
   assert_exit(STOP(w), EXIT_DONE);
   close(on);
   close(go);
+  close(port);
 }
 
 int main(void) {

@@ -22,9 +22,25 @@ static inline const char *ended(struct place *at, const char *id) {
   return ask(at, "GET", task_path(at, id, "?waitMs=15000"), "");
 }
 
-// Where the latest server listens, for another one in its place.
-static inline const char *server_address(struct place *at) {
-  return arena_printf(&at->arena, "127.0.0.1:%u", at->port).at;
+// Keeps a port for servers that come and go: it is bound here, so that nobody else is given it, and
+// not listened at, so that a server may. The programs that start from now on call it. To be closed.
+static inline int port_keep(struct place *at) {
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof here;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&here, size), 0);
+  assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &size), 0);
+  at->port = ntohs(here.sin_port);
+  place_sets(at, "TASKYARD_URL", arena_printf(&at->arena, "http://127.0.0.1:%u", at->port).at);
+  return fd;
+}
+
+// Starts a server at the port that is kept, and waits until it listens.
+static inline struct program *serve_there(struct place *at, const char *store) {
+  const char *address = arena_printf(&at->arena, "127.0.0.1:%u", at->port).at;
+  return program_serve(at, WORDS("serve", "--listen", address, "--store", store), __FILE__,
+                       __LINE__);
 }
 
 // Starts a worker for tasks of type t that runs program.sh, of which `script` is the text.
