@@ -259,7 +259,7 @@ static void a_session_that_is_ended_answers_who_waits_in_it(void **state) {
   (void)state;
   struct fixture *f = start(1, 60000);
   struct client *waits = connect_to(f), *ends = connect_to(f);
-  char who[64], id[64], path[128];
+  char who[64], other[64], id[64], path[128];
   session_line(who, "k");
   make_ready(ends, who, "work", id);
   snprintf(path, sizeof path, "/tasks/%s?waitMs=60000", id);
@@ -269,13 +269,14 @@ static void a_session_that_is_ended_answers_who_waits_in_it(void **state) {
   // The session's lane makes this one only when it has seen the wait.
   assert_int_equal(ask(ends, "POST", "/tasks", who, TASK), 201);
   assert_true(another_waits(ends));
+  session_line(other, "other");
+  assert_int_equal(ask(ends, "POST", "/tasks", other, TASK), 503);  // there is room for one only
   assert_int_equal(ask(ends, "DELETE", "/sessions/k", who, ""), 200);
   assert_int_equal(receive(waits), 200);
   assert_true(says(waits, "\"status\":\"pending\""));
-  // There is room for one only, so that this one waits for the end of the first.
+  // The other one waits for the end of the first.
   until_us = clock_mono_us() + (int64_t)PATIENCE_S * 1000000;
-  session_line(who, "other");
-  while (ask(ends, "POST", "/tasks", who, TASK) == 503) assert_true(clock_mono_us() < until_us);
+  while (ask(ends, "POST", "/tasks", other, TASK) == 503) assert_true(clock_mono_us() < until_us);
   assert_int_equal(ends->status, 201);
   hang_up(waits);
   hang_up(ends);
