@@ -118,7 +118,9 @@ static void check_words(struct str text) {
   struct str rest = text, head = str_cut(&rest, ':');
   if (str_is_none(rest)) return;
   size_t there = str_distance(head, rest), back = str_distance(rest, head);
-  HOLDS(there == back && (there == 0) == str_eq(head, rest), "a distance is one");
+  HOLDS(there == back, "a distance is the same both ways");
+  // Of words that are too long it is unknown, be they equal or not.
+  if (there != SIZE_MAX) HOLDS((there == 0) == str_eq(head, rest), "a distance is one");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
