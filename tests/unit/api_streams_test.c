@@ -30,9 +30,11 @@ static void soon(void) { world_pass(10); }  // a follower pauses between two rea
 
 // The store's own part of the ids of this world's events, "3f0c".
 static const char *epoch_of(struct asked *a) {
-  const char *at = memmem(a->answer.body.at, a->answer.body.len, "id: ", 4);
+  struct str body = buf_str(&a->answer.body);
+  const char *at = memmem(body.at, body.len, "id: ", 4);
   assert_non_null(at);
-  return say("%.*s", (int)strcspn(at + 4, "-"), at + 4);
+  struct str id = str_from(body, (size_t)(at - body.at) + 4), epoch = str_cut(&id, '-');
+  return say("%.*s", STR_FMT(epoch));
 }
 
 // --- what is sent --------------------------------------------------------------------------------
