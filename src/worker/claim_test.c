@@ -1,29 +1,6 @@
 // claim_test.c: claimed tasks are read from the server's answers.
 #include "worker/claim.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct arena a;
-
-static int a_fresh_arena(void **state) {
-  (void)state;
-  arena_init(&a, 1 << 12);
-  return 0;
-}
-
-static int the_arena_freed(void **state) {
-  (void)state;
-  arena_fini(&a);
-  return 0;
-}
-
-static void check_str(struct str is, const char *expected) {
-  assert_int_equal(is.len, strlen(expected));
-  assert_memory_equal(is.at, expected, is.len);
-}
+#include "worker/testing_texts.h"
 
 #define TASK                                                                                       \
   "{\"id\":\"i\",\"type\":\"t\",\"name\":null,\"queue\":\"q\",\"payload\":{ \"a\" : 1.50 },"       \
@@ -34,8 +11,8 @@ static void the_first_task_of_an_answer_is_read(void **state) {
   (void)state;
   struct claim c;
   bool valid;
-  assert_true(
-      claim_read(&a, STR("{\"success\":true,\"tasks\":[" TASK "],\"count\":1}"), &c, &valid));
+  assert_true(claim_read(&the_arena, STR("{\"success\":true,\"tasks\":[" TASK "],\"count\":1}"), &c,
+                         &valid));
   assert_true(valid);
   check_str(c.id, "i");
   check_str(c.type, "t");
@@ -53,7 +30,7 @@ static void an_empty_answer_is_valid_and_brings_nothing(void **state) {
   (void)state;
   struct claim c;
   bool valid = false;
-  assert_false(claim_read(&a, STR("{\"tasks\":[],\"count\":0}"), &c, &valid));
+  assert_false(claim_read(&the_arena, STR("{\"tasks\":[],\"count\":0}"), &c, &valid));
   assert_true(valid);
 }
 
@@ -73,7 +50,7 @@ static void answers_of_somebody_else_are_not_valid(void **state) {
   for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
     struct claim c;
     bool valid = true;
-    assert_false(claim_read(&a, str_of(answers[i]), &c, &valid));
+    assert_false(claim_read(&the_arena, str_of(answers[i]), &c, &valid));
     assert_false(valid);
   }
 }

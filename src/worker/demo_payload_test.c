@@ -1,24 +1,6 @@
 // demo_payload_test.c: what the demo tasks take from their payloads, and what they refuse.
 #include "worker/demo_payload.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct arena a;
-
-static int a_fresh_arena(void **state) {
-  (void)state;
-  arena_init(&a, 1 << 12);
-  return 0;
-}
-
-static int the_arena_freed(void **state) {
-  (void)state;
-  arena_fini(&a);
-  return 0;
-}
+#include "worker/testing_texts.h"
 
 static void what_is_absent_or_null_keeps_its_default(void **state) {
   (void)state;
@@ -27,7 +9,7 @@ static void what_is_absent_or_null_keeps_its_default(void **state) {
   for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
     struct demo_payload p;
     const char *why = NULL;
-    assert_true(demo_payload_read(&a, str_of(payloads[i]), &p, &why));
+    assert_true(demo_payload_read(&the_arena, str_of(payloads[i]), &p, &why));
     assert_int_equal(p.delay_ms, -1);
     assert_int_equal(p.min_s, -1);
     assert_int_equal(p.max_s, -1);
@@ -47,7 +29,7 @@ static void every_member_is_taken(void **state) {
           "\"delayMinSec\":0,\"delayMaxSec\":600}");
   struct demo_payload p;
   const char *why = NULL;
-  assert_true(demo_payload_read(&a, payload, &p, &why));
+  assert_true(demo_payload_read(&the_arena, payload, &p, &why));
   assert_int_equal(p.delay_ms, 7);
   assert_int_equal(p.min_s, 0);
   assert_int_equal(p.max_s, 600);
@@ -82,7 +64,7 @@ static void a_wrong_member_is_named(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct demo_payload p;
     const char *why = "";
-    assert_false(demo_payload_read(&a, str_of(rows[i][0]), &p, &why));
+    assert_false(demo_payload_read(&the_arena, str_of(rows[i][0]), &p, &why));
     assert_non_null(strstr(why, rows[i][1]));
   }
 }

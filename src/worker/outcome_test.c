@@ -1,37 +1,15 @@
 // outcome_test.c: what exit statuses and printed bytes mean for a task.
 #include "worker/outcome.h"
+#include "worker/testing_texts.h"
 
 #include "base/mem.h"
 #include "model/limits.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
-
-static struct arena a;
-
-static int a_fresh_arena(void **state) {
-  (void)state;
-  arena_init(&a, 1 << 12);
-  return 0;
-}
-
-static int the_arena_freed(void **state) {
-  (void)state;
-  arena_fini(&a);
-  return 0;
-}
-
-static void check_str(struct str is, const char *expected) {
-  assert_int_equal(is.len, strlen(expected));
-  assert_memory_equal(is.at, expected, is.len);
-}
-
 static struct outcome ended(int wait_status, const char *out, const char *err) {
-  return outcome_of_exit(&a, wait_status, str_of(out), str_of(err));
+  return outcome_of_exit(&the_arena, wait_status, str_of(out), str_of(err));
 }
 
 static void json_stays_as_it_is_and_text_becomes_a_string(void **state) {
@@ -51,7 +29,7 @@ static void json_stays_as_it_is_and_text_becomes_a_string(void **state) {
       {"tab\there", "\"tab\\there\""},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    check_str(outcome_result(&a, str_of(rows[i][0])), rows[i][1]);
+    check_str(outcome_result(&the_arena, str_of(rows[i][0])), rows[i][1]);
 }
 
 static void exit_0_completes(void **state) {
@@ -75,7 +53,7 @@ static void every_other_exit_fails_for_good(void **state) {
     if (code == 75) continue;
     struct outcome o = ended(W_EXITCODE(code, 0), "", "why");
     assert_int_equal(o.kind, OUTCOME_FAILED);
-    assert_string_equal(o.code, arena_printf(&a, "exit_%d", code).at);
+    assert_string_equal(o.code, arena_printf(&the_arena, "exit_%d", code).at);
   }
 }
 
@@ -91,8 +69,9 @@ static void a_signal_fails_for_good_by_its_name(void **state) {
 static void a_long_message_keeps_its_end_and_whole_characters(void **state) {
   (void)state;
   struct str text = STR("");
-  for (int i = 0; i < 100; i++) text = arena_printf(&a, "%s%03d äöüäöüäöüäöüäöü\xff\n", text.at, i);
-  struct outcome o = outcome_of_exit(&a, W_EXITCODE(1, 0), STR(""), text);
+  for (int i = 0; i < 100; i++)
+    text = arena_printf(&the_arena, "%s%03d äöüäöüäöüäöüäöü\xff\n", text.at, i);
+  struct outcome o = outcome_of_exit(&the_arena, W_EXITCODE(1, 0), STR(""), text);
   assert_true(o.message.len <= LIMIT_TEXT_BYTES && o.message.len > LIMIT_TEXT_BYTES - 4);
   struct str tail = STR("\xef\xbf\xbd\n");
   assert_memory_equal(o.message.at + o.message.len - tail.len, tail.at, tail.len);
@@ -104,14 +83,14 @@ static void a_result_over_the_limit_fails_for_good(void **state) {
   char *text = mem_alloc(OUTCOME_RESULT_BYTES_MAX + 1);
   memset(text, '1', OUTCOME_RESULT_BYTES_MAX + 1);
   struct str all = {text, OUTCOME_RESULT_BYTES_MAX + 1}, most = {text, OUTCOME_RESULT_BYTES_MAX};
-  struct outcome o = outcome_of_exit(&a, 0, all, STR(""));
+  struct outcome o = outcome_of_exit(&the_arena, 0, all, STR(""));
   assert_int_equal(o.kind, OUTCOME_FAILED);
   assert_string_equal(o.code, "result_too_large");
-  assert_int_equal(outcome_of_exit(&a, 0, most, STR("")).kind, OUTCOME_COMPLETED);
+  assert_int_equal(outcome_of_exit(&the_arena, 0, most, STR("")).kind, OUTCOME_COMPLETED);
   memset(text, '\n', 1);
   memset(text + 1, '"', OUTCOME_RESULT_BYTES_MAX / 2);  // fits only before it is escaped
   most.len = OUTCOME_RESULT_BYTES_MAX / 2 + 1;
-  assert_string_equal(outcome_of_exit(&a, 0, most, STR("")).code, "result_too_large");
+  assert_string_equal(outcome_of_exit(&the_arena, 0, most, STR("")).code, "result_too_large");
   mem_free(text);
 }
 

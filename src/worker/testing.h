@@ -6,6 +6,7 @@
 #define WORKER_TESTING_H
 
 #include "worker/attempt.h"
+#include "worker/testing_texts.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -345,15 +346,6 @@ static inline void stand_await(struct stand *s, enum lease_state state) {
     wake_wait(s->wake_fd, left_ms < PATIENCE_MS ? left_ms : PATIENCE_MS);
     wake_clear(s->wake_fd);
   }
-}
-
-static inline void check_str(struct str is, const char *expected) {
-  if (is.len != strlen(expected) || memcmp(is.at, expected, is.len) != 0)
-    fail_msg("it is %.*s, not %s", STR_FMT(is), expected);
-}
-
-static inline void check_says(const char *text, const char *part) {
-  if (!strstr(text, part)) fail_msg("%s is not in %s", part, text);
 }
 
 #endif
