@@ -226,7 +226,10 @@ static enum err send_progress(struct lease *l, bool *cancel, struct fault *why) 
   pthread_mutex_unlock(&l->mutex);
   enum err err = moves_progress(l->client, &l->arena, l->claim, &copy, cancel, why);
   pthread_mutex_lock(&l->mutex);
-  if (moves_err_passes(err)) l->progress_waits = true;  // that one, or a newer one
+  if (moves_err_passes(err)) {  // that one is to be sent, or a newer one
+    l->progress_waits = true;
+    if (l->progress.percent < copy.percent) l->progress.percent = copy.percent;
+  }
   l->progress_due_us = clock_mono_us() + PROGRESS_DELAY_MS * 1000;
   return err;
 }

@@ -136,6 +136,24 @@ static void after_a_failure_the_newest_progress_goes_out_and_the_highest_percent
   assert_true(clock_mono_us() - began_us >= 1000 * 1000);  // Retry-After: 1
 }
 
+static void report_less(void *self, const char *path) {
+  struct stand *s = self;
+  if (!path_ends(path, "/progress")) return;
+  s->desk->seen = NULL;
+  say(s, 20, "down");
+}
+
+static void nor_is_a_percentage_lost_that_was_not_taken(void **state) {
+  struct stand *s = *state;
+  desk_says(s->desk, "/progress", 1, 503, PROBLEM("overloaded"));
+  s->desk->seen_self = s;
+  s->desk->seen = report_less;
+  stand_begin(s, 30000);
+  say(s, 60, "up");
+  check_says(desk_told(s->desk, "/progress", 1), "\"progress\":60,\"currentStep\":\"up\"");
+  check_says(desk_told(s->desk, "/progress", 2), "\"progress\":60,\"currentStep\":\"down\"");
+}
+
 // All of them are there when the call under way is answered, however slow the machine is.
 static void log_much(void *self, const char *path) {
   struct stand *s = self;
@@ -224,6 +242,7 @@ int main(void) {
       AT_A_STAND(progress_that_was_not_taken_is_said_again),
       AT_A_STAND(lines_that_are_refused_are_dropped),
       AT_A_STAND(after_a_failure_the_newest_progress_goes_out_and_the_highest_percentage),
+      AT_A_STAND(nor_is_a_percentage_lost_that_was_not_taken),
       AT_A_STAND(many_lines_travel_at_once_in_their_order),
       AT_A_STAND(lines_do_not_renew_the_lease),
       AT_A_STAND(the_end_waits_for_what_is_left_to_say),
