@@ -99,12 +99,14 @@ static struct str applied(const struct call *c) {
   return c->waited ? STR("return=minimal, wait") : STR("return=minimal");
 }
 
+enum { EXTRAS = 3 };  // headers of one answer, besides those that every answer has
+
 static void send_body(struct call *c, int status, struct str body,
-                      const struct http_header extra[2]) {
+                      const struct http_header extra[EXTRAS]) {
   struct str type = status < 400 ? STR("application/json") : STR("application/problem+json");
   struct http_answer answer = {.status = status, .content_type = type, .body = body};
   size_t n = 0;
-  for (; n < 2 && !str_is_none(extra[n].name); n++) answer.extra[n] = extra[n];
+  for (; n < EXTRAS && !str_is_none(extra[n].name); n++) answer.extra[n] = extra[n];
   struct str preferences = applied(c);
   if (!str_is_none(preferences))
     answer.extra[n] = (struct http_header){STR("Preference-Applied"), preferences};
@@ -150,15 +152,14 @@ void call_fail(struct call *c, enum err err) {
   call_answer(c, &answer);
 }
 
-// Of the one task that an order or a query brought.
-static void put_task_headers(struct call *c, int status, struct http_header extra[2]) {
-  const struct order *order = &c->order;
-  if (order->task_count != 1 || order->tasks == NULL) return;
-  extra[0] = (struct http_header){
-      STR("ETag"), arena_printf(c->arena, "\"%lld\"", (long long)order->tasks[0].revision)};
+// Of the one task that an answer tells of.
+static void put_task_headers(struct call *c, int status, struct id task, int64_t revision,
+                             struct http_header extra[2]) {
+  extra[0] =
+      (struct http_header){STR("ETag"), arena_printf(c->arena, "\"%lld\"", (long long)revision)};
   if (status != 201) return;
   char id[ID_TEXT_BYTES];
-  id_text(order->tasks[0].id, id);
+  id_text(task, id);
   const char *home = c->door && c->door->home ? c->door->home : "/api/v1/tasks";
   extra[1] = (struct http_header){STR("Location"),
                                   arena_printf(c->arena, "%s/%.*s", home, ID_TEXT_BYTES, id)};
@@ -171,8 +172,10 @@ static void finish(struct call *c, int status) {
     call_fail(c, ERR_BODY_TOO_LARGE);
     return;
   }
-  struct http_header extra[2] = {{STR_NONE, STR_NONE}};
-  put_task_headers(c, status, extra);
+  struct http_header extra[EXTRAS] = {{STR_NONE, STR_NONE}};
+  const struct order *order = &c->order;
+  if (order->task_count == 1 && order->tasks)
+    put_task_headers(c, status, order->tasks[0].id, order->tasks[0].revision, extra);
   send_body(c, status, buf_str(b), extra);
 }
 
@@ -200,7 +203,9 @@ static int render_order(struct order *order, struct buf *body) {
 }
 
 static void send_replay(struct call *c, const struct replay *replay) {
-  struct http_header extra[2] = {{STR("Idempotent-Replayed"), STR("true")}};
+  struct http_header extra[EXTRAS] = {{STR("Idempotent-Replayed"), STR("true")}};
+  if (!id_is_none(replay->task))
+    put_task_headers(c, (int)replay->status, replay->task, replay->revision, extra + 1);
   send_body(c, (int)replay->status, replay->body, extra);
 }
 

@@ -142,6 +142,8 @@ static void put_replay(struct buf *out, const struct replay *r) {
   put_text(out, r->key);
   buf_bytes(out, (const char *)r->fingerprint, sizeof r->fingerprint);
   put_i64(out, r->status);
+  put_id(out, r->task);
+  put_i64(out, r->revision);
   put_text(out, r->body);
   put_i64(out, r->at);
 }

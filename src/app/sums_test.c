@@ -79,8 +79,9 @@ static void each_field_of_the_smaller_rows_counts(void **state) {
     assert_true(sum_of(BULK_EVENTS, &page).check != before);
   }
   const struct replay replay_none = {0};
-  const struct replay replays[] = {{.tenant = 1},   {.key = STR("")},  {.fingerprint = {[31] = 1}},
-                                   {.status = 200}, {.body = STR("")}, {.at = 1}};
+  const struct replay replays[] = {{.tenant = 1},     {.key = STR("")}, {.fingerprint = {[31] = 1}},
+                                   {.status = 200},   {.task = {1, 0}}, {.revision = 1},
+                                   {.body = STR("")}, {.at = 1}};
   page = (struct bulk){.replays = (struct replay *)&replay_none, .replay_count = 1};
   before = sum_of(BULK_REPLAYS, &page).check;
   for (size_t i = 0; i < sizeof replays / sizeof *replays; i++) {

@@ -67,6 +67,8 @@ struct replay {
   struct str key;           // scope and key, made by the caller
   uint8_t fingerprint[32];  // of the request
   int64_t status;           // HTTP status
+  struct id task;           // the one that the answer tells of, for its headers; or none
+  int64_t revision;         // of that task then
   struct str body;
   int64_t at;
   bool replaces;  // of a change: the unit loaded one with this key, which goes. Else there is none

@@ -21,6 +21,8 @@ def assert_replayed(first, again):
     assert again.status_code == first.status_code
     assert again.content == first.content
     assert again.headers.get("idempotent-replayed") == "true"
+    for name in ("etag", "location"):
+        assert again.headers.get(name) == first.headers.get(name), name
     assert "idempotent-replayed" not in first.headers
 
 
@@ -40,6 +42,8 @@ def test_the_answer_is_repeated_as_it_was_although_the_task_went_on(api, key):
     again = api.post("/tasks", body, headers=header(key))
     assert_replayed(first, again)
     assert again.json()["task"]["status"] == "pending"
+    assert again.headers["etag"] == '"1"'
+    assert again.headers["location"].endswith(api.expect(first, 201)["task"]["id"])
 
 
 def test_a_key_may_come_in_quotes_or_bare(api, key):

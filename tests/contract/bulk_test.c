@@ -276,6 +276,8 @@ static void answers_are_kept_and_keys_hold(void **state) {
   assert_non_null(want.found);
   assert_int_equal(want.found->status, 202);
   assert_str(want.found->body, STR("{\"n\":2}"));
+  assert_false(id_is_none(want.found->task));
+  assert_int_equal(want.found->revision, 2);
   assert_non_null(unique.row);
   to->ops->abandon(to->lane);
   struct catalog catalog;

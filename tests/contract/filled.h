@@ -130,6 +130,8 @@ static inline void add_replays(struct world *w, struct unit *u) {
     replays[i] = (struct replay){.tenant = 1 + i % 2,
                                  .key = arena_printf(&w->arena, "key:abc POST %d", 7 - i),
                                  .status = 200 + i,
+                                 .task = i ? id_next(&w->ids, w->now) : (struct id){0},
+                                 .revision = i,
                                  .body = arena_printf(&w->arena, "{\"n\":%d}", i),
                                  .at = clock_now(clock_real()) + i / 2};
     memset(replays[i].fingerprint, i, sizeof replays[i].fingerprint);

@@ -262,7 +262,13 @@ static void log_lines_are_appended_and_the_oldest_dropped(void **state) {
 static void replays_are_found_by_tenant_and_key_and_dropped_by_age(void **state) {
   struct world *w = *state;
   struct replay replays[] = {
-      {.tenant = 1, .key = STR("k1"), .status = 201, .body = STR("one"), .at = 100},
+      {.tenant = 1,
+       .key = STR("k1"),
+       .status = 201,
+       .task = id_next(&w->ids, w->now),
+       .revision = 1LL << 40,
+       .body = STR("one"),
+       .at = 100},
       {.tenant = 2, .key = STR("k1"), .status = 200, .body = STR("two"), .at = 200}};
   memset(replays[0].fingerprint, 7, sizeof replays[0].fingerprint);
   struct unit *u = unit_new(w);
@@ -278,12 +284,17 @@ static void replays_are_found_by_tenant_and_key_and_dropped_by_age(void **state)
   assert_int_equal(wants[0].found->status, 201);
   assert_int_equal(wants[0].found->at, 100);
   assert_memory_equal(wants[0].found->fingerprint, replays[0].fingerprint, 32);
+  assert_true(id_eq(wants[0].found->task, replays[0].task));
+  assert_int_equal(wants[0].found->revision, 1LL << 40);
   assert_null(wants[1].found);
   assert_str(wants[2].found->body, STR("two"));
+  assert_true(id_is_none(wants[2].found->task));
 
   // A later answer takes the place of the one before.
   struct unit *again = unit_new(w);
   replays[1].body = STR("three");
+  replays[1].task = replays[0].task;
+  replays[1].revision = 3;
   replays[1].replaces = true;
   again->change.replays = &replays[1];
   again->change.replay_count = 1;
@@ -294,6 +305,8 @@ static void replays_are_found_by_tenant_and_key_and_dropped_by_age(void **state)
   OK(w->ops->load(w->lane, &load, &w->why));
   assert_null(wants[0].found);
   assert_str(wants[2].found->body, STR("three"));
+  assert_true(id_eq(wants[2].found->task, replays[1].task));
+  assert_int_equal(wants[2].found->revision, 3);
   w->ops->abandon(w->lane);
 }
 

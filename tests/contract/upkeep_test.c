@@ -50,12 +50,12 @@ static void what_is_too_old_is_removed(void **state) {
   backdoor_do("INSERT INTO %s.unit VALUES (0, extract(epoch FROM now()) * 1000 - 590000)",
               w->schema);
   backdoor_do(
-      "INSERT INTO %s.replay SELECT 1, n::text, 1000, 200, '\\x00', ''"
+      "INSERT INTO %s.replay SELECT 1, n::text, 1000, 200, '\\x00', NULL, 0, ''"
       " FROM generate_series(1, 25000) AS n",
       w->schema);
   backdoor_do(
       "INSERT INTO %s.replay"
-      " VALUES (1, 'new', extract(epoch FROM now()) * 1000 - 86000000, 200, '\\x00', '')",
+      " VALUES (1, 'new', extract(epoch FROM now()) * 1000 - 86000000, 200, '\\x00', NULL, 0, '')",
       w->schema);
   backdoor_do("INSERT INTO %s.node VALUES (1, 'old', 1, 1, 63)", w->schema);
   world_open(w);

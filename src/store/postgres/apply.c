@@ -216,6 +216,10 @@ static enum err send_replays(struct store_lane *lane, const struct change *chang
   call_array_bytes(&c, count);
   for (size_t i = 0; i < count; i++)
     call_put_bytes(&c, all[i]->fingerprint, sizeof all[i]->fingerprint);
+  call_array_id(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_id(&c, all[i]->task);
+  call_array_i64(&c, count);
+  for (size_t i = 0; i < count; i++) call_put_i64(&c, all[i]->revision);
   call_array_text(&c, count);
   for (size_t i = 0; i < count; i++)
     call_put_text(&c, str_is_none(all[i]->body) ? STR("") : all[i]->body);

@@ -161,10 +161,8 @@ static void read_replay(struct reading *rd, struct result *r) {
   struct replay *p = &out->replays[out->replay_count++];
   p->tenant = out->last.tenant = result_i64(r);
   p->key = out->last.key = result_text(r, rd->arena);
-  p->at = out->last.number = result_i64(r);
-  p->status = result_i64(r);
-  result_bytes(r, p->fingerprint, sizeof p->fingerprint);
-  p->body = result_text(r, rd->arena);
+  pg_replay_read(r, rd->arena, p);
+  out->last.number = p->at;
 }
 
 static enum err receive_page(struct reading *rd, read_fn *read, struct fault *why) {

@@ -138,7 +138,7 @@ WITH page AS MATERIALIZED (
   ) AS x
   WHERE x.before < $5::bigint
 )
-SELECT r.tenant, r.key, r.at, r.status, r.fingerprint, r.body
+SELECT r.tenant, r.key, r.at, r.status, r.fingerprint, r.task, r.revision, r.body
 FROM page AS p JOIN @schema@.replay AS r ON r.tenant = p.tenant AND r.key = p.key
 ORDER BY p.at, p.tenant, p.key;
 

@@ -70,6 +70,7 @@ enum err pg_lane_tend(struct store_lane *lane, bool idle, struct fault *why);
 
 // load.c, pick.c, apply.c, events.c, settle.c
 enum err pg_load(struct store_lane *lane, struct load *want, struct fault *why);
+void pg_replay_read(struct result *r, struct arena *a, struct replay *out);  // from `at` on
 enum err pg_apply(struct store_lane *lane, const struct change *change, struct fault *why);
 
 // columns.c: a task to and from the columns of store/task.def.

@@ -142,6 +142,16 @@ static enum err send_replays(struct store_lane *lane, const struct load *want, s
   return pg_send(&c, why);
 }
 
+// Its columns in QUERY_load_replays and QUERY_bulk_replays are the same.
+void pg_replay_read(struct result *r, struct arena *a, struct replay *out) {
+  out->at = result_i64(r);
+  out->status = result_i64(r);
+  result_bytes(r, out->fingerprint, sizeof out->fingerprint);
+  out->task = result_id(r);
+  out->revision = result_i64(r);
+  out->body = result_text(r, a);
+}
+
 static enum err receive_replays(struct loaded *l, struct load *want, struct fault *why) {
   struct result r;
   TRY(pg_receive(&l->lane->conn, &r, why));
@@ -150,10 +160,7 @@ static enum err receive_replays(struct loaded *l, struct load *want, struct faul
     struct replay *found = ARENA_NEW(l->arena, struct replay);
     found->tenant = w->tenant;
     found->key = w->key;
-    found->at = result_i64(&r);
-    found->status = result_i64(&r);
-    result_bytes(&r, found->fingerprint, sizeof found->fingerprint);
-    found->body = result_text(&r, l->arena);
+    pg_replay_read(&r, l->arena, found);
     w->found = found;
   }
   result_free(&r);

@@ -111,7 +111,7 @@ JOIN @schema@.done AS l ON l.tenant = t.tenant AND l.id = t.id;
 
 -- Kept answers to requests that came before.
 -- name: load_replays
-SELECT u.nr, r.at, r.status, r.fingerprint, r.body
+SELECT u.nr, r.at, r.status, r.fingerprint, r.task, r.revision, r.body
 FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(nr, tenant, key)
 JOIN @schema@.replay AS r ON r.tenant = u.tenant AND r.key = u.key;
 
@@ -349,15 +349,18 @@ WHERE l.tenant = u.tenant AND l.task = u.task AND l.number <= u.through;
 
 -- Answers to keep. A key that another unit used meanwhile fails it.
 -- name: replay_insert
-INSERT INTO @schema@.replay (tenant, key, at, status, fingerprint, body)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[]);
+INSERT INTO @schema@.replay (tenant, key, at, status, fingerprint, task, revision, body)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::uuid[],
+                     $7::bigint[], $8::text[]);
 
 -- Answers in the place of earlier ones of the same requests.
 -- name: replay_replace
-INSERT INTO @schema@.replay (tenant, key, at, status, fingerprint, body)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[])
+INSERT INTO @schema@.replay (tenant, key, at, status, fingerprint, task, revision, body)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::uuid[],
+                     $7::bigint[], $8::text[])
 ON CONFLICT (tenant, key) DO UPDATE SET at = excluded.at, status = excluded.status,
-  fingerprint = excluded.fingerprint, body = excluded.body;
+  fingerprint = excluded.fingerprint, task = excluded.task, revision = excluded.revision,
+  body = excluded.body;
 
 -- Some of the kept answers that are too old.
 -- name: replay_drop

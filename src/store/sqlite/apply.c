@@ -200,6 +200,9 @@ static enum err write_replays(struct store_lane *lane, const struct change *chan
     use_i64(&insert, r->at);
     use_i64(&insert, r->status);
     use_blob(&insert, r->fingerprint, sizeof r->fingerprint);
+    use_i64(&insert, id_key(r->task));
+    use_i64(&insert, (int64_t)r->task.lo);
+    use_i64(&insert, r->revision);
     use_text(&insert, str_is_none(r->body) ? STR("") : r->body);
     TRY(sqlite_use_run(&insert, why));
   }

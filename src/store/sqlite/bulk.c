@@ -119,10 +119,7 @@ static size_t read_replay(struct use *u, struct arena *a, struct bulk *out) {
   out->last.number = use_get_i64(u);
   r->tenant = use_get_i64(u);
   r->key = use_get_text(u, a);
-  r->at = use_get_i64(u);
-  r->status = use_get_i64(u);
-  use_get_blob(u, r->fingerprint, sizeof r->fingerprint);
-  r->body = use_get_text(u, a);
+  sqlite_replay_read(u, a, r);
   out->last.tenant = r->tenant;
   return sizeof *r + r->key.len + r->body.len;
 }

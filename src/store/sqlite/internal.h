@@ -63,6 +63,7 @@ enum err sqlite_lane_tend(struct store_lane *lane, bool idle, struct fault *why)
 
 // load.c, pick.c, ended.c
 enum err sqlite_load(struct store_lane *lane, struct load *want, struct fault *why);
+void sqlite_replay_read(struct use *u, struct arena *a, struct replay *r);  // from `at` on
 enum err sqlite_pick(struct store_lane *lane, struct arena *a, struct pick *pick,
                      struct fault *why);
 // At most `limit` rows.

@@ -84,14 +84,23 @@ static enum err load_uniques(struct store_lane *lane, struct load *want, struct 
   return ERR_OK;
 }
 
+// Its columns in QUERY_replay_read and QUERY_bulk_replays are the same.
+void sqlite_replay_read(struct use *u, struct arena *a, struct replay *r) {
+  r->at = use_get_i64(u);
+  r->status = use_get_i64(u);
+  use_get_blob(u, r->fingerprint, sizeof r->fingerprint);
+  int64_t key = use_get_i64(u);
+  uint64_t salt = (uint64_t)use_get_i64(u);
+  if (key) r->task = id_from_key(key, salt);
+  r->revision = use_get_i64(u);
+  r->body = use_get_text(u, a);
+}
+
 static struct replay *read_replay(struct use *u, struct arena *a, const struct want_replay *w) {
   struct replay *r = ARENA_NEW(a, struct replay);
   r->tenant = w->tenant;
   r->key = w->key;
-  r->at = use_get_i64(u);
-  r->status = use_get_i64(u);
-  use_get_blob(u, r->fingerprint, sizeof r->fingerprint);
-  r->body = use_get_text(u, a);
+  sqlite_replay_read(u, a, r);
   return r;
 }
 

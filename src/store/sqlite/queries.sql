@@ -210,12 +210,12 @@ ORDER BY number;
 
 -- The answer to a request that came with an Idempotency-Key, in the place of an earlier one.
 -- name: replay_put
-INSERT OR REPLACE INTO replay(tenant, key, at, status, fingerprint, body)
-VALUES (?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO replay(tenant, key, at, status, fingerprint, task, salt, revision, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- The answer to the same request before.
 -- name: replay_read
-SELECT at, status, fingerprint, body FROM replay WHERE tenant = ? AND key = ?;
+SELECT at, status, fingerprint, task, salt, revision, body FROM replay WHERE tenant = ? AND key = ?;
 
 -- Numbers rise with time, so the oldest are at the front and no index on the time is needed.
 -- name: replay_drop
@@ -324,7 +324,7 @@ SELECT ifnull(sum(last - first + 1), 0) FROM (SELECT
 
 -- Kept answers behind a number.
 -- name: bulk_replays
-SELECT number, tenant, key, at, status, fingerprint, body
+SELECT number, tenant, key, at, status, fingerprint, task, salt, revision, body
 FROM replay WHERE number > ? ORDER BY number LIMIT ?;
 
 -- A tenant, in the place of the one that each store begins with.

@@ -222,6 +222,8 @@ CREATE TABLE @schema@.replay (            -- kept answers to requests with an Id
   at bigint NOT NULL,
   status smallint NOT NULL,
   fingerprint bytea NOT NULL,
+  task uuid,                              -- NULL: it tells of none, or of several
+  revision bigint NOT NULL,
   body text NOT NULL,
   PRIMARY KEY (tenant, key)
 );
@@ -297,6 +299,7 @@ WHERE t.tenant = 1;
 INSERT INTO @schema@.tenant (number, name) VALUES (1, 'default');
 -- Names of `meta`. catalogue: its version; its row is the lock of whoever changes it. cleanup: when
 -- a process has it no longer, and its number in `text`; its row is the lock of who looks at that.
--- identity: by which a move to another store knows it again; random.
+-- identity: by which a move to another store knows it again; random. schema: its version, and in
+-- `text` the sum of the migrations that were run, see store/steps.h.
 INSERT INTO @schema@.meta (name, value) VALUES ('catalogue', 1), ('cleanup', 0),
   ('identity', ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);

@@ -181,6 +181,9 @@ CREATE TABLE replay (             -- kept answers to requests with an Idempotenc
   at INTEGER NOT NULL,
   status INTEGER NOT NULL,
   fingerprint BLOB NOT NULL,
+  task INTEGER NOT NULL,          -- 0: it tells of none, or of several
+  salt INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
   body TEXT NOT NULL,
   UNIQUE (tenant, key)
 ) STRICT;
@@ -199,6 +202,7 @@ FROM task AS t JOIN channel AS c ON c.number = t.channel
 WHERE t.tenant = 1;
 
 INSERT INTO tenant(number, name) VALUES (1, 'default');
--- identity: by which a move to another store knows it again.
+-- Names of `meta`. identity: by which a move to another store knows it again. steps: the sum of the
+-- migrations that were run, see store/steps.h.
 INSERT INTO meta(name, value) VALUES ('probe', 0), ('identity', random());
 PRAGMA application_id = 1416850297;
