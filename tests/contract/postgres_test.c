@@ -105,6 +105,20 @@ static void a_schema_of_a_newer_version_is_refused(void **state) {
   FAILS(ERR_INVALID, open_here(w, (struct postgres_settings){.read_only = true}, &s));
 }
 
+static void a_schema_that_was_made_by_other_steps_is_refused(void **state) {
+  struct world *w = *state;
+  static const char *const TEXTS[] = {"'1'", "NULL"};
+  struct store *s;
+  world_close(w);
+  for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+    backdoor_do("UPDATE %s.meta SET text = %s WHERE name = 'schema'", w->schema, TEXTS[i]);
+    FAILS(ERR_INVALID, open_here(w, (struct postgres_settings){0}, &s));
+    assert_non_null(strstr(w->why.detail, w->schema));
+    assert_non_null(strstr(w->why.detail, "made by a build between releases"));
+    FAILS(ERR_INVALID, open_here(w, (struct postgres_settings){.read_only = true}, &s));
+  }
+}
+
 static void a_schema_that_is_not_ours_is_refused_and_left_as_it_is(void **state) {
   struct world *w = *state;
   struct store *s;
@@ -492,6 +506,7 @@ int main(void) {
       DATABASE_TEST(a_database_of_another_encoding_is_refused),
       DATABASE_TEST(settings_of_the_database_do_not_matter),
       CONTRACT_TEST(a_schema_of_a_newer_version_is_refused),
+      CONTRACT_TEST(a_schema_that_was_made_by_other_steps_is_refused),
       CONTRACT_TEST(a_schema_that_is_not_ours_is_refused_and_left_as_it_is),
       CONTRACT_TEST(a_read_only_store_is_never_made_and_stands_beside_a_server),
       CONTRACT_TEST(a_server_that_is_not_there_is_said_to_be_out_of_reach),

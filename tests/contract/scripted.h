@@ -81,7 +81,7 @@ static struct reply scripted_usual[] = {
     {.about = "relnatts", .says = "1,2\n3,4\n5,6"},
     {.about = "server_version_num", .says = "160000,false,'UTF8,'on,'on,'on"},
     {.about = "quote_ident", .says = "true,true,true,true"},
-    {.about = "name = 'schema'", .says = "1"},
+    {.about = "name = 'schema'", .says = "1,true"},
     {.about = "pg_try_advisory", .says = "true,0"},
     {.about = "SELECT 0::bigint", .says = "0,1700000000000\n1,1\n2,0"},
     {.about = "INSERT INTO yard.node", .says = "$1,'me,1,1,0"},

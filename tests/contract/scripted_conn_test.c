@@ -285,9 +285,10 @@ static void a_schema_that_is_not_fit_is_refused_and_told_why(void **state) {
   (void)state;
   SCRIPT(key_word, {.about = "quote_ident", .says = "false,false,false,false"});
   SCRIPT(unlisted, {.about = "name = 'schema'", .says = ""});
-  SCRIPT(newer, {.about = "name = 'schema'", .says = "99"});
-  SCRIPT(nonsense, {.about = "name = 'schema'", .says = "-1"});
-  SCRIPT(zero, {.about = "name = 'schema'", .says = "0"});
+  SCRIPT(newer, {.about = "name = 'schema'", .says = "99,false"});
+  SCRIPT(other, {.about = "name = 'schema'", .says = "1,false"});
+  SCRIPT(nonsense, {.about = "name = 'schema'", .says = "-1,false"});
+  SCRIPT(zero, {.about = "name = 'schema'", .says = "0,false"});
   SCRIPT(empty, {.about = "quote_ident", .says = "true,false,false,false"});
   SCRIPT(silent, {.about = "quote_ident", .says = ""});
   settings.kind = CONN_SIDE;
@@ -295,6 +296,8 @@ static void a_schema_that_is_not_fit_is_refused_and_told_why(void **state) {
   check_migrate(silent, false, ERR_INVALID, "key word");
   check_migrate(unlisted, false, ERR_INVALID, "something else");
   check_migrate(newer, false, ERR_INVALID, "newer taskyard");
+  check_migrate(other, false, ERR_INVALID, "between releases");
+  check_migrate(other, true, ERR_INVALID, "between releases");
   check_migrate(nonsense, false, ERR_INVALID, "makes no sense");
   check_migrate(nonsense, true, ERR_INVALID, "makes no sense");
   check_migrate(zero, false, ERR_INVALID, "makes no sense");

@@ -87,6 +87,22 @@ static void a_store_of_a_newer_version_is_refused(void **state) {
   assert_non_null(strstr(w->why.detail, "newer taskyard (schema 99"));
 }
 
+static void a_store_that_was_made_by_other_steps_is_refused(void **state) {
+  struct world *w = *state;
+  world_close(w);
+  static const char *const HARMS[] = {"UPDATE meta SET value = value + 1 WHERE name = 'steps'",
+                                      "DELETE FROM meta WHERE name = 'steps'"};
+  const struct sqlite_settings read_only = {.read_only = true};
+  struct store *s;
+  for (size_t i = 0; i < sizeof HARMS / sizeof *HARMS; i++) {
+    sql(w->path, HARMS[i]);
+    FAILS(ERR_INVALID, open_at(w->path, NULL, &s, &w->why));
+    assert_non_null(strstr(w->why.detail, w->path));
+    assert_non_null(strstr(w->why.detail, "made by a build between releases"));
+    FAILS(ERR_INVALID, open_at(w->path, &read_only, &s, &w->why));
+  }
+}
+
 static void a_file_that_is_not_ours_is_refused_and_left_as_it_is(void **state) {
   struct world *w = *state;
   char path[80], text[] = "Dear diary, this is not a database at all.\n", after[80] = "";
@@ -485,6 +501,7 @@ int main(void) {
       CONTRACT_TEST(a_file_with_a_second_name_is_refused),
       CONTRACT_TEST(a_link_to_nothing_is_refused),
       CONTRACT_TEST(a_store_of_a_newer_version_is_refused),
+      CONTRACT_TEST(a_store_that_was_made_by_other_steps_is_refused),
       CONTRACT_TEST(a_file_that_is_not_ours_is_refused_and_left_as_it_is),
       CONTRACT_TEST(a_store_needs_its_folder),
       CONTRACT_TEST(only_the_owner_may_read_the_file),

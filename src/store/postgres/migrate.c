@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "store/postgres/internal.h"
+#include "store/steps.h"
 
 // In the order of their names: step n makes version n.
 static const char *const steps[] = {
@@ -26,6 +27,7 @@ struct found {
   bool meta;       // it has our table of versions
   bool relations;  // it has any table, view, …
   bool listed;     // the table of versions has our row
+  bool ours;       // it was made by our steps
   int64_t version;
 };
 
@@ -57,12 +59,21 @@ static enum err look_around(struct conn *c, struct str schema, struct found *f, 
   return ERR_OK;
 }
 
+static struct str sum_text(struct conn *c, int64_t version) {
+  return arena_printf(c->scratch, "%lld", (long long)steps_sum(steps, version));
+}
+
 static enum err read_version(struct conn *c, struct found *f, struct fault *why) {
-  struct call call = pg_call_sql(c, STR("SELECT value FROM @schema@.meta WHERE name = 'schema'"));
+  struct call call = pg_call_sql(c, STR("SELECT value, text = ($1::text[])[value]"
+                                        " FROM @schema@.meta WHERE name = 'schema'"));
   struct result r;
+  call_array_text(&call, VERSION);
+  for (int64_t version = 1; version <= VERSION; version++)
+    call_put_text(&call, sum_text(c, version));
   TRY(pg_run(&call, &r, why));
   f->listed = result_next(&r);
   if (f->listed) f->version = result_i64(&r);
+  if (f->listed) f->ours = result_i64(&r) != 0;
   result_free(&r);
   return ERR_OK;
 }
@@ -95,6 +106,8 @@ static enum err judge(const struct found *f, struct str schema, bool read_only, 
                      "the schema %.*s was made by a newer taskyard (version %lld, this one knows "
                      "%d); install the newer taskyard",
                      STR_FMT(schema), (long long)f->version, VERSION);
+  if (f->listed && !f->ours)
+    return fault_set(why, ERR_INVALID, "the schema %.*s " STEPS_DIFFER, STR_FMT(schema));
   if (read_only && f->version == 0)
     return fault_set(why, ERR_INVALID,
                      "there is no store in the schema %.*s of this database: no server was started "
@@ -133,11 +146,11 @@ static enum err run_steps(struct conn *c, struct str schema, const struct found 
   if (!f->schema) TRY(make_schema(c, schema, why));
   for (int64_t version = f->version; version < VERSION; version++)
     TRY(pg_exec(c, steps[version], why));
-  char done[160];
+  char done[200];
   snprintf(done, sizeof done,
-           "INSERT INTO @schema@.meta (name, value) VALUES ('schema', %d) "
-           "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-           VERSION);
+           "INSERT INTO @schema@.meta (name, value, text) VALUES ('schema', %d, '%lld') "
+           "ON CONFLICT (name) DO UPDATE SET value = excluded.value, text = excluded.text",
+           VERSION, (long long)steps_sum(steps, VERSION));
   return pg_exec(c, done, why);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "store/sqlite/internal.h"
+#include "store/steps.h"
 
 // In the order of their names: step n makes version n.
 static const char *const steps[] = {
@@ -29,8 +30,11 @@ static enum err number(struct conn *c, struct str sql, int64_t *out, struct faul
 
 // Each step is one transaction, so that a crash leaves a whole version behind.
 static enum err step_run(struct conn *c, int64_t version, struct fault *why) {
-  char done[64];
-  snprintf(done, sizeof done, "PRAGMA user_version = %lld; COMMIT", (long long)version);
+  char done[160];
+  snprintf(done, sizeof done,
+           "INSERT OR REPLACE INTO meta(name, value) VALUES ('steps', %lld);"
+           "PRAGMA user_version = %lld; COMMIT",
+           (long long)steps_sum(steps, version), (long long)version);
   enum err err = sqlite_conn_exec(c, "BEGIN IMMEDIATE", why);
   if (err == ERR_OK) err = sqlite_conn_exec(c, steps[version - 1], why);
   if (err == ERR_OK) err = sqlite_conn_exec(c, done, why);
@@ -54,6 +58,13 @@ static enum err refuse_version(const char *path, int64_t version, struct fault *
                    path, (long long)version, VERSION);
 }
 
+static enum err check_steps(struct conn *c, const char *path, int64_t version, struct fault *why) {
+  int64_t sum = 0;
+  TRY(number(c, STR("SELECT value FROM meta WHERE name = 'steps'"), &sum, why));
+  if (sum == steps_sum(steps, version)) return ERR_OK;
+  return fault_set(why, ERR_INVALID, "%s " STEPS_DIFFER, path);
+}
+
 enum err sqlite_migrate(struct conn *c, const char *path, bool read_only, struct fault *why) {
   int64_t application = 0, version = 0, objects = 0;
   TRY(number(c, STR("SELECT count(*) FROM sqlite_schema"), &objects, why));
@@ -63,6 +74,7 @@ enum err sqlite_migrate(struct conn *c, const char *path, bool read_only, struct
   if (application != APPLICATION && !(empty && !read_only)) return refuse_foreign(path, why);
   if (version > VERSION || (version < VERSION && read_only))
     return refuse_version(path, version, why);
+  if (version > 0) TRY(check_steps(c, path, version, why));
   // Readers beside the writer need WAL; a file remembers it. (In memory there is no such mode.)
   if (!read_only) TRY(sqlite_conn_exec(c, "PRAGMA journal_mode = WAL", why));
   while (version < VERSION) TRY(step_run(c, ++version, why));
