@@ -57,6 +57,21 @@ def test_a_server_that_may_lose_what_it_acknowledged_is_refused(own, make_node, 
     node.stop()
 
 
+def test_a_commit_that_does_not_wait_for_the_synchronous_standby_is_refused(own, make_node):
+    """Without such a standby it is as good as any."""
+    server, _ = own
+    server.configure(synchronous_commit="local")
+    server.reload()
+    with server.sql() as sql:
+        until(lambda: sql.one("SHOW synchronous_commit") == "local", 5, "not reloaded")
+    make_node(server.url()).start().stop()
+    server.configure(synchronous_standby_names="ANY 1 (a)")
+    server.reload()
+    with server.sql() as sql:
+        until(lambda: sql.one("SHOW synchronous_standby_names") != "", 5, "not reloaded")
+    assert_refused(make_node(server.url()), "synchronous_commit local")
+
+
 def test_a_server_that_comes_back_forgetful_is_not_written_to(own, make_cluster):
     """Nodes that run look again each time they connect, and serve when it is mended."""
     server, _ = own

@@ -79,7 +79,7 @@ struct scripted {
 static struct reply scripted_usual[] = {
     {.about = "set_config", .says = "'off"},
     {.about = "relnatts", .says = "1,2\n3,4\n5,6"},
-    {.about = "server_version_num", .says = "160000,false,'UTF8,'on,'on,'on"},
+    {.about = "server_version_num", .says = "160000,false,'UTF8,'on,'on,'on,'"},
     {.about = "quote_ident", .says = "true,true,true,true"},
     {.about = "name = 'schema'", .says = "1,true"},
     {.about = "pg_try_advisory", .says = "true,0"},

@@ -246,14 +246,19 @@ static void check_guard(const char *server_says, bool unsafe, enum err err, cons
 static void a_server_that_is_not_fit_is_refused_and_told_why(void **state) {
   (void)state;
   settings.kind = CONN_SIDE;
-  check_guard("130000,false,'UTF8,'on,'on,'on", false, ERR_OK, NULL);
-  check_guard("120022,false,'UTF8,'on,'on,'on", false, ERR_INVALID, "PostgreSQL 12; it must be 13");
-  check_guard("160000,true,'UTF8,'on,'on,'on", false, ERR_UNAVAILABLE, "name the primary");
-  check_guard("160000,false,'LATIN1,'on,'on,'on", false, ERR_INVALID, "LATIN1");
-  check_guard("160000,false,'UTF8,'off,'on,'on", false, ERR_INVALID, "fsync off");
-  check_guard("160000,false,'UTF8,'on,'off,'on", false, ERR_INVALID, "full_page_writes off");
-  check_guard("160000,false,'UTF8,'on,'on,'off", false, ERR_INVALID, "synchronous_commit off");
-  check_guard("160000,false,'UTF8,'off,'off,'off", true, ERR_OK, NULL);
+  check_guard("130000,false,'UTF8,'on,'on,'on,'", false, ERR_OK, NULL);
+  check_guard("120022,false,'UTF8,'on,'on,'on,'", false, ERR_INVALID,
+              "PostgreSQL 12; it must be 13");
+  check_guard("160000,true,'UTF8,'on,'on,'on,'", false, ERR_UNAVAILABLE, "name the primary");
+  check_guard("160000,false,'LATIN1,'on,'on,'on,'", false, ERR_INVALID, "LATIN1");
+  check_guard("160000,false,'UTF8,'off,'on,'on,'", false, ERR_INVALID, "fsync off");
+  check_guard("160000,false,'UTF8,'on,'off,'on,'", false, ERR_INVALID, "full_page_writes off");
+  check_guard("160000,false,'UTF8,'on,'on,'off,'", false, ERR_INVALID, "synchronous_commit off");
+  check_guard("160000,false,'UTF8,'on,'on,'local,'ANY 1 (a)", false, ERR_INVALID,
+              "synchronous_commit local");
+  check_guard("160000,false,'UTF8,'on,'on,'local,'", false, ERR_OK, NULL);
+  check_guard("160000,false,'UTF8,'on,'on,'on,'ANY 1 (a)", false, ERR_OK, NULL);
+  check_guard("160000,false,'UTF8,'off,'off,'off,'", true, ERR_OK, NULL);
   check_guard("", false, ERR_INVALID, "PostgreSQL 0");
 }
 

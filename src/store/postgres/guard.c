@@ -8,14 +8,15 @@ enum { VERSION_MIN = 130000 };
 struct server {
   int64_t version;
   bool standby;
-  struct str encoding, fsync, full_page_writes, synchronous_commit;
+  struct str encoding, fsync, full_page_writes, synchronous_commit, synchronous_standbys;
 };
 
 static enum err ask(struct conn *c, struct server *s, struct fault *why) {
   struct call call = pg_call_sql(
       c, STR("SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery(),"
              " current_setting('server_encoding'), current_setting('fsync'),"
-             " current_setting('full_page_writes'), current_setting('synchronous_commit')"));
+             " current_setting('full_page_writes'), current_setting('synchronous_commit'),"
+             " current_setting('synchronous_standby_names')"));
   struct result r;
   TRY(pg_run(&call, &r, why));
   if (result_next(&r)) {
@@ -25,32 +26,43 @@ static enum err ask(struct conn *c, struct server *s, struct fault *why) {
     s->fsync = result_text(&r, c->scratch);
     s->full_page_writes = result_text(&r, c->scratch);
     s->synchronous_commit = result_text(&r, c->scratch);
+    s->synchronous_standbys = result_text(&r, c->scratch);
   }
   result_free(&r);
   return ERR_OK;
 }
 
-// One of the settings without which a crash loses what was acknowledged.
-static enum err must_be_on(const char *name, struct str value, const char *loses, bool unsafe,
-                           struct fault *why) {
-  if (!str_eq(value, STR("off"))) return ERR_OK;
+// A value of a setting with which what was acknowledged can be lost.
+static enum err refuse(const char *name, struct str value, const char *loses, bool unsafe,
+                       struct fault *why) {
   if (unsafe) {
     log_event(LOG_WARN, "the database server may lose what it acknowledged",
               LOG_STR("setting", str_of(name)), LOG_STR("value", value));
     return ERR_OK;
   }
   return fault_set(why, ERR_INVALID,
-                   "the database server has %s off, so that %s; set it on there, or, where losing "
+                   "the database server has %s %.*s, so that %s; set it on there, or, where losing "
                    "tasks does not matter, set unsafe_store here",
-                   name, loses);
+                   name, STR_FMT(value), loses);
 }
 
+static bool is_off(struct str value) { return str_eq(value, STR("off")); }
+
 static enum err must_keep(const struct server *s, bool unsafe, struct fault *why) {
-  TRY(must_be_on("fsync", s->fsync, "a crash of its machine destroys the database", unsafe, why));
-  TRY(must_be_on("full_page_writes", s->full_page_writes,
-                 "a crash of its machine can destroy the database", unsafe, why));
-  return must_be_on("synchronous_commit", s->synchronous_commit,
-                    "a crash of it loses tasks that were acknowledged", unsafe, why);
+  if (is_off(s->fsync))
+    TRY(refuse("fsync", s->fsync, "a crash of its machine destroys the database", unsafe, why));
+  if (is_off(s->full_page_writes))
+    TRY(refuse("full_page_writes", s->full_page_writes,
+               "a crash of its machine can destroy the database", unsafe, why));
+  if (is_off(s->synchronous_commit))
+    TRY(refuse("synchronous_commit", s->synchronous_commit,
+               "a crash of it loses tasks that were acknowledged", unsafe, why));
+  // Without a synchronous standby it is the same as on.
+  bool local = str_eq(s->synchronous_commit, STR("local")) && s->synchronous_standbys.len > 0;
+  if (!local) return ERR_OK;
+  return refuse("synchronous_commit", s->synchronous_commit,
+                "its synchronous standby lacks tasks that were acknowledged when it takes over",
+                unsafe, why);
 }
 
 enum err pg_guard_again(struct conn *c, struct fault *why) {
