@@ -1,5 +1,6 @@
-// steps.h: by which steps a schema was made. A released step never changes, so a store whose steps
-// have another sum than ours was made by a build between releases, and its tables are not ours.
+// steps.h: by which steps a schema was made. A released step never changes, not by a comment
+// either, so a store whose steps have another sum than ours was made by a build between releases,
+// and its tables may not be ours.
 #ifndef STORE_STEPS_H
 #define STORE_STEPS_H
 
@@ -13,7 +14,7 @@ static inline int64_t steps_sum(const char *const steps[], int64_t count) {
 }
 
 #define STEPS_DIFFER                                                                               \
-  "was made by a build between releases, whose tables differ from those of this one, and cannot "  \
-  "be brought up to date; go on with that build, or choose a new store"
+  "was made by a build between releases, by other steps than those of this one, and cannot be "    \
+  "brought up to date; go on with that build, or choose a new store"
 
 #endif

@@ -130,6 +130,9 @@ static void a_schema_that_is_not_ours_is_refused_and_left_as_it_is(void **state)
   assert_int_equal(backdoor_i64("SELECT count(*) FROM %s.task", w->schema), 0);
   assert_int_equal(
       backdoor_i64("SELECT count(*) FROM pg_tables WHERE schemaname = '%s'", w->schema), 1);
+  backdoor_do("CREATE TABLE %s.meta (name text, value bigint)", w->schema);
+  FAILS(ERR_INVALID, open_here(w, (struct postgres_settings){0}, &s));
+  assert_non_null(strstr(w->why.detail, "holds tables of something else"));
 }
 
 static void a_read_only_store_is_never_made_and_stands_beside_a_server(void **state) {

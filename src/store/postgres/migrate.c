@@ -40,12 +40,12 @@ static enum err look_around(struct conn *c, struct str schema, struct found *f, 
              " EXISTS (SELECT 1 FROM pg_catalog.pg_class AS r"
              "  JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace"
              "  WHERE n.nspname = $1::text),"
-             " 2 = (SELECT count(*) FROM pg_catalog.pg_class AS r"
+             " 3 = (SELECT count(*) FROM pg_catalog.pg_class AS r"
              "  JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace"
              "  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0"
              "  WHERE n.nspname = $1::text AND r.relname = 'meta' AND r.relkind = 'r'"
              "   AND (a.attname, a.atttypid) IN (('name', 'text'::regtype),"
-             "    ('value', 'bigint'::regtype)))"));
+             "    ('value', 'bigint'::regtype), ('text', 'text'::regtype)))"));
   struct result r;
   call_text(&call, schema);
   TRY(pg_run(&call, &r, why));
