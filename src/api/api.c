@@ -173,9 +173,8 @@ static void finish(struct call *c, int status) {
     return;
   }
   struct http_header extra[EXTRAS] = {{STR_NONE, STR_NONE}};
-  const struct order *order = &c->order;
-  if (order->task_count == 1 && order->tasks)
-    put_task_headers(c, status, order->tasks[0].id, order->tasks[0].revision, extra);
+  const struct task *task = order_task(&c->order);
+  if (task) put_task_headers(c, status, task->id, task->revision, extra);
   send_body(c, status, buf_str(b), extra);
 }
 

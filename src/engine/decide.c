@@ -89,9 +89,10 @@ static void keep_answer(struct unit *u, struct order *order) {
                             .status = status,
                             .body = arena_dup(&u->arena, buf_str(&body)),
                             .at = u->now};
-  if (order->task_count == 1 && order->tasks) {
-    replay->task = order->tasks[0].id;
-    replay->revision = order->tasks[0].revision;
+  const struct task *task = order_task(order);
+  if (task) {
+    replay->task = task->id;
+    replay->revision = task->revision;
   }
   memcpy(replay->fingerprint, order->fingerprint, sizeof replay->fingerprint);
   buf_fini(&body);

@@ -167,4 +167,9 @@ struct order {
   bool gone;  // atomically: nobody waits for the answer any more
 };
 
+// The one task that the answer tells of; NULL: of none, or of several.
+static inline const struct task *order_task(const struct order *order) {
+  return order->task_count == 1 ? order->tasks : NULL;
+}
+
 #endif

@@ -106,6 +106,7 @@ def test_a_repeat_with_its_key_is_the_same_task(api):
     again = api.post(DOOR, {"type": api.type, "payload": 1}, headers=headers)
     assert again.status_code == first.status_code == 200 and again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["etag"] == first.headers["etag"]
     assert len(api.list()) == 1
     other = api.post(DOOR, {"type": api.type, "payload": 2}, headers=headers)
     refused(other, 422, "idempotency_key_reused")

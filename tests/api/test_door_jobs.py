@@ -133,6 +133,8 @@ def test_a_repeat_with_its_key_is_the_same_job_and_each_user_has_keys_of_his_own
     body = {"type": ann.type}
     first, again = (ann.post("/jobs", body, headers=headers) for _ in range(2))
     assert first.status_code == 201 and again.content == first.content
+    assert again.headers["location"] == first.headers["location"]
+    assert again.headers["etag"] == first.headers["etag"]
     other = user_of().post("/jobs", body, headers=headers)
     assert other.status_code == 201 and other.json()["id"] != first.json()["id"]
 

@@ -46,6 +46,16 @@ def test_the_answer_is_repeated_as_it_was_although_the_task_went_on(api, key):
     assert again.headers["location"].endswith(api.expect(first, 201)["task"]["id"])
 
 
+def test_a_repeat_of_a_create_that_waited_has_the_revision_of_the_end(api, key, parallel):
+    body = api.fields()
+    waits = {"waitMs": 20_000}
+    waiting = parallel(api.post, "/tasks", body, params=waits, headers=header(key))
+    api.complete(api.claim_one(waitMs=10_000))
+    first = waiting()
+    assert_replayed(first, api.post("/tasks", body, params=waits, headers=header(key)))
+    assert first.headers["etag"] == f'"{api.expect(first, 201)["task"]["revision"]}"'
+
+
 def test_a_key_may_come_in_quotes_or_bare(api, key):
     body = api.fields()
     first = api.post("/tasks", body, headers=header(key))
