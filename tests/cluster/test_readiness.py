@@ -1,9 +1,15 @@
 """What /readyz and the log of nodes say while the database is away."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
 from lib.client import Api
 from lib.postgres import PgBouncer, until
 
 GONE_S, HUNG_S, BACK_S = 3.0, 8.0, 5.0
+WRITE_HUNG_S = 35.0  # as docs/cluster.md has it
+LATER_S = 5.0        # a slow machine's
 AGAIN = "the store takes writes again"
 
 
@@ -49,6 +55,24 @@ def test_idle_nodes_say_that_the_database_hangs(cluster, postgres):
     finally:
         go_on()
     until_ready(cluster, 200, BACK_S)
+
+
+def test_a_write_that_waits_for_a_database_that_hangs_is_told_to_come_again(cluster, postgres):
+    def create(node):
+        return httpx.post(f"http://127.0.0.1:{node.port}/api/v1/tasks", json={"type": "t"},
+                          timeout=WRITE_HUNG_S + LATER_S)
+
+    until_ready(cluster, 200, BACK_S)
+    go_on = postgres.freeze()
+    try:
+        with ThreadPoolExecutor(len(cluster.nodes)) as threads:
+            answers = list(threads.map(create, cluster.nodes))
+    finally:
+        go_on()
+    for answer in answers:
+        assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+        assert answer.json()["code"] == "unavailable"
+    cluster.until_serving(cluster.nodes, BACK_S)
 
 
 def test_a_name_that_two_nodes_have_is_warned_of(cluster):

@@ -1,5 +1,5 @@
 // postgres_schema_test.c: what the tables of the shared store have in common, so that they can be
-// spread by tenant.
+// spread by tenant, and how they are kept.
 #include "contract.h"
 
 // Indexes of tables that say whose a row is. A key that somebody sends is looked up before it is
@@ -52,6 +52,33 @@ static void no_row_is_bound_to_one_of_another_table(void **state) {
                    0);
 }
 
+#define OPTION                                                                                     \
+  "SELECT count(*) FROM pg_class, unnest(reloptions) AS o(option)"                                 \
+  " WHERE relnamespace = '%s'::regnamespace AND relname = '%s' AND option = '%s'"
+
+static void what_churns_is_vacuumed_early_and_has_room_for_new_versions(void **state) {
+  struct world *w = *state;
+  static const char *const rows[][2] = {{"live", "fillfactor=80"},
+                                        {"live", "autovacuum_vacuum_scale_factor=0"},
+                                        {"live", "autovacuum_vacuum_threshold=5000"},
+                                        {"live", "autovacuum_vacuum_cost_delay=0"},
+                                        {"done", "autovacuum_vacuum_insert_scale_factor=0.1"},
+                                        {"event", "autovacuum_vacuum_insert_scale_factor=0.1"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    assert_int_equal(backdoor_i64(OPTION, w->schema, rows[i][0], rows[i][1]), 1);
+}
+
+static void rows_without_it_are_in_no_index_of_what_few_rows_have(void **state) {
+  struct world *w = *state;
+  static const char *const names[] = {"task_unique", "task_subject", "task_project", "live_ready",
+                                      "live_wake",   "done_unhappy", "event_task"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    assert_int_equal(backdoor_i64("SELECT count(*) FROM pg_index"
+                                  " WHERE indexrelid = '%s.%s'::regclass AND indpred IS NOT NULL",
+                                  w->schema, names[i]),
+                     1);
+}
+
 int main(void) {
   kind_now = &kinds[2];
   if (!kind_is_here(kind_now)) return 1;
@@ -60,6 +87,8 @@ int main(void) {
       CONTRACT_TEST(every_other_index_does_so_but_those_for_all_tenants),
       CONTRACT_TEST(all_but_what_the_servers_share_belongs_to_a_tenant),
       CONTRACT_TEST(no_row_is_bound_to_one_of_another_table),
+      CONTRACT_TEST(what_churns_is_vacuumed_early_and_has_room_for_new_versions),
+      CONTRACT_TEST(rows_without_it_are_in_no_index_of_what_few_rows_have),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

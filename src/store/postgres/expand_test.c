@@ -1,4 +1,4 @@
-// expand_test.c: the words between @ signs in statements.
+// expand_test.c: the words between @ signs in statements, and what none of them may say.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +8,12 @@
 #include "store/postgres/conn.h"
 
 static struct buf text;
+
+static const char *const statements[QUERY_COUNT] = {
+#define SQL(name, text) text,
+#include "store/postgres/queries.def"
+#undef SQL
+};
 
 static int start(void **state) {
   (void)state;
@@ -102,6 +108,13 @@ static void statuses_are_columns(void **state) {
   assert_true(begins(expanded("@status_columns m@"), "m.pending, m.running, "));
 }
 
+// Its commit would hold a lock that all share who notify; the thread of the news alone does.
+static void one_statement_notifies_and_it_is_of_no_unit(void **state) {
+  (void)state;
+  for (enum query q = 0; q < QUERY_COUNT; q++)
+    assert_int_equal(strcasestr(statements[q], "notify") != NULL, q == QUERY_notice_send);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(text_without_words_stays),
@@ -110,6 +123,7 @@ int main(void) {
       cmocka_unit_test(columns_may_be_of_a_table),
       cmocka_unit_test(sets_take_from_a_table),
       cmocka_unit_test(statuses_are_columns),
+      cmocka_unit_test(one_statement_notifies_and_it_is_of_no_unit),
   };
   return cmocka_run_group_tests(tests, start, stop);
 }
