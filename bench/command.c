@@ -35,6 +35,8 @@ static const struct option_spec bench_options[] = {
     {"runs", 0, "N", "with --suite: runs of each profile (3; quick: 1)"},
     {"dir", 'd', "DIR", "with --suite: where the stores go, on a disk (build)"},
     {"server", 0, "PROGRAM", "with --suite: the server's program (this one)"},
+    {"origin", 0, "TEXT",
+     "with --suite: what its report says of the program's commit and libraries (bench/versions)"},
     {0}};
 
 static const char *const bench_examples[] = {
@@ -201,6 +203,7 @@ static enum err run_suite(const struct options *given, struct metrics *m, struct
   plan.preload = preload;
   plan.directory = options_value(given, "dir") ? options_value(given, "dir") : "build";
   plan.program = options_value(given, "server") ? options_value(given, "server") : "/proc/self/exe";
+  plan.origin = options_value(given, "origin") ? options_value(given, "origin") : "";
   enum err err = bench_suite_run(&plan, m, &frame, why);
   if (m->count && options_has(given, "json")) bench_report_json(m, &frame, out);
   if (m->count && !options_has(given, "json")) bench_report_markdown(m, &frame, out);

@@ -147,12 +147,13 @@ static void put_range(struct buf *out, const struct metrics *m, const char *subj
 static void put_frame(struct buf *out, const struct report_frame *frame) {
   const struct machine *x = &frame->machine;
   buf_printf(out,
-             "Taskyard %s%s%s, %s. %s.\n"
+             "Taskyard %s%s%s, %s. %s.\n%s%s"
              "%d cores (%s), %zu MB, %s, %s; load driver and server share them.\n"
              "Median of %u run%s of %g s each; the other stores hold %ld rows before a run.\n\n",
-             x->taskyard, frame->store[0] ? ", " : "", frame->store, x->compiler, x->date, x->cores,
-             x->processor, x->memory_mb, x->kernel, x->file_system, frame->runs,
-             frame->runs == 1 ? "" : "s", frame->window_s, frame->preloaded);
+             x->taskyard, frame->store[0] ? ", " : "", frame->store, x->compiler, x->date,
+             frame->origin, frame->origin[0] ? ".\n" : "", x->cores, x->processor, x->memory_mb,
+             x->kernel, x->file_system, frame->runs, frame->runs == 1 ? "" : "s", frame->window_s,
+             frame->preloaded);
 }
 
 static void put_verdicts(struct buf *out, const struct metrics *m) {
@@ -237,6 +238,7 @@ void bench_report_json(const struct metrics *m, const struct report_frame *frame
   BUF_LIT(out, "{\"machine\":{");
   put_json_text(out, "taskyard", x->taskyard);
   put_json_text(out, "compiler", x->compiler);
+  put_json_text(out, "origin", frame->origin);
   put_json_text(out, "processor", x->processor);
   put_json_text(out, "kernel", x->kernel);
   put_json_text(out, "fileSystem", x->file_system);

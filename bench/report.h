@@ -18,7 +18,8 @@ void bench_report_text(const struct metrics *m, const char *subject, struct buf 
 // What the tables of a whole suite need to know besides the metrics.
 struct report_frame {
   struct machine machine;
-  char store[64];  // as the server names it; "" when it does not
+  const char *origin;  // of the program: its commit, the libraries it loads; may be ""
+  char store[64];      // as the server names it; "" when it does not
   unsigned runs;
   double window_s;
   long preloaded;  // rows in the stores that are not empty

@@ -218,8 +218,10 @@ static enum err run_all(struct suite *s, struct report_frame *frame, struct faul
 enum err bench_suite_run(const struct suite_plan *plan, struct metrics *m,
                          struct report_frame *frame, struct fault *why) {
   struct suite s = {.plan = plan, .metrics = m};
-  *frame = (struct report_frame){
-      .runs = plan->runs, .window_s = plan->window_s, .preloaded = plan->preload};
+  *frame = (struct report_frame){.origin = plan->origin,
+                                 .runs = plan->runs,
+                                 .window_s = plan->window_s,
+                                 .preloaded = plan->preload};
   TRY(bench_server_prepare(&s.server, plan->directory, plan->program, why));
   bench_machine_read(s.server.directory, &frame->machine);
   s.result = mem_alloc(sizeof *s.result);

@@ -7,6 +7,7 @@
 struct suite_plan {
   const char *directory;  // where the stores go; on a disk
   const char *program;    // the server's program
+  const char *origin;     // what the report says of it: commit, libraries; may be ""
   unsigned runs;          // of each profile, at most METRIC_VALUES_MAX
   double warmup_s, window_s;
   double latency_s, idle_s, log_s;
