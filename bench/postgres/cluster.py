@@ -120,7 +120,7 @@ class Cluster:
 
     def counters(self, database):
         """Totals so far: transactions, the log's bytes and syncs, CPU time of all processes."""
-        at = {"cpu_s": self._cpu_s()}
+        at = {"cpu_s": cpu_s(self.pid)}
         commits, rollbacks = self.psql(
             "SELECT xact_commit, xact_rollback FROM pg_stat_database "
             f"WHERE datname = '{database}'")[0]
@@ -138,17 +138,6 @@ class Cluster:
             return self.number("SELECT wal_sync FROM pg_stat_wal")
         return float("nan")  # not counted before 14
 
-    def _cpu_s(self):
-        """Those that have ended count as their parent's children."""
-        ticks = 0
-        for pid in [self.pid, *children(self.pid)]:
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-                if pid == self.pid:
-                    ticks += int(fields[13]) + int(fields[14])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
     def statements(self, database, limit=12):
         """With pg_stat_statements loaded: where its time went, since this was asked last."""
         self.psql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", database)
@@ -160,6 +149,28 @@ class Cluster:
             f"ORDER BY total_exec_time DESC LIMIT {limit}", database)
         self.psql("SELECT pg_stat_statements_reset()", database)
         return rows
+
+
+# --- what the system counts ----------------------------------------------------------------------
+
+def cpu_s(pid):
+    """CPU time of a process and its children; those that have ended count as their parent's."""
+    ticks = 0
+    for each in [pid, *children(pid)]:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15] if each == pid else fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def written_bytes(pid):
+    """What a process and its children have given the disk to write, in whole pages."""
+    total = 0
+    for each in [pid, *children(pid)]:
+        with contextlib.suppress(OSError):
+            counts = Path(f"/proc/{each}/io").read_text().split()
+            total += int(counts[counts.index("write_bytes:") + 1])
+    return total
 
 
 def children(pid):

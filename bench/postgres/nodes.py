@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 
-from cluster import ROOT, Trouble
+from cluster import ROOT, Trouble, cpu_s, written_bytes
 
 IDLE_SETTLE_S = 12
 PROGRAM = os.environ.get("TASKYARD_BIN", str(ROOT / "build" / "taskyard"))
@@ -66,11 +66,17 @@ class Nodes:
                 process.wait()
 
     def bench(self, profile, *words):
-        """One profile: its figures, and what PostgreSQL spent on it."""
-        before, stats = self.cluster.counters(self.database), self.stats()
+        """One profile: its figures, and what the store and the servers spent on it."""
+        before, stats = self._counters(), self.stats()
         found = self._finish(self._start_bench(profile, *words))
-        spent = difference(before, self.cluster.counters(self.database))
+        spent = difference(before, self._counters())
         return Figures(found, spent, moved(stats, self.stats()))
+
+    def _counters(self):
+        """The store's, and those of the servers' processes."""
+        pids = [process.pid for process in self.processes]
+        return {**self.cluster.counters(self.database), "server_cpu_s": sum(map(cpu_s, pids)),
+                "server_bytes": sum(map(written_bytes, pids))}
 
     def idle(self, seconds):
         """The same of servers that nobody asks for anything, while a claim is parked.
@@ -78,9 +84,9 @@ class Nodes:
         An idle session tells PostgreSQL's counters of its last transactions after 10 s."""
         driver = self._start_bench("idle", "--seconds", seconds + IDLE_SETTLE_S)
         time.sleep(IDLE_SETTLE_S)
-        before = self.cluster.counters(self.database)
+        before = self._counters()
         time.sleep(seconds)
-        spent = difference(before, self.cluster.counters(self.database))
+        spent = difference(before, self._counters())
         return Figures(self._finish(driver), spent, 0)
 
     def _start_bench(self, profile, *words):

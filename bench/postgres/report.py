@@ -3,7 +3,11 @@
 import datetime
 import os
 import platform
+import subprocess
 from pathlib import Path
+
+from cluster import ROOT
+from nodes import PROGRAM
 
 
 def number(value):
@@ -23,6 +27,16 @@ def processor():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def origin():
+    """Which Taskyard: "taskyard 0.1.0, built by gcc 12.2.0; commit 6bb6da6; SQLite 3.40.1, …"."""
+    built = output(PROGRAM, "version").replace("\n", ", ")
+    return f"{built}; {output(ROOT / 'bench' / 'versions', PROGRAM)}"
 
 
 def machine():
