@@ -3,7 +3,6 @@
 Looks to the suite like cluster.Cluster: `fresh` gives the URL of an empty store.
 """
 
-import contextlib
 import os
 import shutil
 import socket
@@ -11,10 +10,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from cluster import Trouble, make_directory
+from cluster import Trouble, cpu_s, make_directory, written_bytes
 from nodes import free_port
 
 START_S = 10
+FLUSHES = 15  # the place of that count in a disk's line
 
 # What runs beneath a peer, with the setting that says when its log is synced.
 KINDS = {
@@ -85,15 +85,11 @@ class OwnStores:
         self.process = None
 
     def counters(self, name):
-        """CPU time of the server beneath. Ours is none apart: the driver tells of it."""
+        """What the server beneath has spent, its log's rewriters included. Ours has none apart."""
         del name
-        at = {"cpu_s": 0.0, "at_s": time.monotonic()}
-        if self.process:
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
-                ticks = sum(map(int, fields.split()[11:13]))
-                at["cpu_s"] = ticks / os.sysconf("SC_CLK_TCK")
-        return at
+        pid = self.process.pid if self.process else None
+        return {"cpu_s": cpu_s(pid) if pid else 0, "store_bytes": written_bytes(pid) if pid else 0,
+                "flushes": disk_flushes(self.directory), "at_s": time.monotonic()}
 
     @staticmethod
     def version():
@@ -102,6 +98,20 @@ class OwnStores:
         beanstalkd = subprocess.run(["beanstalkd", "-v"], capture_output=True, text=True,
                                     check=True).stdout.split()
         return f"Redis {redis[2].removeprefix('v=')}, beanstalkd {beanstalkd[-1]}"
+
+
+def disk_flushes(directory):
+    """How often the disk below was told to put on it what it has, by anybody; nan: not counted."""
+    number = os.stat(directory).st_dev
+    device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
+    if (device / "partition").exists():
+        device = device.parent
+    try:
+        fields = (device / "stat").read_text().split()
+    except OSError:
+        return float("nan")
+    counted = int(fields[FLUSHES]) if len(fields) > FLUSHES else 0
+    return counted or float("nan")
 
 
 def answers(port):

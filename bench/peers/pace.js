@@ -3,10 +3,10 @@
 //   node pace.js PEER prepare URL                 makes its tables
 //   node pace.js PEER fill URL JOBS               and so many jobs
 //   node pace.js PEER enqueue|enqueue-batch URL SECONDS
-//   node pace.js PEER life|life-mixed|life-batch URL SECONDS
+//   node pace.js PEER life|life-mixed|life-batch URL SECONDS WORKERS
 //                                                 a producer and workers at once: both one by one,
 //                                                 only the workers in batches, both in batches
-//   node pace.js PEER drain URL JOBS              workers alone, batched, on what was filled in
+//   node pace.js PEER drain URL JOBS WORKERS      workers alone, batched, on what was filled in
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,12 +17,13 @@ const TELL_MS = 10
 const FILL = 1000
 
 // How much waits at most while producer and workers run at once, and what both do at a time.
-const SINGLE = { batch: 1, workers: 64, inFlight: 64, ahead: 1000 }
-const BATCHED = { batch: 100, workers: 8, inFlight: 8, ahead: 5000 }
+const SINGLE = { batch: 1, inFlight: 64, ahead: 1000 }
+const BATCHED = { batch: 100, inFlight: 8, ahead: 5000 }
 const CONNECTIONS = { producer: 30, workers: 64 } // of PostgreSQL's hundred
 
-const [peerName, mode, url, amountText] = process.argv.slice(2)
+const [peerName, mode, url, amountText, workersText] = process.argv.slice(2)
 const amount = Number(amountText)
+const workers = Number(workersText)
 const { open } = await import(`./${peerName}.js`)
 
 // 200 bytes of JSON.
@@ -44,8 +45,10 @@ async function produce(peer, { batch, inFlight }, more, added) {
   await Promise.all(Array.from({ length: inFlight }, loop))
 }
 
+// Since the peer was opened: what Node spends on starting is none of its tasks' time.
+let opened = process.cpuUsage()
 const cpuUs = () => {
-  const { user, system } = process.cpuUsage()
+  const { user, system } = process.cpuUsage(opened)
   return user + system
 }
 
@@ -94,7 +97,7 @@ async function life(peer, how, producerMode) {
   const producer = fork(process.argv[1], [peerName, producerMode, url], { execPath: process.execPath })
   await once(producer, 'message')
   const telling = setInterval(() => producer.send(done), TELL_MS)
-  const stop = await peer.work(how, (n) => { done += n })
+  const stop = await peer.work({ ...how, workers }, (n) => { done += n })
   const found = await timed(amount, () => done)
   clearInterval(telling)
   producer.send('stop')
@@ -115,7 +118,7 @@ async function until(what) {
 async function drain(peer) {
   let done = 0
   const began = performance.now()
-  const stop = await peer.work(batched, (n) => { done += n })
+  const stop = await peer.work({ ...BATCHED, workers }, (n) => { done += n })
   await until(() => done >= amount)
   await stop()
   return { jobs: done, seconds: (performance.now() - began) / 1000, total: done }
@@ -128,18 +131,14 @@ async function fill(peer) {
   return {}
 }
 
-// Graphile Worker's workers share one local queue, so that they may be as many as one by one.
-const BATCHED_WORKERS = { graphile: { ...BATCHED, workers: 64 } }
-const batched = BATCHED_WORKERS[peerName] ?? BATCHED
-
 const modes = {
   prepare: async () => ({}),
   fill,
   enqueue: (peer) => enqueue(peer, SINGLE),
   'enqueue-batch': (peer) => enqueue(peer, { batch: 1000, inFlight: 4 }),
   life: (peer) => life(peer, SINGLE, 'produce'),
-  'life-mixed': (peer) => life(peer, batched, 'produce'),
-  'life-batch': (peer) => life(peer, batched, 'produce-batch'),
+  'life-mixed': (peer) => life(peer, BATCHED, 'produce'),
+  'life-batch': (peer) => life(peer, BATCHED, 'produce-batch'),
   drain,
   produce: (peer) => produceBeside(peer, SINGLE),
   'produce-batch': (peer) => produceBeside(peer, BATCHED)
@@ -147,6 +146,7 @@ const modes = {
 
 const connections = mode.startsWith('produce') ? CONNECTIONS.producer : CONNECTIONS.workers
 const peer = await open(url, connections)
+opened = process.cpuUsage()
 const found = await modes[mode](peer)
 if (mode.startsWith('life') || mode === 'drain') {
   const left = await peer.left()

@@ -27,6 +27,8 @@ class Side:
     programs: dict
     modes: list
     lacks: set        # (who, mode) that it cannot do
+    workers: dict     # who → how many work where ours works in batches
+    notes: list       # what a reader has to know to judge the figures
     columns: dict     # what is told besides rates: key of a run → head
     packages: list
     open: callable    # its stores, below this directory
@@ -34,6 +36,12 @@ class Side:
 
     def who(self):
         return list(self.names)
+
+
+LOADS = ("The load on ours comes from a C program over HTTP, that on theirs from Node with each "
+         "queue's own library, as their users run them: a part of each difference is the client's, "
+         "whose CPU time is told apart.")
+CLIENT = {"cpu_us": "CPU µs a task", "client_cpu_us": "of these: client"}
 
 
 def of_the_better(ratio, found, mode, bound, others, text):
@@ -60,8 +68,10 @@ POSTGRES = Side(
     programs={"pgboss": "pgboss", "graphile": "graphile"},
     modes=list(MODES),
     lacks=set(),
-    columns={"store_cpu_us": "PostgreSQL: CPU µs a task",
-             "client_cpu_us": "client's (ours: and server's)",
+    workers={"pgboss": 8, "graphile": 64},
+    notes=["In batches ours has 8 connections with 100 tasks a request, pg-boss 8 loops that fetch "
+           "100, Graphile Worker 64 workers on one local queue.", LOADS],
+    columns={**CLIENT, "server_cpu_us": "our server", "store_cpu_us": "PostgreSQL",
              "transactions": "transactions a task", "wal_syncs": "log syncs a task",
              "wal_bytes": "log bytes a task"},
     packages=["pg-boss", "graphile-worker", "pg"],
@@ -103,8 +113,15 @@ OWN = Side(
     modes=[mode for mode in MODES if mode != "life-mixed"],
     lacks={(who, mode) for who in ("beanstalkd", "beanstalkd-50ms")
            for mode in ("enqueue-batch", "life-batch")},
-    columns={"store_cpu_us": "Redis's, beanstalkd's CPU µs a task",
-             "client_cpu_us": "client's (ours: and server's)"},
+    workers={who: 64 for who in SERVERS},
+    notes=["In batches ours has 8 connections with 100 tasks a request. Bull's, BullMQ's and "
+           "beanstalkd's workers take one task at a time, so there are 64 of them there too: with "
+           "8 each queue was slower at every work (--workers 8).",
+           "Bytes are the pages that our server, Redis or beanstalkd gave the disk to write. "
+           "Flushes are those of the whole disk, whoever asked for them.", LOADS],
+    columns={**CLIENT, "server_cpu_us": "our server, SQLite in it",
+             "store_cpu_us": "Redis, beanstalkd", "bytes": "bytes written a task",
+             "flushes": "disk flushes a task"},
     packages=["bull", "bullmq", "ioredis", "jackd"],
     open=lambda parent: OwnStores(parent, SERVERS),
     figures=own_figures,
