@@ -1,11 +1,14 @@
 """A part of proof/: its form, its dice and its time, what it counts, and where it goes on."""
 
 import atexit
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +26,13 @@ def build(flavour, *targets):
                    check=True)
 
 
+def tree_state(what):
+    """Of the code, as tools/tree-state has it; nothing where there is no repository."""
+    done = subprocess.run([ROOT / "tools/tree-state", what], capture_output=True, text=True,
+                          check=False)
+    return done.stdout.strip()
+
+
 class Part:
     """Counts cases, bounds the time, and ends with the line that tools/run-proof reads."""
 
@@ -37,12 +47,42 @@ class Part:
         self.began = time.monotonic()
         self.end = self.began + (LONG_S if self.long else short_s)
         self.state, self.done, self.before_s = self.directory / "done.json", [], 0
-        if self.long and self.state.exists():
-            saved = json.loads(self.state.read_text())
-            self.seed, self.passed = saved["seed"], saved["passed"]
-            self.done, self.before_s = saved["done"], saved["seconds"]
+        if self.long:
+            self.commit, self.digest = tree_state("commit") or "?", tree_state("digest")
+            self.go_on()
+        signal.signal(signal.SIGTERM, self.told_to_stop)
         print(f"{name}: seed {self.seed}" + f", goes on behind {self.done}" * bool(self.done),
               flush=True)
+
+    def go_on(self):
+        """Takes over what an interrupted long run has done, if it was with this code.
+
+        Steps of other code would be told as if they had been of this one. A commit will not do to
+        tell them apart: it does not say what a tree has that is not committed, and one that only
+        writes documentation must not undo the hours before it."""
+        if not self.state.exists():
+            return
+        saved = json.loads(self.state.read_text())
+        if not self.digest or saved.get("digest") != self.digest:
+            print(f"{self.name}: begins anew: what an earlier run has done was with other code")
+            self.state.unlink()
+            return
+        self.seed, self.passed, self.told = saved["seed"], saved["passed"], saved["told"]
+        self.done, self.before_s = saved["done"], saved["seconds"]
+
+    def told_to_stop(self, number, _):
+        """By who has waited long enough. Servers and the like end with it, so that threads which
+        wait for them do, and see that it is late."""
+        self.end = time.monotonic()
+        for children in Path("/proc/self/task").glob("*/children"):
+            for child in children.read_text().split():
+                with contextlib.suppress(ProcessLookupError):  # it has ended
+                    os.kill(int(child), signal.SIGKILL)
+        sys.exit(128 + number)
+
+    def is_other_code(self):
+        """Whether it has changed since this run began."""
+        return tree_state("digest") != self.digest
 
     def size(self, brief, short, long=None):
         """How much of it: PROOF_BRIEF=1 asks for less than the short form."""
@@ -51,6 +91,11 @@ class Part:
     @property
     def late(self):
         return time.monotonic() > self.end
+
+    @property
+    def left_s(self):
+        """Whole seconds until it is late."""
+        return max(0, int(self.end - time.monotonic()))
 
     @property
     def seconds(self):
@@ -81,33 +126,46 @@ class Part:
                 continue
             failed = len(self.failures)
             yield name
-            if self.long and not self.late and len(self.failures) == failed:
+            good = self.long and not self.late and len(self.failures) == failed
+            if good and not self.is_other_code():
                 self.done.append(name)
-                self.state.write_text(json.dumps({"seed": self.seed, "passed": self.passed,
-                                                  "done": self.done, "seconds": self.seconds}))
+                self.note_done()
+
+    def note_done(self):
+        fresh = self.state.with_suffix(".new")
+        fresh.write_text(json.dumps({"digest": self.digest, "seed": self.seed, "done": self.done,
+                                     "passed": self.passed, "seconds": self.seconds,
+                                     "told": self.told[-TOLD:]}))
+        fresh.replace(self.state)  # whole, whenever it is killed
 
     def say(self, sentence):
         self.told.append(sentence)
         print(f"{self.name}: {sentence}", flush=True)
 
-    def finish(self):
-        over = not self.late and not self.failures
-        if over:
+    def finish_long(self):
+        """A row is of what came to its end, and of one code."""
+        if self.late and not self.failures:
+            self.check(False, f"out of time with {len(self.done)} steps done; "
+                              "the next run goes on behind them")
+        if self.is_other_code():
+            self.check(False, "the code changed meanwhile: this is a result of neither")
+        if not self.failures:
             self.state.unlink(missing_ok=True)
-        if over and self.long:
             self.write_result()
+
+    def finish(self):
+        if self.long:
+            self.finish_long()
         print(f"{self.name}: {self.seconds} s\n"
               f"{self.name}: {self.passed} passed, {len(self.failures)} failed", flush=True)
         return 1 if self.failures or not self.passed else 0
 
     def write_result(self):
         """Puts what the long form came to into the table of RESULTS.md, in the place of its last
-        row."""
-        commit = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], cwd=ROOT, check=False,
-                                capture_output=True, text=True).stdout.strip() or "?"
+        row. The commit is the one at the start; those since then have the same code."""
         told = "; ".join(self.told[-TOLD:]).replace("|", "/")
-        row = (f"| `{self.name}` | {commit} | {self.seed} | {self.passed:,} | {self.seconds:,} s "
-               f"| {told} |")
+        row = (f"| `{self.name}` | {self.commit} | {self.seed} | {self.passed:,} "
+               f"| {self.seconds:,} s | {told} |")
         before, table, behind = RESULTS.read_text().split(MARK)
         head = table.strip().splitlines()[:2]
         rows = [line for line in table.strip().splitlines()[2:]

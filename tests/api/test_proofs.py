@@ -1,0 +1,224 @@
+"""What counts as a proof: tools/run-proof, the state of a long run, and the goals of the fuzzer.
+
+Parts are a few lines of shell here, in a tree of their own."""
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+
+import pytest
+
+from lib import part as parts
+from lib.server import ROOT
+from lib.tree import Tree
+
+GOOD = "echo $name: 3 passed, 0 failed"
+RESULTS = "<!-- long runs -->\n| part |\n|---|\n<!-- long runs -->\n"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A repository with the harness and no part."""
+    tree = Tree(tmp_path / "tree")
+    tree.copy("tools/run-proof", "tools/tree-state", ".gitignore")
+    tree.write("src/a.c", "")
+    tree.write("proof/RESULTS.md", RESULTS)
+    tree.write("proof/uncovered.md", "")
+    tree.git("init", "-q")
+    commit(tree)
+    return tree
+
+
+def commit(tree):
+    tree.git("add", ".")
+    tree.git("commit", "-q", "-m", "all")
+
+
+def a_part(tree, name, body):
+    """It notes that it ran."""
+    tree.stub(f"proof/{name}", f"name={name}\necho {name} >>build/ran\n{body}")
+
+
+def run_proof(tree, *arguments, **environment):
+    """(its lines, the parts that ran)"""
+    ran = tree.folder / "build/ran"
+    ran.unlink(missing_ok=True)
+    done = tree.run("tools/run-proof", *arguments, **{"PROOF_BRIEF": "", **environment})
+    lines = done.stdout.splitlines()
+    assert (done.returncode == 0) == lines[-1].endswith(" 0 failed"), done.stdout + done.stderr
+    return lines, ran.read_text().split() if ran.exists() else []
+
+
+# --- the parts ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("body,told", [
+    (f"{GOOD}; exit 1", "counted no failure, and ended with status 1"),
+    ("exit 0", "status 0 and no closing line"),
+    ("echo $name: 0 passed, 0 failed", "it has tried nothing"),
+    (f"echo $name: NOT RUN: no loop device; {GOOD}", "not all of it could be run"),
+    ("echo $name: NOT RUN: no loop device; echo $name: 0 passed, 0 failed; exit 77", "not all"),
+    (f"echo >>src/a.c; {GOOD}", "the code has changed meanwhile"),
+])
+def test_a_part_that_ends_otherwise_has_not_passed_its_long_form(tree, body, told):
+    a_part(tree, "a", GOOD)
+    a_part(tree, "b", body)
+    lines, ran = run_proof(tree, "--long")
+    assert ran == ["a", "b"] and lines[-1].endswith(", 1 failed")
+    assert [line for line in lines if line.startswith("b: FAILED: ") and told in line], lines
+
+
+def test_a_long_run_goes_on_behind_what_has_passed_with_the_same_code(tree):
+    a_part(tree, "a", GOOD)
+    a_part(tree, "b", "echo $name: 1 passed, 1 failed; exit 1")
+    assert run_proof(tree, "--long")[1] == ["a", "b"]
+    commit(tree)
+    tree.write("proof/RESULTS.md", RESULTS + "More is known.\n")  # which is no code
+    assert run_proof(tree, "--long")[1] == ["b"]
+    tree.write("src/a.c", "int a;\n")
+    assert run_proof(tree, "--long")[1] == ["a", "b"]
+
+
+def test_the_short_form_has_one_bound_for_all_parts(tree):
+    a_part(tree, "a", f"trap 'kill $!; {GOOD}; exit 0' TERM; sleep 60 & wait")
+    a_part(tree, "b", GOOD)
+    lines, ran = run_proof(tree, PROOF_BOUND_S="1")
+    assert ran == ["a"] and lines[-1] == "3 passed, 2 failed"
+    assert "a: FAILED: it did not end within 1 s, what was left of 1 s for all parts" in lines
+    assert "b: FAILED: it was not begun: the 1 s of all parts were over" in lines
+    assert [line.split()[0] for line in lines[-4:-1]] == ["a", "b", "all"]
+
+
+def test_what_a_machine_does_not_let_run_is_named_by_the_short_form(tree):
+    a_part(tree, "a", GOOD)
+    a_part(tree, "b", "echo $name: NOT RUN: why; echo $name: 0 passed, 0 failed; exit 77")
+    lines, _ = run_proof(tree)
+    assert lines[-2].startswith("not run, ") and lines[-2].endswith(": b")
+    assert lines[-1] == "3 passed, 0 failed"
+
+
+# --- the state of a long run ----------------------------------------------------------------------
+
+@pytest.fixture
+def long_part(tree, monkeypatch):
+    """Makes a long run of a part in the tree."""
+    monkeypatch.setattr(parts, "ROOT", tree.folder)
+    monkeypatch.setattr(parts, "RESULTS", tree.folder / "proof/RESULTS.md")
+    monkeypatch.setattr(parts.signal, "signal", lambda *_: None)
+    return lambda form="--long": parts.Part("a", [form, "--seed", "7"], 60)
+
+
+def rows(tree):
+    return [line for line in (tree.folder / "proof/RESULTS.md").read_text().splitlines()
+            if line.startswith("| `a` ")]
+
+
+def do(part, *names):
+    """These of its three steps, then it is killed; the steps that were left."""
+    left = []
+    for name in part.steps(["one", "two", "three"]):
+        left.append(name)
+        part.check(name in names, "the machine stops")
+        if name not in names:
+            break
+    return left
+
+
+def test_steps_are_not_done_again_unless_the_code_is_another(tree, long_part):
+    do(long_part(), "one", "two")
+    tree.write("docs/a.md", "# More is known\n")
+    commit(tree)  # of nothing but documentation
+    assert do(long_part()) == ["three"]
+    tree.write("src/a.c", "int a;\n")
+    assert do(long_part(), "one") == ["one", "two"]
+    commit(tree)
+    again = long_part()
+    assert do(again, "two", "three") == ["two", "three"]
+    assert again.finish() == 0 and again.passed == 3
+    row, = rows(tree)
+    commit_now = tree.git("rev-parse", "--short=7", "HEAD").strip()
+    assert row.startswith(f"| `a` | {commit_now} | 7 | 3 |")
+    assert do(long_part(), "one") == ["one", "two"]  # what is over begins anew
+
+
+def test_a_row_says_that_the_tree_had_changes(tree, long_part):
+    tree.write("src/a.c", "int a;\n")
+    part = long_part()
+    do(part, "one", "two", "three")
+    assert part.finish() == 0 and " and changes | 7 | 3 |" in rows(tree)[0]
+
+
+def test_a_long_run_that_is_late_or_of_two_codes_has_not_passed(tree, long_part):
+    late = long_part()
+    do(late, "one", "two", "three")
+    late.end = late.began
+    assert late.finish() == 1 and not rows(tree)
+    part = long_part()
+    assert not do(part)  # they are done
+    tree.write("src/a.c", "int a;\n")
+    assert part.finish() == 1 and not rows(tree)
+
+
+def test_a_short_run_leaves_the_state_of_the_long_one(long_part):
+    do(long_part(), "one")
+    short = long_part("--short")
+    assert do(short, "one", "two", "three") == ["one", "two", "three"]
+    assert short.finish() == 0
+    assert do(long_part()) == ["two"]
+
+
+# --- the goals of the fuzzer ----------------------------------------------------------------------
+
+@pytest.fixture
+def fuzz(tmp_path, monkeypatch):
+    """proof/fuzz with a target `json`, no fuzzer, that takes an input unless `bad` is there."""
+    loader = importlib.machinery.SourceFileLoader("proof_fuzz", str(ROOT / "proof/fuzz"))
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    fuzz = importlib.util.module_from_spec(importlib.util.spec_from_loader("proof_fuzz", loader))
+    loader.exec_module(fuzz)
+    monkeypatch.setattr(fuzz, "BUILT", tmp_path)
+    monkeypatch.setattr(fuzz, "STATE", tmp_path / "state")
+    monkeypatch.setattr(fuzz.signal, "signal", lambda *_: None)
+    target = tmp_path / "json"
+    target.write_text(f"#!/bin/sh\n[ ! -e {tmp_path}/bad ]\n")
+    target.chmod(0o755)
+    (tmp_path / "state/json").mkdir(parents=True)
+    return fuzz
+
+
+def had(fuzz, **state):
+    state = {"executions": 10**8, "own_executions": 10**8, "program": fuzz.digest_of("json"),
+             **state}
+    (fuzz.STATE / "json/state.json").write_text(json.dumps(state))
+
+
+def stopped(fuzz):
+    """The results of a campaign that is told to stop at once."""
+    campaign = fuzz.Campaign(["json"], None, 1)
+    campaign.told_to_stop()
+    return campaign.run()
+
+
+def test_a_target_passes_with_its_goal_and_not_before(fuzz, capsys):
+    had(fuzz)
+    assert stopped(fuzz) == [True]
+    had(fuzz, executions=12_345, own_executions=12_345)
+    assert stopped(fuzz) == [False]
+    assert "json: 12,345 of 100,000,000 executions" in capsys.readouterr().out
+    had(fuzz, program="of another code")  # of which it had all of them
+    assert stopped(fuzz) == [False]
+    assert "of them 0 by the program as it is" in capsys.readouterr().out
+
+
+def test_a_find_stays_one_until_a_changed_program_takes_its_input(fuzz, tmp_path):
+    unit = tmp_path / "crash"
+    unit.write_text("input")
+    had(fuzz, unit=str(unit))
+    assert stopped(fuzz) == [False]
+    had(fuzz, unit=str(unit), program="before")
+    (tmp_path / "bad").touch()
+    campaign = fuzz.Campaign(["json"], None, 1)
+    assert campaign.failed == {"json"}
+    os.remove(tmp_path / "bad")
+    campaign = fuzz.Campaign(["json"], None, 1)
+    assert not campaign.failed and campaign.tallies["json"].missing() == fuzz.LEAST_USUAL
