@@ -415,12 +415,19 @@ static void wake(void *self) {
   streams_look(api->streams);
 }
 
-static void refuse(void *self, enum err err, const char *detail, struct str request_id,
-                   struct buf *body) {
-  (void)self;
+// Whose path it is, when that was read before something else was found to be wrong.
+static const struct door *door_of(struct api *api, struct http_request *r) {
+  if (r == NULL || str_is_none(r->path)) return NULL;
+  struct call c = {.api = api, .http = r, .arena = &r->arena};
+  session_refused(&c, route_find(&c));
+  return c.door;
+}
+
+static void refuse(void *self, enum err err, const char *detail, struct http_request *r,
+                   struct str request_id, struct buf *body) {
   struct fault fault = {0};
   fault_set(&fault, err, "%s", detail);
-  call_problem(body, &fault, err, request_id);
+  put_problem(body, &fault, err, request_id, door_of(self, r));
 }
 
 struct api *api_open(const struct api_settings *settings) {

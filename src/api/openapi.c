@@ -141,9 +141,18 @@ static void put_session(struct buf *b, const struct entry *entry) {
   buf_char(b, '}');
 }
 
+// What a 2XX promises of what was changed. Workers move tasks of sessions too.
+static const char *meaning_of_done(const struct route *route) {
+  if (route->method == HTTP_METHOD_GET || route->handle == sessions_delete) return "Done.";
+  if (route->handle == session_needed) return "Done; of a session, so not durable.";
+  if (route->session.handle || route->roles & ROLE_WORKER)
+    return "Done; durable, unless of a session.";
+  return "Done; durable.";
+}
+
 // What goes on from an event can be a stream.
 static void put_done(struct buf *b, const struct route *route) {
-  BUF_LIT(b, ",\"responses\":{\"2XX\":{\"description\":\"Done; durable.\"");
+  buf_printf(b, ",\"responses\":{\"2XX\":{\"description\":\"%s\"", meaning_of_done(route));
   if (strstr(route->query, "lastEventId"))
     BUF_LIT(b,
             ",\"content\":{\"application/json\":{},"

@@ -85,7 +85,7 @@ static int render_ended(struct call *c, struct buf *b) {
 
 static enum err end(struct call *c, struct session *s) {
   if (s == NULL) return fault_set(&c->fault, ERR_NOT_FOUND, "there is no such session");
-  session_end(s, "asked");
+  session_end(s, "asked", c->who.actor);
   return call_now(c, render_ended);
 }
 

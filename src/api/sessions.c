@@ -55,6 +55,7 @@ static void close_parts(struct session *s) {
   if (s->store) s->store->ops->close(s->store);
   pthread_mutex_destroy(&s->heard_lock);
   mem_free((char *)s->key.at);
+  mem_free((char *)s->ended_by.at);
   mem_free(s);
 }
 
@@ -189,10 +190,11 @@ void session_leave(struct session *s) {
 }
 
 // Whoever still waits in it is answered.
-void session_end(struct session *s, const char *reason) {
+void session_end(struct session *s, const char *reason, struct str actor) {
   if (s->leaving) return;
   s->leaving = true;
   s->reason = reason;
+  s->ended_by = (struct str){mem_copy(actor.at, actor.len), actor.len};
   engine_drain(s->engine);
   streams_end_session(s->of->api->streams, s);
   sessions_soon(s->of);
@@ -245,7 +247,7 @@ static void look_done(struct query *q) {
   s->look = NULL;
   s->calls--;
   s->look_us = busy ? now_us + LOOK_AGAIN_US : 0;
-  if (!busy && is_idle(s, now_us)) session_end(s, "timeout");
+  if (!busy && is_idle(s, now_us)) session_end(s, "timeout", STR("system"));
   sessions_soon(s->of);
   arena_fini(&look->arena);
   mem_free(look);
@@ -267,7 +269,7 @@ static void close_session(struct sessions *all, struct session **link) {
   *link = s->next;
   all->count--;
   log_event(LOG_INFO, "session ended", LOG_STR("session", s->key),
-            LOG_STR("reason", str_of(s->reason)));
+            LOG_STR("reason", str_of(s->reason)), LOG_STR("actor", s->ended_by));
   close_parts(s);
 }
 

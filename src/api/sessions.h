@@ -45,6 +45,7 @@ struct session {
   size_t calls;         // that its engine owes an answer
   bool leaving;
   const char *reason;         // why it leaves, for the log
+  struct str ended_by;        // the actor; STR_NONE: it stays
   struct session_look *look;  // the question whether its tasks run, under way; NULL: none
   int64_t look_us;            // not before; 0: when its time is over
   struct session_hints hints;
@@ -98,7 +99,7 @@ MUST_USE enum err sessions_begin(struct sessions *all, struct str key, const str
 MUST_USE enum err sessions_empty(struct sessions *all, struct session **out, struct fault *why);
 struct session *sessions_find(const struct sessions *all, struct str key);        // NULL: none
 struct session *sessions_of_number(const struct sessions *all, uint32_t number);  // NULL: none
-void session_end(struct session *s, const char *reason);
+void session_end(struct session *s, const char *reason, struct str actor);
 void session_seen(struct session *s);
 void session_enter(struct session *s);  // its engine is asked something; by call_order, call_query
 void session_leave(struct session *s);  // and has answered

@@ -38,6 +38,32 @@ static void the_environment_beats_the_file(void **state) {
   settings_fini(&settings);
 }
 
+// One that it may have; where the default is nothing, not its default.
+static const char *some_value(const struct setting *s) {
+  if (s->fallback[0]) return s->fallback;
+  switch (s->kind) {
+  case KIND_PATH: return file;
+  case KIND_ALGORITHMS: return "HS256";
+  case KIND_NETWORKS: return "10.0.0.0/8";
+  case KIND_ORIGINS: return "*";
+  default: return "0123456789-0123456789-0123456789-0123456789";
+  }
+}
+
+static void each_setting_has_a_variable_of_its_own(void **state) {
+  (void)state;
+  write_file("service_name = a line that is long enough for a secret too\n");
+  for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    memset(variables, 0, sizeof variables);
+    set_env(SETTINGS[i].env, some_value(&SETTINGS[i]));
+    if (SETTINGS[i].kind == KIND_ALGORITHMS)
+      set_env("TASKYARD_JWT_SECRET", "0123456789-0123456789-0123456789");
+    load();
+    assert_origin((enum setting_index)i, SETTINGS[i].env);
+    settings_fini(&settings);
+  }
+}
+
 static void a_flag_beats_the_environment(void **state) {
   (void)state;
   set_env("TASKYARD_LEASE", "7m");
@@ -66,6 +92,13 @@ static void host_and_port_change_their_part_of_listen(void **state) {
   assert_string_equal(settings.listen.host.at, "127.0.0.2");
   assert_int_equal(settings.listen.port, 9000);
   assert_true(strstr(settings.origin[SETTING_INDEX_listen].at, ":1, PORT") != NULL);
+  settings_fini(&settings);
+  variables[0][0] = "HOST";
+  variables[0][1] = "127.0.0.3";
+  load();
+  assert_string_equal(settings.listen.host.at, "127.0.0.3");
+  assert_int_equal(settings.listen.port, 1);
+  assert_true(strstr(settings.origin[SETTING_INDEX_listen].at, ":1, HOST") != NULL);
   settings_fini(&settings);
 }
 
@@ -416,6 +449,7 @@ int main(void) {
       EACH(without_anything_the_defaults_hold),
       EACH(the_file_beats_the_defaults),
       EACH(the_environment_beats_the_file),
+      EACH(each_setting_has_a_variable_of_its_own),
       EACH(a_flag_beats_the_environment),
       EACH(an_empty_variable_is_not_set),
       EACH(host_and_port_change_their_part_of_listen),

@@ -122,8 +122,9 @@ struct http_hooks {
   // After http_wake, on the loop; calls may be merged.
   void (*wake)(void *self);
   // Writes the problem document for a request that http itself refuses (status is err_http_status).
-  void (*refuse)(void *self, enum err err, const char *detail, struct str request_id,
-                 struct buf *body);
+  // `r` has what is known of it by then, its path perhaps; NULL: nothing is.
+  void (*refuse)(void *self, enum err err, const char *detail, struct http_request *r,
+                 struct str request_id, struct buf *body);
 };
 
 struct http_stats {

@@ -17,7 +17,8 @@ void http_refuse(struct conn *c, enum err err, const char *detail) {
   char fresh[24];
   struct str id = id_of(r, fresh);
   buf_clear(&s->problem);
-  if (s->hooks.refuse) s->hooks.refuse(s->hooks.self, err, detail, id, &s->problem);
+  if (s->hooks.refuse)
+    s->hooks.refuse(s->hooks.self, err, detail, r ? &r->public : NULL, id, &s->problem);
   struct http_answer answer = {
       .status = err_http_status(err),
       .content_type = STR("application/problem+json"),

@@ -204,9 +204,10 @@ static inline void test_wake(void *self) {
   for (size_t i = 0; i < count; i++) answer_with(ready[i], 200, STR("from another thread"));
 }
 
-static inline void test_refuse(void *self, enum err err, const char *detail, struct str request_id,
-                               struct buf *body) {
+static inline void test_refuse(void *self, enum err err, const char *detail, struct http_request *r,
+                               struct str request_id, struct buf *body) {
   (void)self;
+  (void)r;
   buf_printf(body, "%s: %s (%.*s)", err_code(err), detail, STR_FMT(request_id));
 }
 

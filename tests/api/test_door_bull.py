@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from lib.client import FINAL, fresh_name, problem, raw_payload
+from lib.rawhttp import Raw, request_bytes
 from lib.server import BINARY, POSTGRES, ROOT, clean_environment
 
 DOOR = "//api/tasks"
@@ -135,6 +136,19 @@ def test_a_body_that_is_no_json_is_refused_with_a_message(api):
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     refused(api.send("POST", DOOR, raw=b"type=t", headers=form), 415, "unsupported_media_type")
     refused(api.post(DOOR + "?x=1", {"type": "t", "payload": 1}), 400, "invalid_field")
+
+
+def test_a_body_over_its_limit_is_refused_with_a_message(api):
+    """Before it is read; a head that is over its limit is refused before its path is known."""
+    sent = [("/api/tasks", b"Content-Length: 99999999", 413, True),
+            ("/api/v1/tasks", b"Content-Length: 99999999", 413, False),
+            ("/api/tasks", b"X-Long: " + b"x" * 100000, 431, False)]
+    for path, header, status, has_message in sent:
+        with Raw(api.server) as raw:
+            reply = raw.send(request_bytes("POST", path, headers=[header])).reply()
+        body = json.loads(reply.body)
+        assert reply.status == body["status"] == status
+        assert body.get("message") == (body["detail"] if has_message else None)
 
 
 def test_what_is_refused_creates_nothing(api):

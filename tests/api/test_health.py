@@ -113,6 +113,19 @@ def test_every_operation_has_a_unique_name_a_summary_and_answers(openapi):
     assert None not in names and len(set(names)) == len(names)
 
 
+def test_only_what_is_durable_is_called_so(openapi):
+    told = {where: operation["responses"]["2XX"]["description"]
+            for where, operation in operations(openapi).items()}
+    assert {text for (_, method), text in told.items() if method == "get"} == {"Done."}
+    assert told["/demo/tasks/batch", "post"] == "Done; of a session, so not durable."
+    assert told["/sessions/{name}", "delete"] == "Done."
+    for path in ("/tasks", "/tasks/{id}/cancel", "/claims", "/tasks/{id}/complete"):
+        assert told[path, "post"] == "Done; durable, unless of a session."
+    for path in ("/jobs", "/keys", "/queues/{name}/pause", "/api/tasks"):
+        assert told[path, "post"] == "Done; durable."
+    assert told["/types/{name}", "put"] == told["/tasks/{id}", "delete"] == "Done; durable."
+
+
 def test_every_parameter_in_a_path_is_declared(openapi):
     for path, item in openapi["paths"].items():
         wanted = set(re.findall(r"\{(\w+)\}", path))

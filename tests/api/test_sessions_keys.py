@@ -3,7 +3,7 @@
 import pytest
 
 from lib.client import fresh_name, problem
-from lib.rawhttp import exchange, request_bytes
+from lib.rawhttp import Raw, exchange, request_bytes
 from lib.server import ADMIN
 from lib.sessions import claim, says_so
 
@@ -185,10 +185,12 @@ def test_a_session_key_opens_no_other_route(session_server, make_api, method, pa
 
 @pytest.mark.parametrize("method, path", CLOSED)
 def test_who_names_a_session_is_not_the_local_user_elsewhere(keyless, make_api, method, path):
-    answer = make_api(keyless, key="").send(
-        method, path, raw=b'{"sessions":true}' if method == "POST" else None,
-        headers={"X-App-Session": "mine"})
-    assert answer.status_code in (401, 405), answer.text
+    """The header is no credential there, and the parameter is one that these routes do not know."""
+    local, body = make_api(keyless, key=""), b'{"sessions":true}' if method == "POST" else None
+    by_header = local.send(method, path, raw=body, headers={"X-App-Session": "mine"})
+    problem(by_header, 401, "unauthenticated")
+    by_parameter = local.send(method, path, raw=body, params={"session": "mine"})
+    assert "session" in problem(by_parameter, 422, "invalid_field")["detail"]
 
 
 def test_with_sessions_off_the_answer_says_which_setting(make_server, make_api):
@@ -213,3 +215,14 @@ def test_problems_say_that_nothing_is_durable_too(session):
     says_so(session.get("/tasks/no-such-id"))
     says_so(session.post("/tasks", {}))
     says_so(session.get("/tasks", params={"colour": "red"}))
+
+
+def test_a_body_over_its_limit_is_refused_to_a_session_as_to_one(session_server):
+    """Refused before it is read, but its path and key were."""
+    large = b"Content-Length: 99999999"
+    for header, is_session in ((b"X-App-Session: mine", True), (b"X-Api-Key: mine", False)):
+        with Raw(session_server) as raw:
+            request = request_bytes("POST", "/api/v1/tasks", headers=[header, large])
+            reply = raw.send(request).reply()
+        assert reply.status == 413
+        assert reply.body.endswith(b',"durable":false}') == is_session

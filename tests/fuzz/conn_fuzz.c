@@ -114,9 +114,10 @@ static void on_drained(void *self, struct http_request *r) {
   o->full = false;
 }
 
-static void on_refused(void *self, enum err err, const char *detail, struct str id,
-                       struct buf *body) {
+static void on_refused(void *self, enum err err, const char *detail, struct http_request *r,
+                       struct str id, struct buf *body) {
   (void)self;
+  (void)r;
   (void)id;
   buf_printf(body, "%d %s", (int)err, detail);
 }

@@ -169,7 +169,22 @@ static void tasks_of_sessions_are_logged_in_the_words_of_s4(void **state) {
   move_task(id, "fail", token, "\"error\":\"no \\u001b route\"");
   assert_logged(say("Failed execution of task %s for session me: no \\u001b route", id));
   ask_as(me, "DELETE /api/v1/sessions/me", NULL);
-  assert_logged("\"message\":\"session ended\",\"session\":\"me\",\"reason\":\"asked\"");
+  assert_logged(
+      "\"session ended\",\"session\":\"me\",\"reason\":\"asked\",\"actor\":\"session:me\"");
+}
+
+static void the_end_of_a_session_names_who_asked_for_it(void **state) {
+  (void)state;
+  static const char me[] = "X-App-Session: me";
+  for (int i = 0; i < 3; i++) {
+    ask_as(me, "POST " TASKS, "{\"name\":\"n\"}");
+    if (i == 0) ask("DELETE /api/v1/sessions/me", NULL);
+    if (i == 1) ask_as(me, "DELETE /api/v1/sessions/me", NULL);
+    if (i == 2) world_pass(2 * ask_usual().api.sessions.timeout_ms);
+  }
+  assert_logged("\"reason\":\"asked\",\"actor\":\"key:API_KEY\"");
+  assert_logged("\"reason\":\"asked\",\"actor\":\"session:me\"");
+  assert_logged("\"reason\":\"timeout\",\"actor\":\"system\"");
 }
 
 static void a_session_that_is_full_is_logged_once(void **state) {
@@ -197,6 +212,7 @@ int main(void) {
       TEST(a_credential_that_does_not_open_is_logged_with_the_reason),
       TEST(many_that_fail_do_not_fill_the_log),
       TEST(tasks_of_sessions_are_logged_in_the_words_of_s4),
+      TEST(the_end_of_a_session_names_who_asked_for_it),
       TEST(a_session_that_is_full_is_logged_once),
       TEST(what_can_be_repeated_is_no_error),
   };

@@ -95,19 +95,38 @@ static void a_query_that_cannot_be_read_is_refused(void **state) {
                  "the query has a broken percent escape, or is not UTF-8 without NUL");
 }
 
-static void what_http_refuses_looks_like_all_else(void **state) {
-  (void)state;
+// `path` NULL: refused before anything was known of it.
+static void assert_http_refuses(const char *path, struct http_header header, const char *more) {
   struct buf body;
+  struct http_request r = {.method = HTTP_METHOD_POST, .headers = &header, .header_count = 1};
   buf_init(&body, 4096);
-  world.hooks.refuse(world.hooks.self, ERR_HEADERS_TOO_LARGE, "the head is too large", STR("r1"),
+  arena_init(&r.arena, 4096);
+  if (path) r.path = str_of(path);
+  world.hooks.refuse(world.hooks.self, ERR_BODY_TOO_LARGE, "too large", path ? &r : NULL, STR("r1"),
                      &body);
   buf_char(&body, '\0');
   assert_string_equal(
-      body.at,
-      "{\"type\":\"/docs/errors#headers_too_large\",\"title\":\"Headers too large\",\"status\":431,"
-      "\"detail\":\"the head is too large\",\"success\":false,\"code\":\"headers_too_large\","
-      "\"error\":\"the head is too large\",\"requestId\":\"r1\",\"errors\":[]}");
+      body.at, say("{\"type\":\"/docs/errors#body_too_large\",\"title\":\"Body too large\","
+                   "\"status\":413,\"detail\":\"too large\",\"success\":false,"
+                   "\"code\":\"body_too_large\",\"error\":\"too large\",\"requestId\":\"r1\","
+                   "\"errors\":[]%s}",
+                   more));
+  arena_fini(&r.arena);
   buf_fini(&body);
+}
+
+static void what_http_refuses_looks_like_all_else_on_its_path(void **state) {
+  (void)state;
+  const struct http_header key = {STR("x-api-key"), STR("k")},
+                           me = {STR("X-App-Session"), STR("k")};
+  struct world_settings settings = ask_usual();
+  settings.api.sessions.on = true;
+  ask_open(&settings);
+  assert_http_refuses(NULL, key, "");
+  assert_http_refuses("/api/v1/tasks", key, "");
+  assert_http_refuses("/api/v1/nothing", key, "");
+  assert_http_refuses("/api/tasks", key, ",\"message\":\"too large\"");
+  assert_http_refuses("/api/v1/tasks", me, ",\"durable\":false");
 }
 
 // --- pages of other origins ----------------------------------------------------------------------
@@ -182,7 +201,7 @@ int main(void) {
       ASK_TEST(what_no_route_is_says_where_all_are),
       ASK_TEST(a_route_says_which_methods_it_takes),
       ASK_TEST(a_query_that_cannot_be_read_is_refused),
-      ASK_TEST(what_http_refuses_looks_like_all_else),
+      ASK_TEST(what_http_refuses_looks_like_all_else_on_its_path),
       ASK_TEST(nothing_is_said_to_pages_when_none_is_named),
       ASK_TEST(an_origin_that_is_named_may_read_answers),
       ASK_TEST(a_preflight_is_answered_for_who_is_named),
