@@ -9,10 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.client import Api  # noqa: E402
+from lib.client import Api, fresh_name, new_key  # noqa: E402
+from lib.described import routes  # noqa: E402
 from lib.server import ADMIN, Server, drop_all_schemas, servers  # noqa: E402
 from lib.sessions import Session, with_sessions  # noqa: E402
-from lib.tokens import SECRET  # noqa: E402
+from lib.tokens import SECRET, Secret, claims  # noqa: E402
 
 STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
 # What concerns that store, or none: once is enough.
@@ -54,22 +55,81 @@ def api(server):
     client.close()
 
 
+def all_doors(store):
+    """Options of a server that asks everyone for a key or a token, and serves sessions and jobs."""
+    return {"store": "sqlite" if store == "memory:" else store, "key": ADMIN,
+            "auth_failures_max": 0, "args": ["--sessions"], "sessions_max": 1000,
+            "env": {"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}}
+
+
 @pytest.fixture(scope="module")
 def keyed(request, tmp_path_factory, store):
-    """A server of the module's own that asks everyone for a key or a token, and serves sessions and
-    jobs, for which memory: will not do."""
-    lasting = "sqlite" if store == "memory:" else store
-    running = Server(tmp_path_factory.mktemp(request.module.__name__), store=lasting, key=ADMIN,
-                     auth_failures_max=0, args=["--sessions"], sessions_max=1000,
-                     env={"TASKYARD_JWT_SECRET": SECRET, "TASKYARD_JOBS": "yes"}).start()
+    """Such a server, the module's own. For jobs memory: will not do."""
+    running = Server(tmp_path_factory.mktemp(request.module.__name__), **all_doors(store)).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def fresh(make_server, store):
+    """Another such server, on which there is nothing."""
+    return make_server(**all_doors(store))
 
 
 @pytest.fixture
 def admin(keyed, make_api):
     """The holder of its first key."""
     return make_api(keyed)
+
+
+@pytest.fixture
+def described(admin):
+    """The routes of that server."""
+    return routes(admin)
+
+
+@pytest.fixture
+def open_to_sessions(described):
+    found = [route.of_session() for route in described if route.session]
+    assert len(found) > 15
+    return found
+
+
+@pytest.fixture(params=["key", "token"])
+def credential(request, admin):
+    """credential(roles, tenant=…): a key or a token with these roles, good for a while."""
+    def make(roles, **fields):
+        if request.param == "key":
+            return new_key(admin, roles, **fields)["secret"]
+        return Secret().token(claims(roles=roles, **fields))
+    return make
+
+
+@pytest.fixture
+def tenant(keyed, admin, make_api):
+    """tenant(): an admin of a tenant that has nothing yet."""
+    return lambda: make_api(
+        keyed, key=new_key(admin, ["admin"], tenant=fresh_name("tenant"))["secret"])
+
+
+@pytest.fixture
+def stranger(keyed, credential, make_api):
+    """The same, by a key and by a token."""
+    return make_api(keyed, key=credential(["admin"], tenant=fresh_name("tenant")))
+
+
+@pytest.fixture
+def visit(keyed, make_api):
+    """visit(): a client in a session of its own; visit(None): one that sends neither key nor
+    credential."""
+    def make(session="", server=keyed):
+        api = make_api(server, key="")
+        api.http.headers.pop("Authorization", None)
+        api.session = fresh_name("s") if session == "" else session
+        if api.session:
+            api.http.headers["X-App-Session"] = api.session
+        return api
+    return make
 
 
 @pytest.fixture

@@ -332,6 +332,10 @@ def test_wait_exits_by_how_the_task_ended(taskyard, api):
     taskyard("wait", cancelled, expect=CANCELLED)
     taskyard("wait", completed, failed, cancelled, expect=FAILED)
 
+    lost = api.running(claim={"leaseMs": 1000}, maxAttempts=1)  # nobody renews it
+    taskyard("wait", lost["id"], expect=ABANDONED)
+    assert api.task(lost)["status"] == "abandoned"
+
 
 def test_wait_gives_up_in_time(taskyard):
     waiting = taskyard.out("submit", fresh_name())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.client import NO_ID, fresh_name
+from lib.client import FINAL, NO_ID, fresh_name
 from lib.scripted import CUT, Scripted, answer
 from lib.server import ADMIN, ROOT, free_port
 
@@ -87,6 +87,22 @@ def test_a_read_waits_for_the_end(client, server, kind, parallel, lease):
         ended = parallel(other.wait, lease.id, 20)
         lease.complete([1])
         assert ended()["result"] == [1]
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_wait_ends_on_every_final_status(client, server, make_api, kind, parallel, status):
+    api = make_api(server, type_name=kind)
+    task = api.running(claim={"leaseMs": 1000} if status == "abandoned" else {}, maxAttempts=1)
+    with Client(server.url) as other:
+        ended = parallel(other.wait, task["id"], 20)
+        if status == "completed":
+            api.complete(task)
+        elif status == "failed":
+            api.fail(task)
+        elif status == "cancelled":
+            api.cancel(task, graceMs=0)
+        assert ended()["status"] == status
+    assert client.wait(task["id"], timeout_s=10)["status"] == status  # one that had ended before
 
 
 def test_a_wait_that_is_too_short_says_so(client, kind):

@@ -22,17 +22,47 @@ ES, ED, HS = signer("ec", "e1"), signer("ed", "o1"), Secret()
 OURS = {"iss": "https://login.example", "aud": "yard", "sub": "canary-subject"}
 
 
+REFUSALS_EACH = 50  # of 60 that one server logs in a minute
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, store):
-    folder = tmp_path_factory.mktemp("forged")
-    (folder / "jwks.json").write_text(json.dumps(jwks(RS, RS2, ES, ED)))
-    running = Server(folder / "server", store=store, key=ADMIN, jwks=folder / "jwks.json",
-                     jwt_issuer=OURS["iss"], jwt_audience=OURS["aud"], log_level="debug",
-                     jwt_tenant_claim="org", auth_failures_max=0, args=["--access-log"],
-                     env={"TASKYARD_JWT_SECRET": SECRET}).start()
-    yield running
-    assert SECRET not in running.log() and ADMIN not in running.log()
-    running.stop()
+def begin(tmp_path_factory, store):
+    """begin() starts a server that takes our tokens."""
+    made = []
+
+    def start():
+        folder = tmp_path_factory.mktemp("forged")
+        (folder / "jwks.json").write_text(json.dumps(jwks(RS, RS2, ES, ED)))
+        made.append(Server(folder / "server", store=store, key=ADMIN, jwks=folder / "jwks.json",
+                           jwt_issuer=OURS["iss"], jwt_audience=OURS["aud"], log_level="debug",
+                           log_format="json", jwt_tenant_claim="org", auth_failures_max=0,
+                           args=["--access-log"], env={"TASKYARD_JWT_SECRET": SECRET}))
+        return made[-1].start()
+
+    yield start
+    for running in made:
+        assert SECRET not in running.log() and ADMIN not in running.log()
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def server(begin):
+    return begin()
+
+
+@pytest.fixture(scope="module")
+def loggers(begin):
+    """[a server, how many refusals it will log yet]."""
+    return [None, 0]
+
+
+@pytest.fixture
+def logging(begin, loggers):
+    """A server that will log the next refusal, however many there were."""
+    if loggers[1] == 0:
+        loggers[:] = [begin(), REFUSALS_EACH]
+    loggers[1] -= 1
+    return loggers[0]
 
 
 def good(**more):
@@ -363,9 +393,17 @@ def test_the_tokens_that_are_forged_below_are_good_before(server, signing):
                ).status == 200
 
 
+def assert_logged(server, reply, before, *reasons):
+    """The refusal has its line in the log since then, so that there is something to look through."""
+    lines = [json.loads(line) for line in server.log()[before:].splitlines()]
+    [line] = [one for one in lines if one["message"] == "authentication failed"]
+    assert line["requestId"] == reply.headers["x-request-id"]
+    assert line["reason"] in reasons and line["key"] == "", line
+
+
 @pytest.mark.parametrize("name", FORGED)
-def test_a_forged_or_malformed_token_is_refused_and_not_logged(server, name):
-    before = len(server.log())
+def test_a_forged_or_malformed_token_is_refused_and_not_logged(logging, name):
+    server, before = logging, len(logging.log())
     token = FORGED[name]()
     reply = ask(server, bearer(token))
     assert reply.status == 401, (name, reply.body)
@@ -373,7 +411,7 @@ def test_a_forged_or_malformed_token_is_refused_and_not_logged(server, name):
     told = json.loads(reply.body)
     assert told["code"] == "unauthenticated" and told["detail"]
     assert "canary" not in reply.body.decode()
-    assert '"status":401' in server.log()[before:]  # so the line of this request is in what is read
+    assert_logged(server, reply, before, "token", "malformed", "unknown")
     assert_log_free_of(server, token, before)
 
 
@@ -441,10 +479,12 @@ def test_a_trick_with_the_header_is_refused_and_not_logged(server, name):
     b"Authorization: Bearer\t%s", b"Authorization: Bearer%s", b"Authorization: Bearer=%s",
     b"Authorization: bearer, %s", b"Proxy-Authorization: Bearer %s", b"X-Api-Key: %s",
     b"Cookie: token=%s", b"X-Authorization: Bearer %s", b"Authorization_: Bearer %s"])
-def test_a_token_elsewhere_does_not_count(server, line):
-    before = len(server.log())
+def test_a_token_elsewhere_does_not_count(logging, line):
+    server, before = logging, len(logging.log())
     token = HS.token(good()).encode()
-    assert ask(server, line % token).status == 401
+    reply = ask(server, line % token)
+    assert reply.status == 401
+    assert_logged(server, reply, before, "missing", "unknown")
     assert_log_free_of(server, token, before)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.client import fresh_name
-from lib.server import ADMIN, Server
+from lib.server import ADMIN, Server, clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "repository_adapter"
@@ -381,3 +381,35 @@ def test_the_functions_of_the_client_module_need_no_object(keyed, key, kind, mon
     assert (task["task_id"], task["status"]) == (ids[0], "processing")
     assert done and failed
     assert (seen["status"], seen["results"]) == ("completed", {"a": 1})
+
+
+SERVICE = """
+import asyncio
+from database_layer.common import task_client
+from database_layer.common.task_client import create_task, get_pending_tasks
+
+async def serve():
+    made = await create_task({"task_type": "%s", "request": {"content": {"n": 1}}})
+    [found] = await get_pending_tasks("%s", limit=5)
+    await task_client.claim_task(made)
+    assert await task_client.complete_task(found["task_id"], {"a": 1})
+    return await task_client.get_task(made)
+
+print(asyncio.run(serve())["status"])
+"""
+
+
+def test_a_service_imports_them_by_the_documents_path(keyed, key, kind, tmp_path):
+    """With the module of one line that the page of the door shows."""
+    page = (ROOT / "docs" / "doors" / "repository.md").read_text()
+    module = page.partition("# database_layer/common/task_client.py\n")[2].partition("\n")[0]
+    place = tmp_path / "database_layer" / "common"
+    place.mkdir(parents=True)
+    (place / "task_client.py").write_text(module.strip() + "\n")
+    (tmp_path / "service.py").write_text(SERVICE % (kind, kind))
+    env = clean_environment(tmp_path, {
+        "PYTHONPATH": f"{EXAMPLE}:{CLIENT}", "TASK_SERVICE_URL": keyed.url,
+        "TASK_SERVICE_API_KEY": key, "SERVICE_ID": "content"})
+    ran = subprocess.run([sys.executable, "service.py"], cwd=tmp_path, env=env, text=True,
+                         capture_output=True, timeout=30)
+    assert ran.stdout == "completed\n", ran.stderr

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from lib.client import Api, fresh_name, problem
+from lib.client import Api, fresh_name, new_key, problem
 from lib.rawhttp import Raw, request_bytes
+from lib.server import ADMIN
 
 
 @pytest.fixture
@@ -31,6 +32,25 @@ def restart(restartable, make_api):
 @pytest.fixture
 def own(restartable, make_api):
     return make_api(restartable)
+
+
+def test_the_first_key_can_be_taken_away_and_those_made_before_go_on(make_server, make_api):
+    server = make_server(key=ADMIN)
+    first = make_api(server)
+    made = {role: new_key(first, [role])["secret"] for role in ("admin", "producer")}
+    first.expect(first.get("/tasks"))
+    server.stop()
+    del server.env["API_KEY"]
+    server.start()
+    problem(make_api(server, key=ADMIN).get("/tasks"), 401, "unauthenticated")
+    problem(make_api(server, key="").get("/tasks"), 401, "unauthenticated")
+    boss, producer = (make_api(server, key=secret) for secret in made.values())
+    assert producer.create()["status"] == "pending"
+    assert new_key(boss, ["reader"])["secret"]
+    [own] = [key for key in boss.get("/keys").json()["keys"] if key["roles"] == ["producer"]]
+    boss.expect(boss.delete(f"/keys/{own['id']}"))
+    problem(producer.get("/tasks"), 401, "unauthenticated")
+    boss.expect(boss.get("/tasks"))
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["after_a_stop", "after_a_kill"])

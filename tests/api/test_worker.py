@@ -481,19 +481,29 @@ def test_a_demo_without_a_queue_takes_only_what_it_knows(worker, api):
     assert api.task(unknown)["status"] == "pending"
 
 
-def test_no_more_than_the_concurrency_run_at_once_and_so_many_do(worker, api):
+@pytest.mark.parametrize("said, count", [(["--concurrency", "5"], 5), ([], 4)],
+                         ids=["as_said", "by_default"])
+def test_no_more_than_the_concurrency_run_at_once_and_so_many_do(worker, api, said, count):
     tasks = [api.create(type="sample", queue=api.type, payload={"delayMs": 600000})
-             for _ in range(7)]
-    worker("--demo", "--queue", api.type, "--concurrency", "5", "--drain", "0s")
+             for _ in range(count + 2)]
+    worker("--demo", "--queue", api.type, "--drain", "0s", *said)
 
     def running():
         return api.expect(api.get(f"/queues/{api.type}"))["queue"]["running"]
 
-    until(lambda: running() == 5)
+    until(lambda: running() == count)
     assert len([task for task in tasks if api.task(task)["status"] == "pending"]) == 2
     api.cancel(next(task for task in tasks if api.task(task)["status"] == "running"))
     until(lambda: len([task for task in tasks if api.task(task)["status"] == "pending"]) == 1)
-    assert running() == 5
+    assert running() == count
+
+
+def test_programs_run_one_after_the_other_unless_more_are_asked_for(worker, api):
+    tasks = [api.create() for _ in range(3)]
+    worker("--type", api.type, "--exec", "sleep 0.1")
+    ends = sorted((api.final(task) for task in tasks), key=lambda task: task["startedAt"])
+    for earlier, later in zip(ends, ends[1:]):
+        assert later["startedAt"] >= earlier["completedAt"]
 
 
 def test_the_batch_demo_reports_item_by_item(demo, api):

@@ -13,7 +13,7 @@ class Route:
     roles: tuple            # any one of them opens it; none: open to all
     parameters: tuple       # names in the query
     by_token: bool          # no key will do
-    schema: dict = field(hash=False, compare=False, default=None)   # of one body; None: takes none
+    schemas: tuple = field(hash=False, compare=False, default=())   # of bodies that it takes; (): none
     session: dict = field(hash=False, compare=False, default=None)  # for sessions; None: closed
 
     def __str__(self):
@@ -27,7 +27,7 @@ class Route:
     def of_session(self):
         """The route as it is to an anonymous session, which must be let in there."""
         return replace(self, parameters=tuple(self.session["parameters"]),
-                       schema=self.session["schema"])
+                       schemas=(self.session["schema"],) if self.session["schema"] else ())
 
     @property
     def noun(self):
@@ -46,16 +46,16 @@ def routes(api):
             query = tuple(one["name"] for one in operation["parameters"] if one["in"] == "query")
             found.append(Route(method.upper(), path, tuple(operation["x-roles"]), query,
                                operation.get("security") == [{"token": []}],
-                               schema_of(operation), operation.get("x-session")))
+                               schemas_of(operation), operation.get("x-session")))
     assert len(found) > 30
     return found
 
 
-def schema_of(operation):
+def schemas_of(operation):
     if "requestBody" not in operation:
-        return None
+        return ()
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    return schema["oneOf"][0] if "oneOf" in schema else schema
+    return tuple(schema.get("oneOf", [schema]))
 
 
 def sample(schema):
@@ -68,18 +68,37 @@ def sample(schema):
             "string": "x" * max(1, schema.get("minLength", 1))}[kind]
 
 
-def least_body(route, **known):
+def is_list(schema):
+    return schema["type"] == "array"
+
+
+def members(schema):
+    """Of the object, or of each in a list of them."""
+    return (schema["items"] if is_list(schema) else schema)["properties"]
+
+
+def least(schema, **known):
     """The required fields, and those of `known` that the body has."""
-    fields = route.schema["properties"]
-    body = {name: sample(fields[name]) for name in route.schema["required"]}
+    if is_list(schema):
+        return [least(schema["items"], **known)]
+    fields = schema["properties"]
+    body = {name: sample(fields[name]) for name in schema["required"]}
     body.update({name: value for name, value in known.items() if name in fields})
     return body
 
 
+def least_body(route, **known):
+    return least(route.schemas[0], **known)
+
+
+def variants(schema, **known):
+    """The least body, and it with each other field."""
+    if is_list(schema):
+        return [[item] for item in variants(schema["items"], **known)]
+    body, fields = least(schema, **known), schema["properties"]
+    return [body] + [{**body, name: sample(fields[name])} for name in fields if name not in body]
+
+
 def bodies(route, **known):
-    """The least body, and it with each other field; [None] where no body is taken."""
-    if route.schema is None:
-        return [None]
-    least = least_body(route, **known)
-    fields = route.schema["properties"]
-    return [least] + [{**least, name: sample(fields[name])} for name in fields if name not in least]
+    """Those of each kind that the route takes; [None] where it takes none."""
+    return [body for schema in route.schemas for body in variants(schema, **known)] or [None]
