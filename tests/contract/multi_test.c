@@ -211,6 +211,27 @@ static void a_task_that_another_unit_loaded_is_not_picked(void **state) {
   two->ops->abandon(two->lane);
 }
 
+// A claim of a type that is new, while what became known meanwhile is known already.
+static void a_type_that_comes_up_while_a_pick_is_under_way_is_picked(void **state) {
+  struct world *w = *state, *two = beside(w);
+  struct id id = create_many(w, 1);
+  struct unit *u = unit_new(w);
+  unit_claim(u, world_load(w, id, 0));
+  struct id fresh = unit_create(u, STR("enlarge"))->id;
+  struct want_id want = {.tenant = 1, .id = id};
+  struct pick pick = {
+      .tenant = 1, .types = &STR("enlarge"), .type_count = 1, .limit = 1, .bytes_max = 1000};
+  struct background second = {
+      .w = two, .load = {.ids = &want, .id_count = 1, .picks = &pick, .pick_count = 1}};
+  start_load(&second);
+  until_it_waits(&second);
+  OK(unit_apply(u));
+  join_load(&second);
+  assert_int_equal(pick.row_count, 1);
+  assert_true(id_eq(pick.rows[0]->task.id, fresh));
+  two->ops->abandon(two->lane);
+}
+
 static void due_tasks_are_swept_by_one_unit_only(void **state) {
   struct world *w = *state, *two = beside(w);
   struct unit *u = unit_new(w);
@@ -549,6 +570,7 @@ int main(void) {
       CONTRACT_TEST(what_one_unit_picked_another_passes_over),
       CONTRACT_TEST(a_pick_that_finds_all_of_it_held_says_busy_and_one_that_finds_none_does_not),
       CONTRACT_TEST(a_task_that_another_unit_loaded_is_not_picked),
+      CONTRACT_TEST(a_type_that_comes_up_while_a_pick_is_under_way_is_picked),
       CONTRACT_TEST(due_tasks_are_swept_by_one_unit_only),
       CONTRACT_TEST(a_row_that_another_lane_changed_since_is_a_conflict_and_nothing_is_done),
       CONTRACT_TEST(of_two_units_that_use_a_unique_key_the_second_finds_the_first),

@@ -23,6 +23,7 @@ struct pick_walk {
   size_t count;
   struct stretch *stretches;
   size_t stretch_count;
+  int64_t known;  // the highest channel that there was for it
   int64_t sent_us;
   int64_t *bytes;               // of the payload of each row
   bool from_front, past_front;  // some channels are walked from there, some not
@@ -38,6 +39,7 @@ static bool front_is_due(const struct frontier *f, int64_t now_us) {
 
 static void choose(struct loaded *l, const struct pick *pick, struct pick_walk *walk, bool front) {
   struct channels *cs = l->lane->store->channels;
+  walk->known = pg_channels_highest(cs);  // before: what comes meanwhile is looked for again
   walk->count = pg_channels_fitting(cs, l->arena, pick->tenant, pick->types, pick->type_count,
                                     pick->queues, pick->queue_count, pick->not_queues,
                                     pick->not_queue_count, &walk->channels);
@@ -257,9 +259,11 @@ enum err pg_pick_receive(struct loaded *l, struct load *want, struct fault *why)
 
 // A walk that found nothing says so only after it has begun at the front, unless that is dear and
 // need not be sure; and then tells whether others hold what it looked for.
-static enum err look_again(struct loaded *l, struct pick *pick, struct pick_walk *walk, bool more,
+static enum err look_again(struct loaded *l, struct pick *pick, struct pick_walk *walk,
                            struct fault *why) {
   struct conn *conn = &l->lane->conn;
+  // Whoever has learnt of them: the news may have been faster than we.
+  bool more = pg_channels_highest(l->lane->store->channels) > walk->known;
   bool front = walk->past_front && (pick->sure || !walk->dear), walking = false;
   if (more || front) choose(l, pick, walk, front);
   if (!is_walked(pick, walk)) return ERR_OK;
@@ -275,17 +279,17 @@ static enum err look_again(struct loaded *l, struct pick *pick, struct pick_walk
 }
 
 // Channels that another process made since we read them; the news bring them too, but later.
-static enum err learn_channels(struct loaded *l, bool *more, struct fault *why) {
+static enum err learn_channels(struct loaded *l, struct fault *why) {
   struct channels *cs = l->lane->store->channels;
   struct call c = pg_call(&l->lane->conn, QUERY_channel_highest);
   struct result r;
   TRY(pg_send(&c, why));
   TRY(pg_sync(&l->lane->conn, why));
   TRY(pg_receive(&l->lane->conn, &r, why));
-  *more = result_next(&r) && result_i64(&r) > pg_channels_highest(cs);
+  bool more = result_next(&r) && result_i64(&r) > pg_channels_highest(cs);
   result_free(&r);
   TRY(pg_finish(&l->lane->conn, why));
-  return *more ? pg_channels_load(&l->lane->conn, cs, why) : ERR_OK;
+  return more ? pg_channels_load(&l->lane->conn, cs, why) : ERR_OK;
 }
 
 static enum err fetch_long(struct loaded *l, const struct pick *pick, const struct pick_walk *walk,
@@ -320,13 +324,13 @@ void pg_pick_release(struct store_lane *lane, bool failed) {
 }
 
 enum err pg_pick_finish(struct loaded *l, struct load *want, struct fault *why) {
-  bool asked = false, more = false;
+  bool asked = false;
   for (size_t i = 0; i < want->pick_count; i++) {
     struct pick *pick = &want->picks[i];
     if (pick->limit == 0) continue;
-    if (pick->row_count == 0 && !asked) TRY(learn_channels(l, &more, why));
+    if (pick->row_count == 0 && !asked) TRY(learn_channels(l, why));
     asked |= pick->row_count == 0;
-    if (pick->row_count == 0) TRY(look_again(l, pick, &l->walks[i], more, why));
+    if (pick->row_count == 0) TRY(look_again(l, pick, &l->walks[i], why));
     TRY(fetch_long(l, pick, &l->walks[i], why));
   }
   return ERR_OK;
