@@ -3,17 +3,21 @@
 import os
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lib import nodes  # noqa: E402
 from lib.client import Api, fresh_name, new_key  # noqa: E402
 from lib.described import routes  # noqa: E402
-from lib.server import ADMIN, Server, drop_all_schemas, servers  # noqa: E402
+from lib.nodes import server_or_nodes  # noqa: E402
+from lib.server import ADMIN, drop_all_schemas, servers  # noqa: E402
 from lib.sessions import Session, with_sessions  # noqa: E402
 from lib.tokens import SECRET, Secret, claims  # noqa: E402
+from one_node import number_of, of_nodes  # noqa: E402
 
 STORE = os.environ.get("TASKYARD_TEST_STORE", "sqlite")
 # What concerns that store, or none: once is enough.
@@ -23,6 +27,31 @@ if STORE != "postgresql":
     collect_ignore.append("test_door_repository_plans.py")
 if STORE == "memory:":  # a restart keeps nothing of it, so there is nothing to test
     collect_ignore += ["test_restart.py", "test_door_jobs.py"]
+tests_by_nodes_asked = Counter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """With several nodes only the tests run that ask them."""
+    if nodes.COUNT > 1:
+        config.hook.pytest_deselected(items=[item for item in items if not of_nodes(item)])
+        items[:] = [item for item in items if of_nodes(item)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    nodes.begin_test(number_of(item))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown():
+    tests_by_nodes_asked[nodes.nodes_asked()] += 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    if nodes.COUNT > 1:
+        for asked, tests in sorted(tests_by_nodes_asked.items()):
+            terminalreporter.write_line(f"{tests} tests asked {asked} of {nodes.COUNT} nodes")
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +64,7 @@ def store():
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("server"), store=store).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("server"), store).start()
     yield running
     running.stop()
 
@@ -65,7 +94,8 @@ def all_doors(store):
 @pytest.fixture(scope="module")
 def keyed(request, tmp_path_factory, store):
     """Such a server, the module's own. For jobs memory: will not do."""
-    running = Server(tmp_path_factory.mktemp(request.module.__name__), **all_doors(store)).start()
+    running = server_or_nodes(tmp_path_factory.mktemp(request.module.__name__),
+                              **all_doors(store)).start()
     yield running
     running.stop()
 
@@ -149,7 +179,7 @@ def make_api():
 @pytest.fixture(scope="session")
 def session_server(tmp_path_factory, store):
     """A server with sessions on. Each test has sessions and types of its own there."""
-    running = Server(tmp_path_factory.mktemp("sessions"), store=store, **with_sessions()).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("sessions"), store, **with_sessions()).start()
     yield running
     running.stop()
 
@@ -157,8 +187,8 @@ def session_server(tmp_path_factory, store):
 @pytest.fixture(scope="session")
 def keyless(tmp_path_factory, store):
     """The same without an API key, so that there is a local user. Nobody makes one there."""
-    running = Server(tmp_path_factory.mktemp("keyless"), store=store,
-                     **with_sessions(key=None)).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("keyless"), store,
+                              **with_sessions(key=None)).start()
     yield running
     running.stop()
 

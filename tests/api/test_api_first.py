@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from lib.described import routes
+from lib.nodes import server_or_nodes
 from lib.server import ADMIN, BINARY, ROOT, clean_environment
 
 # Commands that work on this machine, and why they must: each one either is the server, is about its
@@ -60,9 +61,8 @@ def test_each_command_is_either_local_for_a_reason_or_uses_the_api():
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory, store):
     """A server whose log tells each request."""
-    from lib.server import Server
-    running = Server(tmp_path_factory.mktemp("asked"), store=store, key=ADMIN,
-                     args=["--access-log", "--sessions"]).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("asked"), store, key=ADMIN,
+                              args=["--access-log", "--sessions"]).start()
     yield running
     running.stop()
 

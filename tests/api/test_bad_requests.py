@@ -3,8 +3,8 @@
 import pytest
 
 from lib.client import problem
+from lib.nodes import server_or_nodes
 from lib.rawhttp import exchange, request_bytes
-from lib.server import Server
 
 pytestmark = pytest.mark.usefixtures("alive_after")
 
@@ -119,7 +119,7 @@ def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(api):
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("narrow"), store=store, body_max=4096).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("narrow"), store, body_max=4096).start()
     yield running
     running.stop()
 

@@ -23,16 +23,15 @@ NOBODY = "01a22948-0000-7000-8000-000000000000"
 class Cli:
     """taskyard(…) runs the program against a server and gives the finished process."""
 
-    def __init__(self, home, url=None, key=None):
-        self.home = home
+    def __init__(self, home, server, key=None):
+        self.home, self.server = home, server  # which may be a URL
         self.env = {"LC_ALL": "C.UTF-8"}
-        if url:
-            self.env["TASKYARD_URL"] = url
         if key:
             self.env["TASKYARD_KEY"] = key
 
     def environment(self, extra=None):
-        return clean_environment(self.home, {**self.env, **(extra or {})})
+        url = self.server if isinstance(self.server, str) else self.server.url
+        return clean_environment(self.home, {"TASKYARD_URL": url, **self.env, **(extra or {})})
 
     def __call__(self, *args, stdin="", env=None, expect=DONE):
         ended = subprocess.run([str(BINARY), *map(str, args)], input=stdin, text=True,
@@ -79,7 +78,7 @@ def read_pieces(descriptor):
 
 @pytest.fixture
 def taskyard(server, tmp_path):
-    return Cli(tmp_path, server.url)
+    return Cli(tmp_path, server)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from lib.client import NO_ID, fresh_name, problem
 from lib.described import METHODS, routes
 from lib.live import Stream
+from lib.nodes import server_or_nodes
 from lib.rawhttp import exchange, request_bytes
 from lib.server import ADMIN, Server
 from lib.sessions import with_sessions
@@ -18,7 +19,8 @@ READ = ("location", "etag", "retry-after", "x-request-id", "idempotent-replayed"
 
 def start(tmp_path_factory, store, **options):
     options["env"] = {"AUTO_MAP_SESSION_BY_IP": "true"}
-    return Server(tmp_path_factory.mktemp("cors"), store=store, **with_sessions(**options)).start()
+    return server_or_nodes(tmp_path_factory.mktemp("cors"), store,
+                           **with_sessions(**options)).start()
 
 
 @pytest.fixture(scope="module")

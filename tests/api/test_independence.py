@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lib import nodes
 from lib.client import fresh_name, problem
 from lib.server import POSTGRES, ROOT, servers
+from one_node import STAY
 
 DATABASE = "taskmanagement_test"
 # Of this machine, or set aside for documents and tests by RFC 2606 and 6761; or a mere letter.
@@ -70,6 +72,18 @@ def test_the_store_is_the_tests_own(make_server, store, tmp_path):
         assert re.fullmatch(r"test_[0-9a-f]{8}_\d+", server.schema)
     else:
         assert server.store == "memory:" or tmp_path in server.directory.parents
+
+
+def test_what_stays_with_one_node_is_there():
+    for name in STAY:
+        file, _, test = name.partition("::")
+        assert f"def {test or 'test_'}" in (ROOT / "tests" / "api" / file).read_text(), name
+
+
+def test_the_nodes_of_a_server_are_asked_in_turn(api):
+    names = [api.expect(api.get("/workers")).get("node") for _ in range(2 * nodes.COUNT)]
+    assert len(set(names[:nodes.COUNT])) == nodes.COUNT
+    assert names[:nodes.COUNT] == names[nodes.COUNT:]
 
 
 def hosts(path):

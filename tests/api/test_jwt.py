@@ -13,6 +13,7 @@ import pytest
 
 from lib.client import fresh_name, problem
 from lib.live import Stream
+from lib.nodes import server_or_nodes
 from lib.rawhttp import Raw, request_bytes
 from lib.server import BINARY, Server, clean_environment, free_port
 from lib.tokens import SECRET, Ed, KeyServer, Rsa, Secret, claims, jwks, signer
@@ -33,9 +34,9 @@ def write(path, document):
 def server(tmp_path_factory, store):
     folder = tmp_path_factory.mktemp("jwt")
     path = write(folder / "jwks.json", jwks(RS, ES, ED))
-    running = Server(folder / "server", store=store, jwks=path, log_level="debug",
-                     auth_failures_max=0, args=["--access-log"],
-                     env={"TASKYARD_JWT_SECRET": SECRET}).start()
+    running = server_or_nodes(folder / "server", store, jwks=path, log_level="debug",
+                              auth_failures_max=0, args=["--access-log"],
+                              env={"TASKYARD_JWT_SECRET": SECRET}).start()
     yield running
     running.stop()
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lib.client import problem
+from lib.nodes import server_or_nodes
 from lib.rawhttp import Raw, request_bytes
 from lib.server import ADMIN, Server
 from lib.tokens import SECRET, Ec, Ed, Rsa, Secret, b64, claims, jwks, signer
@@ -30,13 +31,13 @@ def begin(tmp_path_factory, store):
     """begin() starts a server that takes our tokens."""
     made = []
 
-    def start():
+    def start(kind=Server):
         folder = tmp_path_factory.mktemp("forged")
         (folder / "jwks.json").write_text(json.dumps(jwks(RS, RS2, ES, ED)))
-        made.append(Server(folder / "server", store=store, key=ADMIN, jwks=folder / "jwks.json",
-                           jwt_issuer=OURS["iss"], jwt_audience=OURS["aud"], log_level="debug",
-                           log_format="json", jwt_tenant_claim="org", auth_failures_max=0,
-                           args=["--access-log"], env={"TASKYARD_JWT_SECRET": SECRET}))
+        made.append(kind(folder / "server", store=store, key=ADMIN, jwks=folder / "jwks.json",
+                         jwt_issuer=OURS["iss"], jwt_audience=OURS["aud"], log_level="debug",
+                         log_format="json", jwt_tenant_claim="org", auth_failures_max=0,
+                         args=["--access-log"], env={"TASKYARD_JWT_SECRET": SECRET}))
         return made[-1].start()
 
     yield start
@@ -47,7 +48,7 @@ def begin(tmp_path_factory, store):
 
 @pytest.fixture(scope="module")
 def server(begin):
-    return begin()
+    return begin(server_or_nodes)
 
 
 @pytest.fixture(scope="module")

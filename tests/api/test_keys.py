@@ -5,13 +5,14 @@ import subprocess
 import pytest
 
 from lib.client import new_key, problem
-from lib.server import ADMIN, BINARY, Server, clean_environment, free_port
+from lib.nodes import server_or_nodes
+from lib.server import ADMIN, BINARY, clean_environment, free_port
 
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("keyed"), store=store, key=ADMIN,
-                     auth_failures_max=0).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("keyed"), store, key=ADMIN,
+                              auth_failures_max=0).start()
     yield running
     running.stop()
 

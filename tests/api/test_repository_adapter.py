@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lib.client import fresh_name
-from lib.server import ADMIN, Server, clean_environment
+from lib.nodes import server_or_nodes
+from lib.server import ADMIN, clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "repository_adapter"
@@ -27,7 +28,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory, store):
-    running = Server(tmp_path_factory.mktemp("adapter"), store=store, key=ADMIN).start()
+    running = server_or_nodes(tmp_path_factory.mktemp("adapter"), store, key=ADMIN).start()
     yield running
     running.stop()
 

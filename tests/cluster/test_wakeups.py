@@ -74,6 +74,32 @@ def test_who_waits_for_an_end_hears_of_it_from_another_node(apis, parallel, how)
     assert_mostly_within(times, NOTICE_S)
 
 
+def test_a_repeat_of_a_claim_that_still_waits_at_another_node_waits_for_the_same_answer(
+        apis, parallel):
+    a, b, _ = apis
+    key = {"Idempotency-Key": fresh_name("k")}
+    body = {"types": [a.type], "workerId": fresh_name("w"), "waitMs": 10_000}
+    waiting = [parallel(api.post, "/claims", body, headers=key) for api in (a, b)]
+    for api in (a, b):
+        api.until_worker(body["workerId"], waiting=True)
+    a.create()
+    first, again = (one.result() for one in waiting)
+    assert a.expect(first)["count"] == 1 and again.content == first.content
+
+
+def test_a_repeat_of_a_create_that_still_waits_at_another_node_has_its_task(apis, parallel):
+    a, b, _ = apis
+    key, wait = {"Idempotency-Key": fresh_name("k")}, {"waitMs": 10_000}
+    waiting = parallel(a.post, "/tasks", a.fields(), params=wait, headers=key)
+    task = b.claim_one(waitMs=5000)
+    again = b.expect(b.post("/tasks", a.fields(), params=wait, headers=key), 201)["task"]
+    assert (again["id"], again["status"]) == (task["id"], "pending")
+    b.complete(task)
+    ended = waiting.result()
+    assert a.expect(ended, 201)["task"]["status"] == "completed"
+    assert b.post("/tasks", a.fields(), params=wait, headers=key).content == ended.content
+
+
 def test_a_queue_paused_at_one_node_rests_at_all(apis):
     a, b, c = apis
     queue = fresh_name("q")

@@ -10,6 +10,8 @@ import httpcore
 import httpx
 from httpcore.backends.sync import SyncBackend
 
+from lib.nodes import Nodes
+
 BASE = "/api/v1"
 UNSET = object()
 _numbers = itertools.count(1)
@@ -85,16 +87,36 @@ def prompt_transport():
     return transport
 
 
+class InTurn(httpx.BaseTransport):
+    """Sends each request to the next of several nodes, or to the one that it names."""
+
+    def __init__(self, nodes):
+        self.nodes, self.way = nodes, prompt_transport()
+
+    def handle_request(self, request):
+        node = request.extensions.get("node") or self.nodes.next_node()
+        response = self.way.handle_request(httpx.Request(
+            request.method, request.url.copy_with(port=node.port), headers=request.headers,
+            stream=request.stream, extensions=request.extensions))
+        self.nodes.answered(request.method, request.url.path, response.status_code, node)
+        return response
+
+    def close(self):
+        self.way.close()
+
+
 class Api:
-    """Talks to one server as one principal. Each has its own task type, so tests do not meet."""
+    """Talks to one server as one principal; to nodes in turn. Each has its own task type, so tests
+    do not meet."""
 
     def __init__(self, server, key=None, type_name=None, timeout_s=20.0):
         self.server = server
         self.key = key if key is not None else server.key
         self.type = type_name or fresh_name("t")
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        transport = InTurn(server) if isinstance(server, Nodes) else prompt_transport()
         self.http = httpx.Client(base_url=server.url, headers=headers, trust_env=False,
-                                 timeout=timeout_s, transport=prompt_transport())
+                                 timeout=timeout_s, transport=transport)
 
     def close(self):
         self.http.close()
@@ -105,7 +127,7 @@ class Api:
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def send(self, method, path, body=UNSET, *, raw=None, headers=None, params=None):
+    def send(self, method, path, body=UNSET, *, raw=None, headers=None, params=None, node=None):
         """Any request; `path` under /api/v1 unless it begins with "//"."""
         url = path[1:] if path.startswith("//") else BASE + path
         content, sent = raw, dict(headers or {})
@@ -113,12 +135,18 @@ class Api:
             content = json.dumps(body, ensure_ascii=False).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
-        response = self.http.request(method, url, content=content, headers=sent, params=params)
+        response = self.http.request(method, url, content=content, headers=sent, params=params,
+                                     extensions={"node": node} if node else None)
         assert response.headers.get("x-request-id"), "every answer carries X-Request-Id"
         return response
 
     def get(self, path, **options):
         return self.send("GET", path, **options)
+
+    def from_each(self, path):
+        """What it says, from the server, or from each node."""
+        nodes = self.server.nodes if isinstance(self.server, Nodes) else [None]
+        return [self.get(path, node=node).json() for node in nodes]
 
     def post(self, path, body=UNSET, **options):
         return self.send("POST", path, body, **options)
@@ -233,17 +261,19 @@ class Api:
         """Asks again and again, for 5 s at most, until that worker does (not) wait for a task."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
-            workers = self.expect(self.get("/workers"))["workers"]
-            worker = next((one for one in workers if one["workerId"] == worker_id), None)
-            if (worker is not None and worker["waiting"]) == waiting:
-                return worker
+            seen = [one for answer in self.from_each("/workers") for one in answer["workers"]
+                    if one["workerId"] == worker_id]
+            worker = next((one for one in seen if one["waiting"]), None)
+            if (worker is not None) == waiting:
+                return worker or next(iter(seen), None)
         raise AssertionError(f"{worker_id} was never seen with waiting={waiting}")
 
     def until_in_flight(self, count):
         """Asks again and again, for 5 s at most, until the server has so many to answer."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
-            in_flight = self.get("//health").json()["requestsInFlight"] - 1  # the asking itself
+            in_flight = sum(health["requestsInFlight"] - 1  # the asking itself
+                            for health in self.from_each("//health"))
             if in_flight == count:
                 return
         raise AssertionError(f"{in_flight} requests are in flight, never {count}")
