@@ -15,15 +15,16 @@ BUGS = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE)
 class Case:
     """Keeps what clients were told; `code` is how the server ended, if it did by itself."""
 
-    def __init__(self, folder, judge, apart=None):
+    def __init__(self, folder, judge, apart=None, **options):
         shutil.rmtree(folder, ignore_errors=True)
-        self.server, self.judge = faults.Faulty(folder, apart=apart), judge
+        self.server, self.judge = faults.Faulty(folder, apart=apart, **options), judge
         self.facts, self.facts_path = faults.Facts(), (apart or folder) / "facts"
         self.doubt = None      # the request that got no answer
         self.refused = None    # the first answer that was an error: (status, body)
         self.started = False
         self.code = None
         self.half = False      # an answer began and did not end
+        self.called = set()    # see Teller
 
     def begin(self, **page):
         """Starts the server with this page. False: it died of it."""
@@ -33,8 +34,9 @@ class Case:
             self.code = self.server.process.poll()
         return self.started
 
-    def script(self, mark="s", first=(), reads=False):
-        """Runs it until the server is gone or refuses. True: to its end."""
+    def script(self, mark="s", first=(), whole=False):
+        """Runs it until the server is gone or refuses; the `whole` one calls all routes. True: to
+        its end."""
         teller = Teller(self.server, self.facts, faults.KEY)
         self.doubt = self.refused = None
         try:
@@ -43,7 +45,7 @@ class Case:
                 teller.ask(method, path, body)
             script = Script(teller, mark)
             script.run()
-            for step in script.reads() if reads else ():
+            for step in script.others() if whole else ():
                 step()
             return True
         except Gone:
@@ -52,6 +54,7 @@ class Case:
             self.refused = failure.args
         finally:
             self.half = self.half or teller.half
+            self.called |= teller.called
             teller.close()
         return False
 

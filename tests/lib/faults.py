@@ -6,7 +6,7 @@ import struct
 import subprocess
 
 from lib import part
-from lib.server import ROOT, Server
+from lib.server import BINARY, ROOT, Server
 
 FLAVOUR = ROOT / "build" / "faults"
 JUDGE = FLAVOUR / "tests" / "judge"
@@ -55,15 +55,15 @@ class Faulty(Server):
     `apart`: where page and log are, when the store is on a disk that is full or goes away.
     """
 
-    def __init__(self, directory, record=False, apart=None):
+    def __init__(self, directory, record=False, apart=None, env=None, program=BINARY):
         directory.mkdir(parents=True, exist_ok=True)
         apart = apart or directory
         self.page = Page(apart / "page")
-        env = {"TASKYARD_PROOF_PAGE": str(apart / "page")}
+        env = {**(env or {}), "TASKYARD_PROOF_PAGE": str(apart / "page")}
         self.record_path = directory / "record" if record else None
         if record:
             env["TASKYARD_PROOF_RECORD"] = str(self.record_path)
-        super().__init__(directory, key=KEY, env=env)
+        super().__init__(directory, key=KEY, env=env, program=program)
         self.path = directory / "taskyard.db"
         self.log_path = apart / "server.log"
 

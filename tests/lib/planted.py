@@ -87,16 +87,18 @@ def spoil(bug, folder):
 # --- building -------------------------------------------------------------------------------------
 
 class Workshop:
-    """The commands of the release build, to be done again with something planted."""
+    """The commands of a build, the release one mostly, to be done again with something planted."""
 
-    def __init__(self, *targets):
-        subprocess.run([ROOT / "tools/build", "release", "--check", *targets], check=True)
-        self.compile = {(BUILD / entry["file"]).resolve(): shlex.split(entry["command"])
-                        for entry in json.loads((BUILD / "compile_commands.json").read_text())}
+    def __init__(self, *targets, flavour="release"):
+        self.build = BUILD if flavour == "release" else BUILD / flavour
+        subprocess.run([ROOT / "tools/build", flavour, "--check", *targets], check=True)
+        entries = json.loads((self.build / "compile_commands.json").read_text())
+        self.compile = {(self.build / entry["file"]).resolve(): shlex.split(entry["command"])
+                        for entry in entries}
 
     def command(self, target):
         """The last command that makes a target."""
-        return shlex.split(must(["ninja", "-C", BUILD, "-t", "commands", target])
+        return shlex.split(must(["ninja", "-C", self.build, "-t", "commands", target])
                            .strip().splitlines()[-1])
 
     def compiled(self, source, planted, folder):
@@ -109,7 +111,7 @@ class Workshop:
         command[command.index("-c") + 1] = str(planted)
         at = next(at for at, word in enumerate(command) if word.startswith("-I"))
         command[at:at] = [f"-I{folder}/src"]
-        must([*command, "-w", "-g0", "-O1"], cwd=BUILD)
+        must([*command, "-w", "-g0", "-O1"], cwd=self.build)
         return out
 
     def embedded(self, source, folder):
@@ -118,9 +120,10 @@ class Workshop:
         table = f"{Path(source).parts[1]}/{Path(source).parts[2]}/{kind}.def"
         command = self.command(f"src/{table}")
         command = command[command.index("--") + 1:]
-        command = [str(folder / source) if (BUILD / word).resolve() == (ROOT / source).resolve()
-                   else word for word in command]
-        (folder / "src" / table).write_text(must(command, cwd=BUILD))
+        own = (ROOT / source).resolve()
+        command = [str(folder / source) if (self.build / word).resolve() == own else word
+                   for word in command]
+        (folder / "src" / table).write_text(must(command, cwd=self.build))
         return table
 
     def includers(self, header):
@@ -149,7 +152,7 @@ class Workshop:
         command, out = self.command(target), folder / Path(target).name
         at = command.index("-o")
         command[at:at + 2] = ["-o", str(out), *map(str, objects)]
-        must(command, cwd=BUILD)
+        must(command, cwd=self.build)
         return out
 
     def taskyard(self, bug, folder):
