@@ -7,13 +7,12 @@ are in test_isolation_lists.py.
 """
 
 import json
-import re
 import time
 
 import pytest
 
 from lib.client import NO_ID, fresh_name, new_key, problem
-from lib.described import ROLES, bodies, is_list, least, least_body, members, routes, sample
+from lib.described import ROLES, bodies, is_list, least, least_body, members, sample
 from lib.foreign import ALWAYS, Foreign, ForeignSession, absent, ask, told, ways
 from lib.tokens import Secret, b64, claims
 
@@ -275,7 +274,7 @@ def test_no_body_sets_what_is_not_its_own(keyed, tenant, described, make_api):
             status = 400 if route.path == "/api/tasks" or route.noun == "jobs" else 422
             problem(ask(api, route, path, body), status, "invalid_field", pointer)
     assert own.snapshot() == before
-    for route, path, body in keeping:  # what it does not know stays in the payload, and sets nothing
+    for route, path, body in keeping:  # what it does not know stays in the payload, no more
         extra = {name: value for name, value in SERVER_S_OWN.items() if name != "status"}
         plain, task = (own.api.expect(ask(own.api, route, path, sent), 201)["task"]
                        for sent in (body, {**body, **extra}))

@@ -395,7 +395,7 @@ def test_the_tokens_that_are_forged_below_are_good_before(server, signing):
 
 
 def assert_logged(server, reply, before, *reasons):
-    """The refusal has its line in the log since then, so that there is something to look through."""
+    """The refusal has its line in the log since then: there is something to look through."""
     lines = [json.loads(line) for line in server.log()[before:].splitlines()]
     [line] = [one for one in lines if one["message"] == "authentication failed"]
     assert line["requestId"] == reply.headers["x-request-id"]

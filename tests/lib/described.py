@@ -13,7 +13,7 @@ class Route:
     roles: tuple            # any one of them opens it; none: open to all
     parameters: tuple       # names in the query
     by_token: bool          # no key will do
-    schemas: tuple = field(hash=False, compare=False, default=())   # of bodies that it takes; (): none
+    schemas: tuple = field(hash=False, compare=False, default=())   # of bodies that it takes
     session: dict = field(hash=False, compare=False, default=None)  # for sessions; None: closed
 
     def __str__(self):

@@ -1,5 +1,5 @@
-"""What belongs to somebody else, and all ways to ask for it: the tenants and sessions of the tests of
-isolation."""
+"""What belongs to somebody else, and all ways to ask for it: the tenants and sessions of the tests
+of isolation."""
 
 import json
 import re
