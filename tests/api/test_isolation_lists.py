@@ -101,7 +101,7 @@ def assert_history_alone(alone, beside, owners):
 
 @pytest.fixture
 def principal(fresh, make_api):
-    """principal(): client_for(route) of a tenant of its own, by key or where it must be by token."""
+    """principal(): client_for(route) of a tenant of its own, by key, or by token."""
     admin = make_api(fresh)
 
     def make():

@@ -238,10 +238,14 @@ static enum err learn_rows(struct conn *c, struct fault *why) {
                    "database: types of the store are gone; restore its schema, or start anew");
 }
 
+int64_t pg_patience_us(const struct conn_settings *settings) {
+  return (statement_ms(settings) + GRACE_MS) * 1000;
+}
+
 enum err pg_open(struct conn *c, const struct conn_settings *settings, struct arena *scratch,
                  struct fault *why) {
   *c = (struct conn){.settings = settings, .scratch = scratch};
-  c->patience_us = (statement_ms(settings) + GRACE_MS) * 1000;
+  c->patience_us = pg_patience_us(settings);
   enum err err = connect_to(c, why);
   if (err == ERR_OK) err = configure(c, why);
   if (err == ERR_OK && settings->kind == CONN_LANE) err = learn_rows(c, why);

@@ -74,6 +74,7 @@ struct conn {
   // no LISTEN.
   bool pooled;
   bool lost;              // the connection broke; only closing it is left
+  bool silent;            // it was given up because nothing came for `patience_us`
   bool warned;            // the server gave a warning; whoever cares clears it
   size_t awaited;         // statements sent whose results were not received
   bool unsynced;          // something was sent since the latest sync
@@ -95,7 +96,8 @@ struct conn {
 // ERR_INVALID when it never will be with these settings.
 MUST_USE enum err pg_open(struct conn *c, const struct conn_settings *settings,
                           struct arena *scratch, struct fault *why);
-void pg_close(struct conn *c);  // a closed one is allowed
+void pg_close(struct conn *c);                                 // a closed one is allowed
+int64_t pg_patience_us(const struct conn_settings *settings);  // that a connection begins with
 static inline bool pg_is_open(const struct conn *c) { return c->db && !c->lost; }
 // Sent right behind a BEGIN; where a pooler is between, it makes the settings for the transaction.
 // Nobody receives its result.

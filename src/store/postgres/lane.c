@@ -129,9 +129,10 @@ void pg_lane_abandon(struct store_lane *lane) {
 }
 
 // Errors of a connection that broke amid a unit that was not committed: it comes back in a moment,
-// as a rule, and the unit can be decided again.
+// as a rule, and the unit can be decided again. A server that said nothing for so long will not be
+// there in a moment, and whoever asked has waited enough.
 enum err pg_lane_lost(struct store_lane *lane, enum err err, struct fault *why) {
-  bool lost = !pg_is_open(&lane->conn);
+  bool lost = !pg_is_open(&lane->conn) && !lane->conn.silent;
   pg_lane_failed(lane);
   if (!lost || err != ERR_UNAVAILABLE) return err;
   return fault_set(why, ERR_CONFLICT, "the connection to the database was lost");

@@ -35,8 +35,11 @@ static enum err make_channels(struct postgres_store *s, struct row *const *rows,
                               struct fault *why) {
   struct conn *side;
   TRY(pg_side_begin(s, &side, why));
+  int64_t patience_us = side->patience_us;
+  side->patience_us = pg_patience_us(&s->lane_conn);  // a unit waits for it
   enum err err = insert_channels(s, side, rows, count, why);
-  bool lost = !pg_is_open(side);
+  bool lost = !pg_is_open(side) && !side->silent;
+  side->patience_us = patience_us;
   pg_side_end(s);
   if (lost && err == ERR_UNAVAILABLE)  // as pg_lane_lost: nothing of the unit is done yet
     return fault_set(why, ERR_CONFLICT, "the connection to the database was lost");

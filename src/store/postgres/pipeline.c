@@ -122,6 +122,7 @@ static bool flush(struct conn *c, int64_t until_us) {
       return false;
     }
     if (!wait_socket(c, true, until_us)) {
+      c->silent = true;
       fail_lost(c, "the server takes in nothing more");
       return false;
     }
@@ -135,6 +136,7 @@ static PGresult *next(struct conn *c) {
   while (PQisBusy(c->db)) {
     if (!flush(c, until_us)) return NULL;
     if (!wait_socket(c, false, until_us)) {
+      c->silent = true;
       fail_lost(c, "the server does not answer");
       return NULL;
     }
