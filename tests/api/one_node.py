@@ -29,6 +29,7 @@ STAY = {
     "test_isolation.py::test_what_another_session_has_is_as_if_it_were_absent": SESSIONS,
     "test_isolation.py::test_what_a_session_has_is_absent_to_every_credential": SESSIONS,
     "test_isolation.py::test_no_body_of_a_session_sets_what_is_not_its_own": SESSIONS,
+    "test_isolation_lists.py::test_no_filter_nor_cursor_finds_what_another_session_has": SESSIONS,
     "test_live.py::test_a_session_has_20_streams_and_sees_its_own_events_only": SESSIONS,
     "test_live.py::test_the_streams_of_a_deleted_session_end_and_its_marks_are_foreign_to_the_next":
         SESSIONS,

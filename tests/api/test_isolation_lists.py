@@ -27,8 +27,8 @@ ASKED = {**NO_FILTERS, "type": "x", "task_type": "x", "queue": "default", "tag.*
          "service_tag": "x", "projectId": "x", "tenant_id": "x", "subject": "x", "worker": "w",
          "uniqueKey": "x", "q": "x", "taskId": NO_ID, "session": "x"}
 # Nothing that comes to its end while the test runs, nor a place in a queue that hangs on its pace.
-SENT = {"workerId": "w", "leaseMs": 60000, "timeoutMs": 60000, "delayMs": 0, "roles": ["reader"],
-        "items": [{"id": NO_ID, "leaseToken": "0" * 16}]}
+SENT = {"workerId": "w", "leaseMs": 3_600_000, "timeoutMs": 3_600_000, "delayMs": 0,
+        "roles": ["reader"], "items": [{"id": NO_ID, "leaseToken": "0" * 16}]}
 
 VARIES = {"id", "taskId", "task_id", "_id", "rowId", "bullJobId", "leaseToken", "secret", "seq",
           "nextCursor", "nextAfter", "actor", "tenantId", "tenant", "sessionKey"}

@@ -58,15 +58,17 @@ def test_idle_nodes_say_that_the_database_hangs(cluster, postgres):
 
 
 def test_a_write_that_waits_for_a_database_that_hangs_is_told_to_come_again(cluster, postgres):
-    def create(node):
-        return httpx.post(f"http://127.0.0.1:{node.port}/api/v1/tasks", json={"type": "t"},
-                          timeout=WRITE_HUNG_S + LATER_S)
+    """It waits for its unit, or before that for the number of a type that is new."""
+    def create(node, name):
+        return httpx.post(f"http://127.0.0.1:{node.port}/api/v1/tasks", json={"type": name},
+                          timeout=WRITE_HUNG_S + LATER_S, trust_env=False)
 
-    until_ready(cluster, 200, BACK_S)
+    for node in cluster.nodes:
+        assert create(node, "known").status_code == 201
     go_on = postgres.freeze()
     try:
         with ThreadPoolExecutor(len(cluster.nodes)) as threads:
-            answers = list(threads.map(create, cluster.nodes))
+            answers = list(threads.map(create, cluster.nodes, ["known", "new", "known"]))
     finally:
         go_on()
     for answer in answers:

@@ -258,8 +258,8 @@ class Api:
         return self.complete(claimed)
 
     def until_worker(self, worker_id, waiting):
-        """Asks again and again, for 5 s at most, until that worker does (not) wait for a task."""
-        deadline = time.monotonic() + 5
+        """Asks again and again, for 20 s at most, until that worker does (not) wait for a task."""
+        deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             seen = [one for answer in self.from_each("/workers") for one in answer["workers"]
                     if one["workerId"] == worker_id]

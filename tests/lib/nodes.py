@@ -66,9 +66,13 @@ class Nodes:
         return [node.pid for node in self.nodes]
 
     def start(self):
-        for node in self.nodes:
-            node.start()
         Nodes.running.append(self)
+        try:
+            for node in self.nodes:
+                node.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self):
