@@ -9,7 +9,7 @@ import pytest
 
 from lib import nodes
 from lib.client import fresh_name, problem
-from lib.server import POSTGRES, ROOT, servers
+from lib.server import POSTGRES, ROOT, Server, servers
 from one_node import STAY
 
 DATABASE = "taskmanagement_test"
@@ -48,6 +48,11 @@ def test_two_servers_do_not_see_each_others_tasks(make_server, make_api):
     problem(other.get(f"/tasks/{task['id']}"), 404, "not_found")
     assert other.list() == [] and other.claim() == []
     assert other.expect(other.get("/tasks/stats"))["stats"]["total"] == 0
+
+
+def test_a_server_whose_port_another_one_has_is_not_taken_for_ready(server, tmp_path):
+    with pytest.raises(AssertionError, match="did not become ready(.|\n)*in use"):
+        Server(tmp_path, "memory:", port=server.port).start()
 
 
 def test_a_server_of_a_test_starts_with_nothing_and_leaves_nothing(tmp_path, store, make_api):

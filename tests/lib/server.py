@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import secrets
 import signal
 import socket
@@ -20,8 +21,10 @@ FOREIGN_NAMES = {
     "MAX_PARALLEL_TASKS", "MAX_SESSIONS", "SESSION_TIMEOUT", "ENABLE_QUEUE", "STORAGE", "NO_COLOR",
     "XDG_CONFIG_HOME",
 }
+PORTS = range(12_000, 30_000)  # below those of outgoing connections and of `bind` to port 0
 # Of servers that ask who comes.
 ADMIN = "admin-key-of-the-tests"
+LISTENS = re.compile(rb'"message":"listening"|\blistening host=')
 SANITIZER_MARKS = (
     "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
     "runtime error:", "Assertion ", "assertion failed",
@@ -37,9 +40,13 @@ def clean_environment(home, extra=None):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that the system gives to nobody by itself, so that it is likely to stay free until it is
+    taken, and while whoever has taken it is away for a while."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def flag(name, value):
@@ -106,9 +113,10 @@ class Server:
         self.port = port
         self.port_given = port is not None
         self.process = None
-        self.log_path = self.directory / "server.log"
+        self.log_path = self.directory / settings.get("log_file", "server.log")
         self.ready_s = None  # how long the last start took until /readyz said yes
         self.asked_to_stop = False
+        self.log_before = 0  # bytes that earlier starts have logged
 
     @property
     def url(self):
@@ -155,6 +163,7 @@ class Server:
 
     def _spawn(self):
         self.asked_to_stop = False
+        self.log_before = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -164,7 +173,7 @@ class Server:
     def _wait_ready(self, timeout_s):
         began = time.monotonic()
         while time.monotonic() - began < timeout_s:
-            if self.is_ready():
+            if self.has_port() and self.is_ready():
                 self.ready_s = time.monotonic() - began
                 return True
             try:
@@ -175,6 +184,12 @@ class Server:
         self.process.kill()
         self.process.wait()
         return False
+
+    def has_port(self):
+        """Whether this process listens: before that another one may answer at its port."""
+        with open(self.log_path, "rb") as log:
+            log.seek(self.log_before)
+            return LISTENS.search(log.read()) is not None
 
     def is_ready(self):
         try:
