@@ -351,7 +351,10 @@ static void a_refusal_says_why_under_the_request_id(void **state) {
   assert_int_equal(413, client_ask(c, POST "X-Request-Id: r-8\r\nContent-Length: 9999999\r\n\r\n"));
   assert_non_null(strstr(c->answer, "\r\nContent-Type: application/problem+json\r\n"));
   assert_non_null(strstr(c->answer, "\r\nConnection: close\r\n"));
-  assert_non_null(find_text(c->body, "body_too_large: the body is over 1048576 bytes (r-8)"));
+  assert_non_null(find_text(c->body,
+                            "body_too_large: the body is over 1048576 bytes, the "
+                            "server's setting body_max; send less at a time, or raise it "
+                            "(r-8)"));
   assert_true(client_is_closed(c));
   end_client(c);
 }

@@ -83,7 +83,10 @@ static const llhttp_settings_t callbacks = {
 
 static enum err refuse_parser(const struct request *r, struct fault *why) {
   if (r->too_large) {
-    return fault_set(why, ERR_BODY_TOO_LARGE, "the body is over %zu bytes", r->body.max);
+    return fault_set(why, ERR_BODY_TOO_LARGE,
+                     "the body is over %zu bytes, the server's setting body_max; send less at a "
+                     "time, or raise it",
+                     r->body.max);
   }
   return fault_set(why, ERR_BAD_REQUEST, "the request is not clean HTTP/1.1: %s",
                    llhttp_get_error_reason(&r->parser));
