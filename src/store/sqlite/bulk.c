@@ -94,8 +94,7 @@ static size_t read_task(struct use *u, struct arena *a, struct bulk *out) {
 
 static size_t read_log(struct use *u, struct arena *a, struct bulk *out) {
   struct bulk_log *l = &out->logs[out->log_count++];
-  int64_t key = use_get_i64(u);
-  l->task = id_from_key(key, (uint64_t)use_get_i64(u));
+  l->task = use_get_id(u);
   l->tenant = use_get_i64(u);
   l->line.number = use_get_i64(u);
   l->line.at = use_get_i64(u);

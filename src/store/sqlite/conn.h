@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 
 enum query {
 #define SQL(name, text) QUERY_##name,
@@ -97,6 +98,13 @@ static inline void use_blob(struct use *u, const void *at, size_t bytes) {
 
 static inline int64_t use_get_i64(struct use *u) {
   return sqlite3_column_int64(u->statement, u->column++);
+}
+
+// Reads "key, salt", the two halves of an id; none when they are NULL or 0.
+static inline struct id use_get_id(struct use *u) {
+  int64_t key = use_get_i64(u);
+  uint64_t salt = (uint64_t)use_get_i64(u);
+  return key ? id_from_key(key, salt) : (struct id){0, 0};
 }
 
 // Zeros when the blob is of another size.

@@ -115,9 +115,7 @@ void sqlite_event_read(struct use *u, struct arena *a, struct event *e) {
   e->seq = id & SEQ_MAX;
   e->kind = (enum event_kind)use_get_i64(u);
   e->at = use_get_i64(u);
-  int64_t key = use_get_i64(u);
-  uint64_t salt = (uint64_t)use_get_i64(u);
-  if (key) e->task = id_from_key(key, salt);
+  e->task = use_get_id(u);
   e->attempt = use_get_i64(u);
   e->progress = use_get_i64(u);
   e->actor = use_get_text(u, a);

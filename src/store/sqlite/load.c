@@ -89,9 +89,7 @@ void sqlite_replay_read(struct use *u, struct arena *a, struct replay *r) {
   r->at = use_get_i64(u);
   r->status = use_get_i64(u);
   use_get_blob(u, r->fingerprint, sizeof r->fingerprint);
-  int64_t key = use_get_i64(u);
-  uint64_t salt = (uint64_t)use_get_i64(u);
-  if (key) r->task = id_from_key(key, salt);
+  r->task = use_get_id(u);
   r->revision = use_get_i64(u);
   r->body = use_get_text(u, a);
 }
