@@ -91,6 +91,14 @@ def test_the_short_form_has_one_bound_for_all_parts(tree):
     assert [line.split()[0] for line in lines[-4:-1]] == ["a", "b", "all"]
 
 
+def test_a_part_that_is_unknown_names_those_there_are(tree):
+    a_part(tree, "b", GOOD)
+    a_part(tree, "a", GOOD)
+    done = tree.run("tools/run-proof", "c")
+    assert done.returncode == 2
+    assert done.stderr == "run-proof: no part is called 'c'; there are: a b\n"
+
+
 def test_what_a_machine_does_not_let_run_is_named_by_the_short_form(tree):
     a_part(tree, "a", GOOD)
     a_part(tree, "b", "echo $name: NOT RUN: why; echo $name: 0 passed, 0 failed; exit 77")
