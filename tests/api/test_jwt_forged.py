@@ -2,6 +2,7 @@
 nothing of it stands in the log."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -41,9 +42,11 @@ def begin(tmp_path_factory, store):
         return made[-1].start()
 
     yield start
-    for running in made:
-        assert SECRET not in running.log() and ADMIN not in running.log()
-        running.stop()
+    with contextlib.ExitStack() as all_of_them:
+        for running in made:
+            all_of_them.callback(running.stop)
+        for running in made:
+            assert SECRET not in running.log() and ADMIN not in running.log()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ FOREIGN_NAMES = {
     "MAX_PARALLEL_TASKS", "MAX_SESSIONS", "SESSION_TIMEOUT", "ENABLE_QUEUE", "STORAGE", "NO_COLOR",
     "XDG_CONFIG_HOME",
 }
-PORTS = range(12_000, 30_000)  # below those of outgoing connections and of `bind` to port 0
+PORTS = range(19_000, 32_000)  # none that tools/postgres takes, nor the system gives by itself
 # Of servers that ask who comes.
 ADMIN = "admin-key-of-the-tests"
 LISTENS = re.compile(rb'"message":"listening"|\blistening host=')
