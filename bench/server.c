@@ -41,17 +41,17 @@ enum err bench_server_prepare(struct server *s, const char *parent, const char *
   return ERR_OK;
 }
 
-// The port is free now; that nobody else takes it within a millisecond is all we know.
-static int free_port(void) {
+// Keeps a free port until the server has it: it is bound here, so that the system gives it to
+// nobody else, and not listened at, so that a server that reuses addresses may. To be closed.
+static int keep_port(int *port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t bytes = sizeof address;
-  int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int port = 0;
-  if (bind(probe, (struct sockaddr *)&address, bytes) == 0 &&
-      getsockname(probe, (struct sockaddr *)&address, &bytes) == 0)
-    port = ntohs(address.sin_port);
-  close(probe);
-  return port;
+  int keeper = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  bool kept = setsockopt(keeper, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
+              bind(keeper, (struct sockaddr *)&address, bytes) == 0 &&
+              getsockname(keeper, (struct sockaddr *)&address, &bytes) == 0;
+  *port = kept ? ntohs(address.sin_port) : 0;
+  return keeper;
 }
 
 // Settings of the caller's own server are none of this one's.
@@ -114,9 +114,8 @@ static enum err await_ready(struct server *s, int64_t begin_us, struct fault *wh
   return ERR_OK;
 }
 
-enum err bench_server_start(struct server *s, struct fault *why) {
+static enum err start_at(struct server *s, int port, struct fault *why) {
   char listen[64], url[80];
-  int port = free_port();
   if (!port) return fault_set(why, ERR_UNAVAILABLE, "no free port on 127.0.0.1");
   snprintf(listen, sizeof listen, "127.0.0.1:%d", port);
   snprintf(url, sizeof url, "http://%s", listen);
@@ -129,6 +128,13 @@ enum err bench_server_start(struct server *s, struct fault *why) {
     return fault_set(why, ERR_UNAVAILABLE, "cannot fork: %s", strerror(errno));
   }
   return await_ready(s, begin_us, why);
+}
+
+enum err bench_server_start(struct server *s, struct fault *why) {
+  int port, keeper = keep_port(&port);
+  enum err err = start_at(s, port, why);
+  if (keeper >= 0) close(keeper);
+  return err;
 }
 
 enum err bench_server_stop(struct server *s, bool kill_it, struct fault *why) {
