@@ -1,4 +1,5 @@
-"""What counts as a proof: tools/run-proof, the state of a long run, and the goals of the fuzzer.
+"""What counts as a proof: tools/run-proof, the state of a long run, the lease tokens of all stores,
+and the goals of the fuzzer.
 
 Parts are a few lines of shell here, in a tree of their own."""
 
@@ -177,15 +178,64 @@ def test_a_short_run_leaves_the_state_of_the_long_one(long_part):
     assert do(long_part()) == ["two"]
 
 
+# --- the lease tokens of all stores ---------------------------------------------------------------
+
+def program(name, monkeypatch):
+    """A part as a module."""
+    loader = importlib.machinery.SourceFileLoader(f"proof_{name}", str(ROOT / "proof" / name))
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    part = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(part)
+    return part
+
+
+@pytest.fixture
+def sigkill(tree, long_part, monkeypatch):
+    """proof/sigkill in the tree, with three stores which do no more than give a token each."""
+    sigkill = program("sigkill", monkeypatch)
+    monkeypatch.setattr(sigkill, "build", lambda flavour: None)
+    monkeypatch.setattr(sigkill, "LONG_CYCLES", 3 * sigkill.CYCLES)
+
+    def run(tokens, ends_at=None, other_code=False):
+        """`tokens`: by store. Its failures."""
+        if other_code:
+            tree.write("src/a.c", "int a;\n")
+
+        def cycles(part, number, count, file):
+            if number == ends_at:
+                return part.check(False, "the machine stops")
+            sigkill.write(file, {tokens[number]: f"task{number}"})
+            return True
+
+        part = long_part()
+        monkeypatch.setattr(sigkill, "Part", lambda *_, **__: part)
+        monkeypatch.setattr(sigkill, "cycles", cycles)
+        assert sigkill.main([]) == (1 if part.failures else 0)
+        return part.failures
+
+    return run
+
+
+def test_lease_tokens_of_different_stores_are_held_against_each_other(sigkill):
+    failure, = sigkill(["a", "b", "a"])
+    assert failure == ("1 of 3 lease tokens came again: "
+                       "['the token of task2 of store 2 was given to task0 of store 0 too']")
+    assert not sigkill(["a", "b", "c"], other_code=True)
+
+
+def test_lease_tokens_of_before_an_interruption_count(sigkill):
+    assert sigkill(["a", "b", "a"], ends_at=2) == ["the machine stops"]
+    for _ in range(2):  # the stores that are done are not tried again, and what they gave is kept
+        failure, = sigkill([None, None, "a"])
+        assert "was given to task0 of store 0 too" in failure
+
+
 # --- the goals of the fuzzer ----------------------------------------------------------------------
 
 @pytest.fixture
 def fuzz(tmp_path, monkeypatch):
     """proof/fuzz with a target `json`, no fuzzer, that takes an input unless `bad` is there."""
-    loader = importlib.machinery.SourceFileLoader("proof_fuzz", str(ROOT / "proof/fuzz"))
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    fuzz = importlib.util.module_from_spec(importlib.util.spec_from_loader("proof_fuzz", loader))
-    loader.exec_module(fuzz)
+    fuzz = program("fuzz", monkeypatch)
     monkeypatch.setattr(fuzz, "BUILT", tmp_path)
     monkeypatch.setattr(fuzz, "STATE", tmp_path / "state")
     monkeypatch.setattr(fuzz.signal, "signal", lambda *_: None)

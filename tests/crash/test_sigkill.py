@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from lib import leases
 from lib.checker import all_tasks, check
 from lib.client import Api
 from lib.journal import Journal
@@ -16,6 +18,7 @@ from lib.load import Shared, finish, join_clients, repeat_in_doubt, start_client
 from lib.server import BINARY, Server, clean_environment
 
 CYCLES = int(os.environ.get("TASKYARD_CRASH_CYCLES", "50"))
+TOKENS = os.environ.get("TASKYARD_CRASH_TOKENS")  # a file for the lease tokens that were given
 RECOVERY_S = 3.0
 CHECK_EVERY = 10
 STATUSES = ("pending", "running", "completed", "failed", "cancelled", "abandoned")
@@ -30,11 +33,12 @@ class Yard:
         self.server = Server(directory)
         self.recoveries = []
         self.generations = []
+        self.tokens = {}  # of all generations
         self.next_generation()
 
     def next_generation(self):
         """New tasks are of a new type; the old ones must only stay as they are."""
-        self.shared = Shared(Journal(), f"crash.{len(self.generations) + 1}")
+        self.shared = Shared(Journal(self.tokens), f"crash.{len(self.generations) + 1}")
         self.generations.append(self.shared)
 
     @property
@@ -122,6 +126,8 @@ def test_nothing_acknowledged_is_lost_undone_or_doubled_by_kills(yard):
     yard.check_file()
     told = sum(shared.journal.told for shared in yard.generations)
     tasks = sum(len(shared.journal.by_id) for shared in yard.generations)
+    if TOKENS:
+        leases.write(Path(TOKENS), yard.tokens)
     print(f"{CYCLES} kills, {told} acknowledged changes, {tasks} tasks, {repeated} requests "
           f"repeated, slowest recovery {max(yard.recoveries) * 1000:.0f} ms, "
           f"{time.monotonic() - began:.0f} s")
@@ -154,6 +160,17 @@ def test_the_checker_notices_a_single_wrong_task(yard, spoil):
     yard.server.stop()
     spoiled(yard.journal, tasks, spoil)
     assert len(check(yard.journal, tasks)) >= 1
+
+
+def test_the_checker_notices_a_token_of_an_earlier_generation(yard):
+    task = {"id": "t", "subject": "s", "revision": 1, "status": "running", "attempt": 1,
+            "maxAttempts": 1, "leaseToken": "1f"}
+    for _ in range(2):
+        yard.journal.will_create("s", {})
+        yard.journal.claimed(task, short=False)
+        yard.next_generation()
+    first, second = (shared.journal.violations for shared in yard.generations[:2])
+    assert (first, second) == ([], ["the token of t was given to t before"])
 
 
 def spoiled(journal, tasks, how):

@@ -39,11 +39,12 @@ class Record:
 class Journal:
     """Shared by all clients; each call is short and holds the lock."""
 
-    def __init__(self):
+    def __init__(self, tokens=None):
         self.lock = threading.RLock()
         self.by_subject = {}
         self.by_id = {}
-        self.tokens = {}           # every lease token ever seen -> id of its task
+        # every lease token ever seen -> id of its task; with those of earlier journals, if given
+        self.tokens = {} if tokens is None else tokens
         self.violations = []
         self.told = 0              # answers of 2xx to requests that change something
         self.groups = []           # subjects created together, in doubt
