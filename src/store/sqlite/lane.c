@@ -17,12 +17,13 @@ size_t sqlite_lane_max(struct store *s) {
 
 // --- opening -------------------------------------------------------------------------------------
 
-// Called after each commit with the length of the WAL. One that has become shorter began anew.
+// Called after each commit that wrote something with the length of the WAL. One that has not grown
+// by it began anew.
 static int wal_grew(void *lane_ptr, sqlite3 *db, const char *schema, int pages) {
   (void)db;
   (void)schema;
   struct store_lane *lane = lane_ptr;
-  if (pages < lane->wal_pages) lane->wal_pages_copied = lane->wal_pages_tried = 0;
+  if (pages <= lane->wal_pages) lane->wal_pages_copied = lane->wal_pages_tried = 0;
   lane->wal_pages = pages;
   return SQLITE_OK;
 }
