@@ -234,13 +234,17 @@ def test_lease_tokens_of_before_an_interruption_count(sigkill):
 
 @pytest.fixture
 def fuzz(tmp_path, monkeypatch):
-    """proof/fuzz with a target `json`, no fuzzer, that takes an input unless `bad` is there."""
+    """proof/fuzz with a target `json`, no fuzzer, that says what is in `says`, and takes an input
+    unless `bad` is there."""
     fuzz = program("fuzz", monkeypatch)
     monkeypatch.setattr(fuzz, "BUILT", tmp_path)
     monkeypatch.setattr(fuzz, "STATE", tmp_path / "state")
+    monkeypatch.setattr(fuzz, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(fuzz, "targets", lambda: ["http", "json"])
+    noted(fuzz)
     monkeypatch.setattr(fuzz.signal, "signal", lambda *_: None)
     target = tmp_path / "json"
-    target.write_text(f"#!/bin/sh\n[ ! -e {tmp_path}/bad ]\n")
+    target.write_text(f"#!/bin/sh\ncat {tmp_path}/says 2>&-\n[ ! -e {tmp_path}/bad ]\n")
     target.chmod(0o755)
     (tmp_path / "state/json").mkdir(parents=True)
     return fuzz
@@ -252,9 +256,30 @@ def had(fuzz, **state):
     (fuzz.STATE / "json/state.json").write_text(json.dumps(state))
 
 
+HTTP = "| http | 1,234,567 | 100,000,000 | abc1234 | 4,567 | 10,000 | 40 | 90 |"
+JSON = "| json | 99,990,000 | 100,000,000 | abc1234 | 99,000,000 | 10,000 | 50 | 100 |"
+
+
+def noted(fuzz, *rows):
+    """In the table of the results."""
+    table = "\n".join([fuzz.MARK, *fuzz.HEAD, *rows, fuzz.MARK])
+    fuzz.RESULTS.write_text(f"Above.\n{table}\nBelow.\n")
+
+
+def table(fuzz):
+    """Its rows; what is around them stays."""
+    above, rows, below = fuzz.RESULTS.read_text().split(fuzz.MARK)
+    assert above == "Above.\n" and below == "\nBelow.\n"
+    return rows.strip().splitlines()[2:]
+
+
+def campaign_of(fuzz):
+    return fuzz.Campaign(["json"], None, 1, "def5678")
+
+
 def stopped(fuzz):
     """The results of a campaign that is told to stop at once."""
-    campaign = fuzz.Campaign(["json"], None, 1)
+    campaign = campaign_of(fuzz)
     campaign.told_to_stop()
     return campaign.run()
 
@@ -270,6 +295,62 @@ def test_a_target_passes_with_its_goal_and_not_before(fuzz, capsys):
     assert "of them 0 by the program as it is" in capsys.readouterr().out
 
 
+def log_of(fuzz, executions, *said):
+    """What the program says when it runs."""
+    lines = [*said, f"#{executions}\tDONE cov: 60 ft: 200 corp: 9/9b"]
+    (fuzz.BUILT / "says").write_text("\n".join(lines) + "\n")
+
+
+def test_a_run_in_a_fresh_tree_goes_on_with_the_table(fuzz):
+    noted(fuzz, HTTP, JSON)
+    log_of(fuzz, 20_000)
+    campaign = campaign_of(fuzz)
+    campaign.round(campaign.take(0))
+    assert campaign.has_passed("json")
+    fuzz.write_results()
+    row, = (row for row in table(fuzz) if row.startswith("| json "))
+    assert row.startswith("| json | 100,010,000 | 100,000,000 | def5678 | 20,000 | ")
+    assert row.endswith(" | 60 | 200 |")
+    assert table(fuzz)[0] == HTTP  # it had no run
+    assert fuzz.tallies(["json"])["json"].missing() == 0
+
+
+def test_of_table_and_state_the_higher_count_holds(fuzz):
+    noted(fuzz, JSON)
+    assert stopped(fuzz) == [False]
+    had(fuzz, executions=10**8, commit="def5678")
+    assert stopped(fuzz) == [True]
+    had(fuzz, executions=50_000, own_executions=50_000)  # the table is of another tree
+    assert fuzz.tallies(["json"])["json"].missing() == 10_000
+    fuzz.write_results()
+    assert table(fuzz) == [JSON]
+    had(fuzz, executions=10**8, commit="def5678")  # of a run that was killed
+    fuzz.write_results()
+    assert [row[:44] for row in table(fuzz)] == ["| json | 100,000,000 | 100,000,000 | def5678"]
+
+
+def test_a_target_that_had_no_run_has_no_row_and_begins_at_0(fuzz):
+    fuzz.write_results()
+    assert not table(fuzz) and fuzz.tallies(["json"])["json"].missing() == 10**8
+
+
+def test_the_table_as_it_is_can_be_read(fuzz, monkeypatch):
+    monkeypatch.setattr(fuzz, "RESULTS", ROOT / "proof/RESULTS.md")
+    assert all(executions > 0 for executions, _ in fuzz.read_results().values())
+
+
+@pytest.mark.parametrize("rows,told", [
+    ((JSON, JSON), "no row of the table, or a second one: | json "),
+    ((JSON, "<<<<<<< HEAD"), "no row of the table, or a second one: <<<"),
+    ((JSON.replace("99,990,000", "99,99"),), "no row of the table, or a second one: | json "),
+    ((HTTP, "<!-- fuzz -->"), "no table with this head between two marks"),
+])
+def test_a_table_that_cannot_be_read_ends_a_long_run_before_it_begins(fuzz, rows, told):
+    noted(fuzz, *rows)
+    with pytest.raises(SystemExit, match=re.escape(told)):
+        campaign_of(fuzz)
+
+
 def test_a_find_stays_one_until_a_changed_program_takes_its_input(fuzz, tmp_path):
     unit = tmp_path / "crash"
     unit.write_text("input")
@@ -277,8 +358,8 @@ def test_a_find_stays_one_until_a_changed_program_takes_its_input(fuzz, tmp_path
     assert stopped(fuzz) == [False]
     had(fuzz, unit=str(unit), program="before")
     (tmp_path / "bad").touch()
-    campaign = fuzz.Campaign(["json"], None, 1)
+    campaign = campaign_of(fuzz)
     assert campaign.failed == {"json"}
     os.remove(tmp_path / "bad")
-    campaign = fuzz.Campaign(["json"], None, 1)
+    campaign = campaign_of(fuzz)
     assert not campaign.failed and campaign.tallies["json"].missing() == fuzz.LEAST_USUAL
