@@ -354,12 +354,58 @@ def test_a_table_that_cannot_be_read_ends_a_long_run_before_it_begins(fuzz, rows
 def test_a_find_stays_one_until_a_changed_program_takes_its_input(fuzz, tmp_path):
     unit = tmp_path / "crash"
     unit.write_text("input")
-    had(fuzz, unit=str(unit))
+    found = {"sentence": "does not hold: 1 == 2", "unit": str(unit)}
+    had(fuzz, found=found)
     assert stopped(fuzz) == [False]
-    had(fuzz, unit=str(unit), program="before")
+    had(fuzz, found=found, program="before")
     (tmp_path / "bad").touch()
     campaign = campaign_of(fuzz)
     assert campaign.failed == {"json"}
     os.remove(tmp_path / "bad")
     campaign = campaign_of(fuzz)
     assert not campaign.failed and campaign.tallies["json"].missing() == fuzz.LEAST_USUAL
+
+
+LEAK = "ERROR: LeakSanitizer: detected memory leaks"
+
+
+def round_of(fuzz, ends_with=None):
+    """A campaign that had one round, which ended with this command."""
+    if ends_with:
+        (fuzz.BUILT / "json").write_text(f"#!/bin/sh\ncat {fuzz.BUILT}/says\n{ends_with}\n")
+    campaign = campaign_of(fuzz)
+    campaign.round(campaign.take(0))
+    return campaign
+
+
+def test_a_find_without_an_input_stays_one_until_the_program_has_changed(fuzz, capsys):
+    log_of(fuzz, 20_000, f"==7=={LEAK}")
+    assert round_of(fuzz).failed == {"json"}
+    log_of(fuzz, 20_000)
+    assert stopped(fuzz) == [False]
+    assert f"json: {LEAK} (there is no file of an input)" in capsys.readouterr().out
+    target = fuzz.BUILT / "json"
+    target.write_text(target.read_text() + "\n")
+    assert not campaign_of(fuzz).failed
+    assert "the program has changed and cannot be asked, as there is no input; forgotten: " \
+        f"{LEAK}\n" in capsys.readouterr().out
+    assert not round_of(fuzz).failed and not campaign_of(fuzz).failed
+
+
+@pytest.mark.parametrize("ends_with,kept", [("kill -SEGV $$", True), ("kill -KILL $$", False),
+                                            ("exit 1", False), ("exit 72", False)])
+def test_a_crash_is_a_find_and_the_end_by_another_s_hand_is_none(fuzz, ends_with, kept):
+    log_of(fuzz, 20_000)
+    assert round_of(fuzz, ends_with).failed == (set() if ends_with == "exit 72" else {"json"})
+    assert campaign_of(fuzz).failed == ({"json"} if kept else set())
+
+
+def test_an_input_that_was_only_slow_is_no_find(fuzz):
+    slow = "Test unit written to ./slow-unit-1"
+    log_of(fuzz, 20_000, slow)
+    assert not round_of(fuzz).failed and not campaign_of(fuzz).failed
+    log_of(fuzz, 20_000, slow, LEAK)
+    assert round_of(fuzz).tallies["json"].found == {"sentence": LEAK, "unit": None}
+    log_of(fuzz, 20_000, slow, LEAK, "Test unit written to ./leak-2")
+    assert fuzz.Run("json", "json", "long-0").go(
+        fuzz.STATE / "corpus", 1, 1).find() == {"sentence": LEAK, "unit": "./leak-2"}
