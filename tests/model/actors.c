@@ -186,13 +186,16 @@ void actor_step(struct sim *s, struct actor *a) {
 
 // --- answers -------------------------------------------------------------------------------------
 
-// Nobody else may have been given the task before the end that this one was told of.
+// Nobody else may have been given the task before the end that this one was told of. Which of the
+// two was first is not said by the order of their answers: that of a slow commit may come when its
+// lease is over, and behind that of the next claim.
 static void check_alone(struct sim *s, const struct task *task) {
   for (size_t i = 0; i < ACTORS; i++)
     for (size_t k = 0; k < s->actors[i].held_count; k++) {
       const struct held *h = &s->actors[i].held[k];
       bool settling = s->actors[i].wish == WISH_SETTLE && k == 0;
-      if (id_eq(h->task, task->id) && !settling && h->until > task->claimed_at)
+      bool apart = h->until <= task->claimed_at || task->lease_expires_at <= h->since;
+      if (id_eq(h->task, task->id) && !settling && !apart)
         history_fail(&s->history,
                      "two claims hold one task: w%u until %lld, and another since %lld", h->label,
                      (long long)(h->until - WORLD_START_MS),
@@ -208,8 +211,11 @@ static void took(struct sim *s, struct actor *a) {
     s->history.claims[a->label].task = task->id;
     s->history.claims[a->label].until = task->lease_expires_at;
     s->history.claims[a->label].attempt = task->attempt;
-    a->held[a->held_count++] = (struct held){
-        .task = task->id, .token = task->lease, .until = task->lease_expires_at, .label = a->label};
+    a->held[a->held_count++] = (struct held){.task = task->id,
+                                             .token = task->lease,
+                                             .since = task->claimed_at,
+                                             .until = task->lease_expires_at,
+                                             .label = a->label};
   }
 }
 

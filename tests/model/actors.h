@@ -22,7 +22,7 @@ enum wish {
 
 struct held {  // a lease
   struct id task;
-  int64_t token, until;
+  int64_t token, since, until;  // from its claim to the latest end that was told
   unsigned label;
 };
 
