@@ -97,7 +97,7 @@ static bool play(struct run *r, const struct op *ops, size_t count, struct count
   if (!r->open || (r->games >= GAMES_A_STORE && !r->postgres)) open_world(r);
   r->games++;
   snprintf(name, sizeof name, "s%" PRIu64, ++r->tenants);
-  dice_of_product(r->seed * 1000003 + r->tenants);  // a store may keep what was drawn
+  dice_of_product(r->seed, r->tenants);  // a store may keep what was drawn
   int64_t tenant = world_tenant(&r->world, name);
   if (tenant == 0) die("no tenant", name);
   game_open(&g, &r->world, tenant, r->wrong, counts);
@@ -193,7 +193,7 @@ static void tell_failure(struct run *r, const struct op *ops, size_t count) {
 // --- many ----------------------------------------------------------------------------------------
 
 static bool run_one(struct run *r, uint64_t number) {
-  struct dice d = dice_new(r->seed * 0x9e3779b97f4a7c15u + number);
+  struct dice d = dice_new(r->seed, number);
   struct op ops[GAME_OPS_MAX];
   size_t count = 8 + dice_below(&d, GAME_OPS_MAX - 8);
   for (size_t i = 0; i < count; i++)  // some come twice, as from a client that got no answer

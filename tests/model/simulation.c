@@ -217,8 +217,8 @@ static void open_all(struct sim *s, uint64_t seed) {
   struct fault why = {0};
   struct store *store = NULL;
   memset(s, 0, sizeof *s);
-  s->dice = dice_new(seed * 0x9e3779b97f4a7c15u + 1);
-  dice_of_product(seed);
+  s->dice = dice_new(seed, 0);
+  dice_of_product(seed, 0);
   throw_profile(s);
   if (sqlite_store_open(NULL, &in_memory, &store, &why) != ERR_OK ||
       world_open(&s->w, store, profile.shared, &why) != ERR_OK) {
