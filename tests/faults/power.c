@@ -70,7 +70,8 @@ static bool is_one_of(const struct power *p, size_t syncs, uint64_t digest) {
 
 static void judge_state(struct power *p, const struct disk *disk, const struct cut *cut,
                         size_t position, size_t syncs) {
-  struct dice dice = {p->seed * 0x9e3779b97f4a7c15ULL + cut->number};
+  struct dice seeds = {p->seed};  // the parts of a long run have neighbouring ones: mixed first
+  struct dice dice = {dice_roll(&seeds, UINT64_MAX) + cut->number};
   enum disk_loss loss = (enum disk_loss)(1 + dice_roll(&dice, LOSSES - 1));
   p->states++;
   p->by_loss[loss]++;
