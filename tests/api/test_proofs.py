@@ -1,5 +1,5 @@
 """What counts as a proof: tools/run-proof, the state of a long run, the lease tokens of all stores,
-and the goals of the fuzzer.
+the record of a disk, and the goals of the fuzzer.
 
 Parts are a few lines of shell here, in a tree of their own."""
 
@@ -12,6 +12,7 @@ import re
 import pytest
 
 from lib import part as parts
+from lib.faults import STEP_HEAD, Faulty
 from lib.server import ROOT
 from lib.tree import Tree
 
@@ -228,6 +229,19 @@ def test_lease_tokens_of_before_an_interruption_count(sigkill):
     for _ in range(2):  # the stores that are done are not tried again, and what they gave is kept
         failure, = sigkill([None, None, "a"])
         assert "was given to task0 of store 0 too" in failure
+
+
+# --- the record of what was done to a disk --------------------------------------------------------
+
+STEP = STEP_HEAD.pack(ord("W"), 1, 0, 3, 0) + b"abc"
+
+
+@pytest.mark.parametrize("torn", [0, 1, STEP_HEAD.size - 1, STEP_HEAD.size, len(STEP) - 1])
+def test_of_a_record_that_a_kill_has_torn_the_whole_steps_are_left(tmp_path, torn):
+    server = Faulty(tmp_path, record=True)
+    server.record_path.write_bytes(STEP * 2 + STEP[:torn])
+    server.mend_record()
+    assert server.record_path.read_bytes() == STEP * 2
 
 
 # --- the goals of the fuzzer ----------------------------------------------------------------------

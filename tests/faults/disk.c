@@ -31,6 +31,10 @@ const struct record_head *record_at(const struct record *r) {
 
 void record_next(struct record *r) { r->at += sizeof(struct record_head) + record_at(r)->length; }
 
+static bool is_kind(uint32_t kind) {
+  return kind == 'W' || kind == 'T' || kind == 'S' || kind == 'O' || kind == 'D';
+}
+
 // Steps are not aligned in the file, and x86 and ARM do not mind.
 bool record_open(struct record *r, const char *path) {
   *r = (struct record){0};
@@ -42,8 +46,12 @@ bool record_open(struct record *r, const char *path) {
   close(fd);
   if (r->bytes == NULL || r->bytes == MAP_FAILED) return false;
   r->length = (size_t)st.st_size;
-  for (struct record all = *r; record_at(&all); record_next(&all)) r->steps++;
-  return true;
+  struct record all = *r;
+  for (; record_at(&all); record_next(&all)) {
+    if (!is_kind(record_at(&all)->kind)) break;
+    r->steps++;
+  }
+  return all.at == r->length;
 }
 
 void record_close(struct record *r) { munmap((void *)r->bytes, r->length); }

@@ -28,7 +28,8 @@ struct record {
   size_t steps;  // in all
 };
 
-// The whole record, and how to go through it. False: there is none.
+// The whole record, and how to go through it. False: there is none, or it does not consist of whole
+// steps.
 bool record_open(struct record *r, const char *path);
 void record_close(struct record *r);
 const struct record_head *record_at(const struct record *r);  // NULL: it ends

@@ -116,7 +116,10 @@ static void judge_all(struct power *p, struct cut *cuts, uint64_t count) {
 int judge_power(const char *record, const char *facts, uint64_t seed, uint64_t count,
                 const char *folder) {
   struct power p = {.seed = seed, .facts = facts_read(facts)};
-  if (!p.facts || !record_open(&p.record, record)) return 2;
+  if (!p.facts || !record_open(&p.record, record)) {
+    printf("there are no facts, no record, or half a step is in it\n");
+    return 2;
+  }
   snprintf(p.path, sizeof p.path, "%s/state.db", folder);
   int code = learn_commits(&p) ? 0 : 1;
   struct cut *cuts = mem_alloc((count + 1) * sizeof *cuts);

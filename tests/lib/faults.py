@@ -18,6 +18,7 @@ BEFORE_COMMIT, AFTER_COMMIT, BEFORE_ANSWERS, TOO_LATE = range(1, 5)
 # The control: answers go out some ms before the commit.
 EARLY = {"answer_early": 1, "point": TOO_LATE, "point_action": DELAY, "point_ms": 3}
 EXIT_BROKEN = 74
+STEP_HEAD = struct.Struct("<IIQII")  # of a record: kind, name, offset, bytes that follow, 0
 
 
 def kinds(*names):
@@ -85,6 +86,21 @@ class Faulty(Server):
     def at(self):
         """How long the record is by now."""
         return self.record_path.stat().st_size if self.record_path else 0
+
+    def mend_record(self):
+        """After a kill, which may have come while a step was written down: half a step goes, as it
+        was not made yet, and the next life begins behind the last whole one."""
+        size = self.at()
+        with open(self.record_path, "r+b") as record:
+            whole = end = 0
+            while end <= size:
+                whole = end
+                record.seek(end)
+                head = record.read(STEP_HEAD.size)
+                if len(head) < STEP_HEAD.size:
+                    break
+                end += STEP_HEAD.size + STEP_HEAD.unpack(head)[3]
+            record.truncate(whole)
 
 
 class Facts:
