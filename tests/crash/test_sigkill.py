@@ -14,7 +14,8 @@ from lib import leases
 from lib.checker import all_tasks, check
 from lib.client import Api
 from lib.journal import Journal
-from lib.load import Shared, finish, join_clients, repeat_in_doubt, start_clients
+from lib.load import (
+    Client, ServerGone, Shared, finish, join_clients, repeat_in_doubt, start_clients)
 from lib.server import BINARY, Server, clean_environment
 
 CYCLES = int(os.environ.get("TASKYARD_CRASH_CYCLES", "50"))
@@ -160,6 +161,16 @@ def test_the_checker_notices_a_single_wrong_task(yard, spoil):
     yard.server.stop()
     spoiled(yard.journal, tasks, spoil)
     assert len(check(yard.journal, tasks)) >= 1
+
+
+def test_who_knows_of_no_task_notices_that_the_server_is_gone(yard):
+    yard.start()
+    person = Client(yard.server, yard.shared, "person", "a seed")
+    person.connection.connect()
+    yard.server.kill()
+    for move in person.moves:
+        with pytest.raises(ServerGone):
+            getattr(person, move)()
 
 
 def test_the_checker_notices_a_token_of_an_earlier_generation(yard):

@@ -257,8 +257,16 @@ class Client(threading.Thread):
 
     # --- people -----------------------------------------------------------------------------------
 
-    def cancel(self):
+    def some_task(self):
+        """The id of one that somebody was told of. While there is none the server is asked all the
+        same: who asks nothing does not notice that it is gone."""
         task_id = self.journal.some_id(self.dice)
+        if task_id is None:
+            self.connection.ask("GET", "/tasks/stats")
+        return task_id
+
+    def cancel(self):
+        task_id = self.some_task()
         if task_id is not None:
             self.cancel_this(task_id, self.dice.choice([0, 50, 60_000]))
 
@@ -270,7 +278,7 @@ class Client(threading.Thread):
             self.journal.saw(answer["task"])
 
     def delete(self, query=""):
-        task_id = self.journal.some_id(self.dice)
+        task_id = self.some_task()
         if task_id is None:
             return
         self.journal.will(task_id, "delete")
@@ -282,7 +290,7 @@ class Client(threading.Thread):
         self.delete("?force=true")
 
     def read(self):
-        task_id = self.journal.some_id(self.dice)
+        task_id = self.some_task()
         if task_id is None:
             return
         status, answer = self.connection.ask("GET", f"/tasks/{task_id}")
