@@ -134,6 +134,14 @@ static bool is_sane_id(struct str value) {
   return value.len <= REQUEST_ID_BYTES_MAX && http_is_token(value);
 }
 
+// RFC 9110 section 7.6.1: words between commas, with blanks and tabs around them. llhttp looks for
+// this one, too, but takes a tab behind it for a part of it.
+static bool says_close(struct str words) {
+  while (!str_is_none(words))
+    if (str_eq_nocase(str_trim(str_cut(&words, ',')), STR("close"))) return true;
+  return false;
+}
+
 static void read_header(struct request *r, const struct http_header *h, struct framing *framing) {
   switch (h->name.len) {
   case sizeof "Host" - 1:
@@ -144,6 +152,10 @@ static void read_header(struct request *r, const struct http_header *h, struct f
   case sizeof "Expect" - 1:
     if (!str_eq_nocase(h->name, STR("Expect"))) return;
     r->expects = str_eq_nocase(h->value, STR("100-continue")) && !r->http_1_0;
+    return;
+  case sizeof "Connection" - 1:
+    if (!str_eq_nocase(h->name, STR("Connection"))) return;
+    if (says_close(h->value)) r->close = true;
     return;
   case sizeof "X-Request-Id" - 1:
     if (!str_eq_nocase(h->name, STR("X-Request-Id"))) return;
@@ -206,7 +218,7 @@ static enum err run_parser(struct request *r, struct str head, struct fault *why
   llhttp_errno_t result = llhttp_execute(&r->parser, head.at, head.len);
   if (result != HPE_OK && result != HPE_PAUSED) return refuse_parser(r, why);
   r->public.method = method_of(&r->parser);
-  r->close = r->http_1_0 || (r->flags & F_CONNECTION_CLOSE) != 0;
+  r->close = r->http_1_0;
   return ERR_OK;
 }
 
