@@ -5,7 +5,6 @@
 // its life from answer to answer; at the end lists, counts and events agree, and the store's own
 // checks find nothing.
 #include "fuzz.h"
-#include "untold.h"
 
 #include "base/err.h"
 #include "base/id.h"

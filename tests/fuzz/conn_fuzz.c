@@ -7,7 +7,6 @@
 // server's counts are right at each step; it notices that clients have left; it always stops. The
 // server is used again for the next input unless this one stops it.
 #include "fuzz.h"
-#include "untold.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

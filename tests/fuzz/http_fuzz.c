@@ -4,7 +4,6 @@
 // accepted keeps the rules that smuggling needs broken (RFC 9112 section 6.3); a request that was
 // read comes back when it is written in its plainest form and read again.
 #include "fuzz.h"
-#include "untold.h"
 
 #include "http/inside.h"
 

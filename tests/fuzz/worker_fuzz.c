@@ -3,7 +3,6 @@
 // What must hold: lines are the same however the bytes are cut; what goes on to the server is text
 // within its limits; a result is JSON; words that are quoted come back as they were.
 #include "fuzz.h"
-#include "untold.h"
 
 #include "base/buf.h"
 #include "base/json.h"
