@@ -256,7 +256,16 @@ static struct str header_of(struct str head, const char *name) {
   const char *at = memmem(head.at, head.len, name, strlen(name));
   if (at == NULL) return STR_NONE;
   struct str rest = str_from(head, (size_t)(at - head.at) + strlen(name));
-  return (struct str){rest.at, strcspn(rest.at, "\r")};
+  return (struct str){rest.at, str_find(rest, '\r')};
+}
+
+// Of a copy: strtoul would be followed by a look for the end of all that the client has read, which
+// is how AddressSanitizer checks its text, and took half the time.
+static size_t number_of(struct str s, int base) {
+  char text[24] = "";
+  HOLDS(s.len < sizeof text, "a number is short: %.40s", s.at);
+  memcpy(text, s.at, s.len);
+  return strtoul(text, NULL, base);
 }
 
 // Takes a chunked body off; false: it is cut.
@@ -264,8 +273,9 @@ static bool take_chunks(struct str *in) {
   for (;;) {
     const char *end = memmem(in->at, in->len, "\r\n", 2);
     if (end == NULL) return false;
-    size_t size = strtoul(in->at, NULL, 16), line = (size_t)(end - in->at) + 2;
+    size_t digits = (size_t)(end - in->at), line = digits + 2;
     HOLDS(line <= 10, "a chunk begins with its size");
+    size_t size = number_of((struct str){in->at, digits}, 16);
     if (in->len < line + size + 2) return false;
     HOLDS(memcmp(in->at + line + size, "\r\n", 2) == 0, "a chunk is as long as it says");
     *in = str_from(*in, line + size + 2);
@@ -293,7 +303,7 @@ static bool take_answer(struct str *in, int64_t *serial) {
   if (str_eq(header_of(head, "\r\nX-Head: "), STR("1"))) return true;
   if (chunked) return take_chunks(in);
   if (str_is_none(length)) return false;
-  size_t bytes = strtoul(length.at, NULL, 10);
+  size_t bytes = number_of(length, 10);
   if (in->len < bytes) return false;
   *in = str_from(*in, bytes);
   return true;
