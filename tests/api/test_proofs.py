@@ -96,8 +96,8 @@ def test_the_short_form_has_one_bound_for_all_parts(tree):
 def test_a_part_that_is_unknown_names_those_there_are(tree):
     a_part(tree, "b", GOOD)
     a_part(tree, "a", GOOD)
-    done = tree.run("tools/run-proof", "c")
-    assert done.returncode == 2
+    done = tree.run("tools/run-proof", "a", "c")  # before any of them is begun
+    assert done.returncode == 2 and not done.stdout
     assert done.stderr == "run-proof: no part is called 'c'; there are: a b\n"
 
 
@@ -151,6 +151,19 @@ def test_steps_are_not_done_again_unless_the_code_is_another(tree, long_part):
     commit_now = tree.git("rev-parse", "--short=7", "HEAD").strip()
     assert row.startswith(f"| `a` | {commit_now} | 7 | 3 |")
     assert do(long_part(), "one") == ["one", "two"]  # what is over begins anew
+
+
+def test_a_row_has_the_sums_over_all_steps_and_what_was_told_last(tree, long_part, capsys):
+    part = long_part()
+    part.add_up("all stores", "store 1", kills=50, lost_tasks=0)
+    do(part, "one", "two")
+    part = long_part()
+    part.add_up("all stores", "store 2", kills=1950, lost_tasks=1)
+    part.say("control: caught")
+    do(part, "one", "two", "three")
+    assert part.finish() == 0
+    assert rows(tree)[0].endswith("| all stores: 2,000 kills, 1 lost tasks; control: caught |")
+    assert "a: store 2: 1,950 kills, 1 lost tasks\n" in capsys.readouterr().out
 
 
 def test_a_row_says_that_the_tree_had_changes(tree, long_part):

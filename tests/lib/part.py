@@ -33,11 +33,18 @@ def tree_state(what):
     return done.stdout.strip()
 
 
+def counted(what, numbers):
+    """In words."""
+    return f"{what}: " + ", ".join(f"{number:,} {name.replace('_', ' ')}"
+                                   for name, number in numbers.items())
+
+
 class Part:
     """Counts cases, bounds the time, and ends with the line that tools/run-proof reads."""
 
     def __init__(self, name, arguments, short_s):
         self.name, self.passed, self.failures, self.told = name, 0, [], []
+        self.sums = {}  # what was counted: name: number
         self.long = "--long" in arguments
         self.brief = not self.long and os.environ.get("PROOF_BRIEF") == "1"
         seed = arguments[arguments.index("--seed") + 1] if "--seed" in arguments else None
@@ -68,7 +75,7 @@ class Part:
             self.state.unlink()
             return
         self.seed, self.passed, self.told = saved["seed"], saved["passed"], saved["told"]
-        self.done, self.before_s = saved["done"], saved["seconds"]
+        self.done, self.before_s, self.sums = saved["done"], saved["seconds"], saved["sums"]
 
     def told_to_stop(self, number, _):
         """By who has waited long enough. Servers and the like end with it, so that threads which
@@ -136,12 +143,19 @@ class Part:
         fresh = self.state.with_suffix(".new")
         fresh.write_text(json.dumps({"digest": self.digest, "seed": self.seed, "done": self.done,
                                      "passed": self.passed, "seconds": self.seconds,
-                                     "told": self.told[-TOLD:]}))
+                                     "told": self.told[-TOLD:], "sums": self.sums}))
         fresh.replace(self.state)  # whole, whenever it is killed
 
     def say(self, sentence):
         self.told.append(sentence)
         print(f"{self.name}: {sentence}", flush=True)
+
+    def add_up(self, what, step=None, **numbers):
+        """Says them, of one of many steps. The row of a long run has the sums of all `what`."""
+        sums = self.sums.setdefault(what, {})
+        for name, number in numbers.items():
+            sums[name] = sums.get(name, 0) + number
+        print(f"{self.name}: {counted(step or what, numbers)}", flush=True)
 
     def finish_long(self):
         """A row is of what came to its end, and of one code."""
@@ -164,7 +178,8 @@ class Part:
     def write_result(self):
         """Puts what the long form came to into the table of RESULTS.md, in the place of its last
         row. The commit is the one at the start; those since then have the same code."""
-        told = "; ".join(self.told[-TOLD:]).replace("|", "/")
+        sums = [counted(what, numbers) for what, numbers in self.sums.items()]
+        told = "; ".join(sums + self.told[-TOLD:]).replace("|", "/")
         row = (f"| `{self.name}` | {self.commit} | {self.seed} | {self.passed:,} "
                f"| {self.seconds:,} s | {told} |")
         before, table, behind = RESULTS.read_text().split(MARK)
