@@ -44,7 +44,7 @@ class Part:
 
     def __init__(self, name, arguments, short_s):
         self.name, self.passed, self.failures, self.told = name, 0, [], []
-        self.sums = {}  # what was counted: name: number
+        self.sums = {}  # of each `what` of add_up, the numbers by their names
         self.long = "--long" in arguments
         self.brief = not self.long and os.environ.get("PROOF_BRIEF") == "1"
         seed = arguments[arguments.index("--seed") + 1] if "--seed" in arguments else None
